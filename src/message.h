@@ -1,0 +1,30 @@
+/*
+ * message.h: a rollup's delta as a transactional WAL message, written by apply and read by decode and publish.
+ *
+ * The content is a RollupMessageHeader followed by the bytes of one heap tuple of the partials' row type, whose key
+ * columns hold the group's keys and whose state columns hold the delta. Key columns come first.
+ */
+#ifndef GS_MESSAGE_H
+#define GS_MESSAGE_H
+
+#include "gymstream.h"
+
+#include "access/htup.h"
+
+#define GS_MESSAGE_PREFIX "gymstream"
+
+typedef struct RollupMessage
+{
+	Oid			rollup;			/* the view that users see */
+	Oid			partials;		/* the table whose row type the tuple has */
+	int			nkeys;			/* the first attributes are keys, the others states */
+	HeapTuple	tuple;			/* palloc'd by message_read, aligned */
+} RollupMessage;
+
+/* Log the delta in the current transaction. */
+extern void message_write(Oid rollup, Oid partials, int nkeys, HeapTuple delta);
+
+/* False when the bytes are no message of ours. The tuple is allocated in CurrentMemoryContext. */
+extern bool message_read(const char *content, Size size, RollupMessage *message);
+
+#endif							/* GS_MESSAGE_H */
