@@ -1,31 +1,50 @@
 /*
  * message.c: takes a rollup's delta and gives a transactional WAL message, and back. Reads no catalog.
+ *
+ * Anyone may call pg_logical_emit_message with our prefix. A message therefore carries a seal: a hash of its bytes that
+ * is keyed with the cluster's secret nonce, which no SQL user can read. Without the right seal it is no message of ours,
+ * so that what the tuple's bytes say can be trusted.
  */
 #include "message.h"
 
 #include "access/htup_details.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
 
 /* what precedes the tuple's bytes; MAXALIGNed within the buffer that is logged */
 typedef struct MessageHeader
 {
+	uint64		seal;			/* of all that follows */
 	uint32		version;
 	Oid			rollup;
 	Oid			partials;
 	int32		nkeys;
 	uint32		tuple_len;
+	uint32		padding;
 } MessageHeader;
 
 #define MESSAGE_VERSION 1
 
+static uint64
+message_seal(const char *content, Size size)
+{
+	uint64		secret;
+
+	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
+	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64), size - sizeof(uint64), secret);
+}
+
 void
 message_write(Oid rollup, Oid partials, int nkeys, HeapTuple delta)
 {
-	MessageHeader header = {MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len};
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, 0};
 	Size		size = sizeof(header) + delta->t_len;
 	char	   *content = palloc(size);
 
 	memcpy(content, &header, sizeof(header));
 	memcpy(content + sizeof(header), delta->t_data, delta->t_len);
+	header.seal = message_seal(content, size);
+	memcpy(content, &header.seal, sizeof(header.seal));
 	gs_log_message(GS_MESSAGE_PREFIX, content, size);
 	pfree(content);
 }
@@ -39,7 +58,7 @@ message_read(const char *content, Size size, RollupMessage *message)
 	if (size < sizeof(header))
 		return false;
 	memcpy(&header, content, sizeof(header));
-	if (header.version != MESSAGE_VERSION || header.tuple_len < SizeofHeapTupleHeader ||
+	if (header.seal != message_seal(content, size) || header.version != MESSAGE_VERSION || header.tuple_len < SizeofHeapTupleHeader ||
 		header.tuple_len != size - sizeof(header))
 		return false;
 
