@@ -33,3 +33,110 @@ COMMENT ON COLUMN gymstream.topic.notify IS 'what a notification carries: positi
 COMMENT ON COLUMN gymstream.topic.created IS 'when the topic was created';
 GRANT SELECT ON gymstream.topic TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('gymstream.topic', '');
+
+------------------------------------------------------------------------------------------------------------------------
+-- numeric_sum: an exact sum of numerics, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream.numeric_sum;
+CREATE FUNCTION gymstream.numeric_sum_in(cstring) RETURNS gymstream.numeric_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_in';
+CREATE FUNCTION gymstream.numeric_sum_out(gymstream.numeric_sum) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_out';
+CREATE TYPE gymstream.numeric_sum (
+	INPUT = gymstream.numeric_sum_in, OUTPUT = gymstream.numeric_sum_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = double, STORAGE = extended);
+COMMENT ON TYPE gymstream.numeric_sum IS 'sum of numerics with their number by display scale; values can be taken away';
+COMMENT ON FUNCTION gymstream.numeric_sum_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream.numeric_sum_out(gymstream.numeric_sum) IS 'I/O';
+
+CREATE FUNCTION gymstream.numeric_sum_add(gymstream.numeric_sum, gymstream.numeric_sum) RETURNS gymstream.numeric_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_add';
+COMMENT ON FUNCTION gymstream.numeric_sum_add(gymstream.numeric_sum, gymstream.numeric_sum) IS 'both sums as one';
+CREATE FUNCTION gymstream.numeric_sum_accumulate(gymstream.numeric_sum, numeric) RETURNS gymstream.numeric_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_accumulate';
+COMMENT ON FUNCTION gymstream.numeric_sum_accumulate(gymstream.numeric_sum, numeric) IS 'the sum with one value more';
+CREATE FUNCTION gymstream.numeric_sum_total(gymstream.numeric_sum) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_total';
+COMMENT ON FUNCTION gymstream.numeric_sum_total(gymstream.numeric_sum) IS 'what sum() gives for the values; null for none';
+CREATE FUNCTION gymstream.numeric_sum_average(gymstream.numeric_sum) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_average';
+COMMENT ON FUNCTION gymstream.numeric_sum_average(gymstream.numeric_sum) IS 'what avg() gives for the values; null for none';
+
+CREATE AGGREGATE gymstream.numeric_sum_agg(numeric) (
+	SFUNC = gymstream.numeric_sum_accumulate, STYPE = gymstream.numeric_sum,
+	INITCOND = '{"sum":0,"count":0,"scales":{}}', COMBINEFUNC = gymstream.numeric_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.numeric_sum_agg(numeric) IS 'sum of values as gymstream.numeric_sum';
+CREATE AGGREGATE gymstream.numeric_sum_merge(gymstream.numeric_sum) (
+	SFUNC = gymstream.numeric_sum_add, STYPE = gymstream.numeric_sum,
+	COMBINEFUNC = gymstream.numeric_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.numeric_sum_merge(gymstream.numeric_sum) IS 'all sums as one';
+
+CREATE AGGREGATE gymstream.total(bigint) (
+	SFUNC = int8pl, STYPE = bigint, COMBINEFUNC = int8pl, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.total(bigint) IS 'sum of bigints as bigint; error when it is out of range';
+
+------------------------------------------------------------------------------------------------------------------------
+-- Rollups
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream.create_rollup(name text, query text) RETURNS regclass
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_rollup';
+COMMENT ON FUNCTION gymstream.create_rollup(text, text) IS
+	'makes a rollup: a view of this name that always equals the query, kept by triggers on the table that it reads';
+
+CREATE FUNCTION gymstream.rebuild_rollup(rollup regclass) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rebuild_rollup';
+COMMENT ON FUNCTION gymstream.rebuild_rollup(regclass) IS
+	'computes a rollup anew from its source; writers of the source wait until the transaction ends';
+
+CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, "row" jsonb)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	definition regclass;
+BEGIN
+	SELECT r.definition INTO definition FROM gymstream.rollup r WHERE r.rollup = $1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION '"%" is not a rollup', $1
+			USING ERRCODE = 'wrong_object_type', HINT = 'The table gymstream.rollup lists them.';
+	END IF;
+	RETURN QUERY EXECUTE format(
+		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM %3$s EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
+		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM %3$s) d',
+		'missing', 'unexpected', definition, $1);
+END
+$$;
+COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
+	'rows in which a rollup differs from its query, both seen in one snapshot: none';
+
+-- What the triggers call runs with the rights of whoever writes the source: everyone's.
+CREATE FUNCTION gymstream.collect(partials regclass, tableoid oid, VARIADIC columns "any") RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_collect';
+COMMENT ON FUNCTION gymstream.collect(regclass, oid, "any") IS 'in the WHEN of a rollup''s row triggers: collects a change';
+CREATE FUNCTION gymstream.collect(partials regclass, tableoid oid) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_collect';
+COMMENT ON FUNCTION gymstream.collect(regclass, oid) IS
+	'in the WHEN of a rollup''s row triggers: collects a change of a rollup that reads no column';
+CREATE FUNCTION gymstream.flush(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_flush';
+COMMENT ON FUNCTION gymstream.flush(regclass) IS
+	'in the WHEN of a rollup''s statement trigger: applies what the statement collected';
+CREATE FUNCTION gymstream.truncated(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_truncated';
+COMMENT ON FUNCTION gymstream.truncated(regclass) IS
+	'in the WHEN of a rollup''s truncate trigger: empties the rollup with its source';
+CREATE FUNCTION gymstream.flush_pending() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_flush_pending';
+COMMENT ON FUNCTION gymstream.flush_pending() IS
+	'the function of a rollup''s triggers: applies what was collected where no statement trigger has';
+
+CREATE FUNCTION gymstream.on_drop() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
+COMMENT ON FUNCTION gymstream.on_drop() IS 'takes away what belonged to a dropped rollup';
+CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED',
+	'DROP FUNCTION', 'DROP AGGREGATE', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP OPERATOR', 'DROP CAST',
+	'ALTER TABLE', 'DROP MATERIALIZED VIEW', 'DROP COLLATION')
+	EXECUTE FUNCTION gymstream.on_drop();
+COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';

@@ -18,4 +18,71 @@
 #define gs_log_message(prefix, content, size) ((void) LogLogicalMessage(prefix, content, size, true))
 #endif
 
+/* 18: the expressions of GROUP BY live in a range table entry of their own */
+#include "optimizer/optimizer.h"
+static inline Query *
+gs_flatten_groups(Query *query)
+{
+#if PG_VERSION_NUM >= 180000
+	if (query->hasGroupRTE)
+	{
+		query->targetList = (List *) flatten_group_exprs(NULL, query, (Node *) query->targetList);
+		query->havingQual = flatten_group_exprs(NULL, query, query->havingQual);
+	}
+#endif
+	return query;
+}
+
+/* 16: RelFileNode became RelFileLocator */
+#if PG_VERSION_NUM >= 160000
+#define GsRelFile RelFileLocator
+#define gs_relfile(relation) ((relation)->rd_locator)
+#define gs_relfile_equal(a, b) RelFileLocatorEquals(a, b)
+#else
+#define GsRelFile RelFileNode
+#define gs_relfile(relation) ((relation)->rd_node)
+#define gs_relfile_equal(a, b) RelFileNodeEquals(a, b)
+#endif
+
+/* 16: an update says which indexes need a new entry, not only whether */
+#if PG_VERSION_NUM >= 160000
+#define GsUpdateIndexes TU_UpdateIndexes
+#define gs_update_indexes_needed(which) ((which) != TU_None)
+#else
+#define GsUpdateIndexes bool
+#define gs_update_indexes_needed(which) (which)
+#endif
+
+/* 18: an index scan can be instrumented */
+#if PG_VERSION_NUM >= 180000
+#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+/* 16: TRUNCATE may run as the table's owner */
+#if PG_VERSION_NUM >= 160000
+#define gs_truncate(relations, relids, logged) \
+	ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false, false)
+#else
+#define gs_truncate(relations, relids, logged) ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false)
+#endif
+
+/* 18: generated columns can be virtual */
+#include "utils/lsyscache.h"
+#if PG_VERSION_NUM >= 180000
+#define gs_attribute_is_virtual(relid, attnum) (get_attgenerated(relid, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define gs_attribute_is_virtual(relid, attnum) (false)
+#endif
+
+/* 16: one function checks ownership of any object */
+#include "catalog/pg_class.h"
+#include "utils/acl.h"
+#if PG_VERSION_NUM >= 160000
+#define gs_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
+#else
+#define gs_owns_relation(relid, user) pg_class_ownercheck(relid, user)
+#endif
+
 #endif							/* GS_COMPAT_H */

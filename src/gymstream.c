@@ -7,6 +7,9 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "pending.h"
+#include "rollup.h"
+
 PG_MODULE_MAGIC;
 
 void		_PG_init(void);
@@ -14,4 +17,6 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	rollup_init();
+	pending_init();
 }

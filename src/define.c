@@ -1,0 +1,311 @@
+/*
+ * define.c: the SQL functions that make, rebuild and take away rollups. Takes a name and a query and gives the objects
+ * that a rollup is made of: the view that users read, the definition, the partials, and the triggers on the source.
+ *
+ * All of it happens in the caller's transaction, with the caller's rights, under search_path = pg_catalog. The source is
+ * locked in SHARE ROW EXCLUSIVE mode, as CREATE TRIGGER does: writers wait until the transaction ends, readers do not.
+ */
+#include "define.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_trigger.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/varlena.h"
+
+/*
+ * Names
+ */
+static void
+check_name_length(const char *name)
+{
+	int			len = 0;
+	bool		quoted = false;
+
+	for (const char *p = name; *p; p++)
+	{
+		if (*p == '"')
+		{
+			/* two of them inside quotes stand for one that counts */
+			if (quoted && p[1] == '"')
+				p++, len++;
+			else
+				quoted = !quoted;
+		}
+		else if (*p == '.' && !quoted)
+			len = 0;
+		else if (++len >= NAMEDATALEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_NAME_TOO_LONG),
+					 errmsg("name of the rollup is too long: \"%s\"", name),
+					 errdetail("A name has at most %d bytes.", NAMEDATALEN - 1)));
+	}
+}
+
+static DefineName
+parse_name(text *name)
+{
+	char	   *string = text_to_cstring(name);
+	DefineName	result;
+	List	   *parts = NIL;
+	RangeVar   *relation;
+
+	check_name_length(string);
+	if (!SplitIdentifierString(pstrdup(string), '.', &parts) || parts == NIL || list_length(parts) > 2 ||
+		strlen(llast(parts)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid name of a rollup: \"%s\"", string),
+				 errhint("Write a name, or schema.name, in double quotes where an SQL identifier needs them.")));
+	relation = makeRangeVar(list_length(parts) == 2 ? linitial(parts) : NULL, llast(parts), -1);
+	result.schema = RangeVarGetCreationNamespace(relation);
+	result.name = relation->relname;
+	if (isAnyTempNamespace(result.schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_SCHEMA_NAME),
+				 errmsg("a rollup cannot be in a temporary schema")));
+	if (OidIsValid(get_relname_relid(result.name, result.schema)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", result.name),
+				 errhint("Choose another name, or drop the existing relation first.")));
+	return result;
+}
+
+/* name_label, made shorter or numbered until it is free in the schema */
+static DefineName
+companion_name(const DefineName *rollup, const char *label)
+{
+	DefineName	result = {rollup->schema, makeObjectName(rollup->name, NULL, label)};
+
+	for (int i = 2; OidIsValid(get_relname_relid(result.name, result.schema)); i++)
+		result.name = makeObjectName(rollup->name, NULL, psprintf("%s%d", label, i));
+	return result;
+}
+
+/*
+ * Running statements
+ */
+static void
+run(const char *sql)
+{
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+/* Between the two, SQL text means the same whoever calls. */
+static int
+fixed_path_begin(void)
+{
+	int			nest = NewGUCNestLevel();
+
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	SPI_connect();
+	return nest;
+}
+
+static void
+fixed_path_end(int nest)
+{
+	SPI_finish();
+	AtEOXact_GUC(false, nest);
+}
+
+static void
+require_read_committed(const char *what)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE", what),
+				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
+				 errhint("Run it in a READ COMMITTED transaction.")));
+}
+
+/*
+ * Triggers
+ */
+
+/* They must fire whatever session_replication_role says. ALTER TABLE could say so too, but only the owner may. */
+static void
+set_trigger_always(Oid source, const char *name)
+{
+	Relation	triggers = table_open(TriggerRelationId, RowExclusiveLock);
+	Oid			oid = get_trigger_oid(source, name, false);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = heap_copytuple(systable_getnext(scan));
+	((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled = TRIGGER_FIRES_ALWAYS;
+	CatalogTupleUpdate(triggers, &tuple->t_self, tuple);
+	systable_endscan(scan);
+	table_close(triggers, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(source);
+	CommandCounterIncrement();
+}
+
+static void
+create_triggers(const RollupRelations *relations, const RollupShape *shape)
+{
+	ListCell   *cell;
+
+	foreach(cell, define_triggers(get_rel_name(relations->rollup), relations->partials, shape))
+	{
+		DefineTrigger *trigger = lfirst(cell);
+
+		run(trigger->sql);
+		set_trigger_always(shape->source, trigger->name);
+	}
+}
+
+/*
+ * Creating
+ */
+static void
+depend_on_extension(Oid relid, DependencyType type)
+{
+	ObjectAddress relation,
+				extension;
+
+	ObjectAddressSet(relation, RelationRelationId, relid);
+	ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("gymstream", false));
+	recordDependencyOn(&relation, &extension, type);
+}
+
+static Oid
+create_definition(const DefineName *name, Query *query)
+{
+	run(define_sql_definition(name, query));
+	return get_relname_relid(name->name, name->schema);
+}
+
+static Oid
+create_partials(const DefineName *name, const RollupShape *shape)
+{
+	char	   *index = define_sql_index(name, shape);
+	Oid			partials;
+
+	run(define_sql_partials(name, shape));
+	partials = get_relname_relid(name->name, name->schema);
+	run(define_sql_fill(partials, shape));
+	if (index)
+		run(index);
+	return partials;
+}
+
+/* gymstream.create_rollup(name text, query text) returns regclass */
+PG_FUNCTION_INFO_V1(gs_create_rollup);
+Datum
+gs_create_rollup(PG_FUNCTION_ARGS)
+{
+	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	DefineName	view,
+				definition,
+				partials;
+	Query	   *query;
+	RollupRelations relations;
+	RollupShape *shape;
+	ListCell   *cell;
+	int			nest;
+
+	require_read_committed("gymstream.create_rollup");
+	view = parse_name(PG_GETARG_TEXT_PP(0));
+	query = define_analyze(sql);
+	define_check(query, sql);
+	definition = companion_name(&view, "definition");
+	partials = companion_name(&view, "partials");
+
+	nest = fixed_path_begin();
+	relations.definition = create_definition(&definition, query);
+	shape = rollup_shape(&relations);
+	LockRelationOid(shape->source, ShareRowExclusiveLock);
+	relations.partials = create_partials(&partials, shape);
+	run(define_sql_view(&view, relations.partials, shape));
+	relations.rollup = get_relname_relid(view.name, view.schema);
+	rollup_relations_insert(&relations);
+	create_triggers(&relations, shape);
+	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
+	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
+	foreach(cell, define_sql_comments(&relations, shape))
+		run(lfirst(cell));
+	fixed_path_end(nest);
+	PG_RETURN_OID(relations.rollup);
+}
+
+/*
+ * Rebuilding
+ */
+static void
+delete_partials(Oid partials)
+{
+	Relation	relation = table_open(partials, RowExclusiveLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+
+	/* through the heap: SQL would need a replica identity where a publication has all tables */
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+		simple_table_tuple_delete(relation, &slot->tts_tid, snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(relation, NoLock);
+	CommandCounterIncrement();
+}
+
+/* gymstream.rebuild_rollup(rollup regclass) returns void */
+PG_FUNCTION_INFO_V1(gs_rebuild_rollup);
+Datum
+gs_rebuild_rollup(PG_FUNCTION_ARGS)
+{
+	Oid			rollup = PG_GETARG_OID(0);
+	RollupRelations relations;
+	RollupShape *shape;
+	int			nest;
+
+	if (!rollup_relations(Anum_rollup_rollup, rollup, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
+				 errhint("The table gymstream.rollup lists them.")));
+	if (!gs_owns_relation(rollup, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
+	require_read_committed("gymstream.rebuild_rollup");
+
+	nest = fixed_path_begin();
+	shape = rollup_shape(&relations);
+	LockRelationOid(shape->source, ShareRowExclusiveLock);
+	delete_partials(relations.partials);
+	run(define_sql_fill(relations.partials, shape));
+	fixed_path_end(nest);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,410 @@
+/*
+ * define_check.c: takes the text of a rollup's query and gives the analyzed query, or an error that names what in it a
+ * rollup cannot have, points at its place, and says what to write instead. Changes nothing.
+ */
+#include "define.h"
+
+#include "access/nbtree.h"
+#include "access/relation.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "parser/parsetree.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/typcache.h"
+
+#include "collect.h"
+
+/* An error's place in the query becomes an internal one: the statement itself is the call of create_rollup. */
+static void
+point_into_query(void *text)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) text);
+	}
+}
+
+/* For ereport: the place of a node of the query being checked. */
+static const char *query_text;
+
+static int
+at(const void *node)
+{
+	int			location = node ? exprLocation((const Node *) node) : -1;
+
+	if (location >= 0)
+		errposition(pg_mbstrlen_with_len(query_text, location) + 1);
+	return 0;
+}
+
+Query *
+define_analyze(const char *text)
+{
+	ErrorContextCallback context = {error_context_stack, point_into_query, (void *) text};
+	List	   *parsed;
+	RawStmt    *statement;
+	Query	   *query;
+
+	error_context_stack = &context;
+	parsed = pg_parse_query(text);
+	if (list_length(parsed) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg(parsed == NIL ? "the query of a rollup is empty" : "the query of a rollup must be one statement"),
+				 errhint("Write one SELECT with GROUP BY.")));
+	statement = linitial_node(RawStmt, parsed);
+	if (!IsA(statement->stmt, SelectStmt) || ((SelectStmt *) statement->stmt)->intoClause)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the query of a rollup must be a SELECT"),
+				 errhint("Write one SELECT with GROUP BY.")));
+	query = parse_analyze_fixedparams(statement, text, NULL, 0, NULL);
+	error_context_stack = context.previous;
+	return query;
+}
+
+static void
+refuse(const void *node, const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("a rollup cannot have %s", what),
+			 hint ? errhint("%s", hint) : 0,
+			 at(node)));
+}
+
+/*
+ * Clauses
+ */
+static void
+check_clauses(const Query *query)
+{
+	if (query->cteList != NIL)
+		refuse(linitial(query->cteList), "WITH", "Write one SELECT from one table.");
+	if (query->setOperations)
+		refuse(NULL, "UNION, INTERSECT or EXCEPT", "Make a rollup of each SELECT, and a view over them.");
+	if (query->hasSubLinks)
+		refuse(NULL, "a subquery in an expression", "A rollup reads one table.");
+	if (query->hasWindowFuncs)
+		refuse(NULL, "a window function", "Use window functions in queries on the rollup.");
+	if (query->hasTargetSRFs)
+		refuse(NULL, "a set-returning function in its target list", NULL);
+	if (query->distinctClause != NIL)
+		refuse(linitial(query->distinctClause), "SELECT DISTINCT", "Name the columns in GROUP BY instead.");
+	if (query->groupingSets != NIL)
+		refuse(linitial(query->groupingSets), "GROUPING SETS, ROLLUP or CUBE", "Make a rollup of each grouping.");
+	if (query->sortClause != NIL)
+		refuse(NULL, "ORDER BY", "Write it in queries on the rollup.");
+	if (query->limitCount || query->limitOffset)
+		refuse(query->limitCount ? query->limitCount : query->limitOffset, "LIMIT or OFFSET",
+			   "Write it in queries on the rollup.");
+	if (query->rowMarks != NIL)
+		refuse(NULL, "FOR UPDATE or FOR SHARE", NULL);
+	if (!query->hasAggs && query->groupClause == NIL)
+		refuse(NULL, "neither an aggregate nor GROUP BY", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
+}
+
+/*
+ * The source
+ */
+static const char *
+relkind_refused(char relkind)
+{
+	switch (relkind)
+	{
+		case RELKIND_VIEW:
+			return "a view";
+		case RELKIND_MATVIEW:
+			return "a materialized view";
+		case RELKIND_FOREIGN_TABLE:
+			return "a foreign table";
+		case RELKIND_PARTITIONED_TABLE:
+			return "a partitioned table";
+		case RELKIND_RELATION:
+			return NULL;
+		default:
+			return "a relation that is not a table";
+	}
+}
+
+/* What about the table makes it impossible to see each change of it by triggers; NULL: nothing. */
+static const char *
+source_refused(Relation source)
+{
+	Form_pg_class form = source->rd_rel;
+
+	if (relkind_refused(form->relkind))
+		return relkind_refused(form->relkind);
+	if (IsCatalogRelation(source) || isAnyTempNamespace(form->relnamespace) ||
+		get_namespace_oid("information_schema", true) == form->relnamespace)
+		return isAnyTempNamespace(form->relnamespace) ? "a temporary table" : "a system table";
+	if (get_namespace_oid(GS_SCHEMA, false) == form->relnamespace)
+		return "a table of gymstream itself";
+	if (form->relpersistence == RELPERSISTENCE_UNLOGGED)
+		return "an unlogged table";
+	if (form->relispartition)
+		return "a partition";
+	if (form->relhassubclass && has_subclass(RelationGetRelid(source)))
+		return "a table with inheritance children";
+	if (form->relrowsecurity)
+		return "a table with row-level security";
+	if (form->relhasrules)
+		return "a table with rules";
+	return NULL;
+}
+
+static void
+check_source_rights(Oid source, const char *name)
+{
+	Oid			user = GetUserId();
+
+	if (pg_class_aclcheck(source, user, ACL_SELECT) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for table %s", name),
+				 errdetail("Creating a rollup needs the SELECT and TRIGGER privileges on its source."),
+				 errhint("Run GRANT SELECT, TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
+	if (pg_class_aclcheck(source, user, ACL_TRIGGER) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for table %s", name),
+				 errdetail("Creating a rollup needs the TRIGGER privilege on its source."),
+				 errhint("Run GRANT TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
+}
+
+static void
+check_source(const Query *query)
+{
+	Node	   *from;
+	RangeTblEntry *entry;
+	Relation	source;
+	const char *what;
+	RollupRelations relations;
+
+	if (query->jointree->fromlist == NIL)
+		refuse(NULL, "no FROM", "A rollup reads one table.");
+	from = linitial(query->jointree->fromlist);
+	if (list_length(query->jointree->fromlist) > 1 || !IsA(from, RangeTblRef))
+		refuse(NULL, "a join", "Make a rollup of one table, and join in queries on the rollup.");
+	entry = rt_fetch(((RangeTblRef *) from)->rtindex, query->rtable);
+	if (entry->rtekind != RTE_RELATION)
+		refuse(NULL, entry->rtekind == RTE_SUBQUERY ? "a subquery in FROM" :
+			   entry->rtekind == RTE_FUNCTION ? "a function in FROM" : "anything but a table in FROM",
+			   "A rollup reads one table.");
+	if (entry->tablesample)
+		refuse(NULL, "TABLESAMPLE", NULL);
+
+	source = relation_open(entry->relid, AccessShareLock);
+	what = source_refused(source);
+	if (what == NULL && rollup_relations(Anum_rollup_partials, entry->relid, &relations))
+		what = "the partials of another rollup";
+	if (what)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(source)),
+				 errdetail("It is %s.", what),
+				 errhint("A rollup reads one ordinary, permanent table.")));
+	check_source_rights(entry->relid, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
+																 RelationGetRelationName(source)));
+	relation_close(source, AccessShareLock);
+}
+
+/*
+ * Expressions
+ */
+static bool
+function_is_mutable(Oid function, void *context)
+{
+	if (func_volatile(function) == PROVOLATILE_IMMUTABLE)
+		return false;
+	*(Oid *) context = function;
+	return true;
+}
+
+static void
+check_function(const Node *node)
+{
+	Oid			function = InvalidOid;
+
+	if (check_functions_in_node((Node *) node, function_is_mutable, &function))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a rollup cannot use function %s", format_procedure(function)),
+				 errdetail("It is %s: its result may change while the table does not.",
+						   func_volatile(function) == PROVOLATILE_STABLE ? "stable" : "volatile"),
+				 errhint("Use immutable functions only, or store the value in a column."),
+				 at(node)));
+}
+
+static void
+check_aggregate(const Aggref *aggregate)
+{
+	if (aggregate->aggkind != AGGKIND_NORMAL)
+		refuse(aggregate, "an ordered-set aggregate", "Supported are count, sum and avg.");
+	if (aggregate->aggdistinct != NIL)
+		refuse(aggregate, "DISTINCT in an aggregate", "Supported are count, sum and avg without it.");
+	if (aggregate->aggorder != NIL)
+		refuse(aggregate, "ORDER BY in an aggregate", "Supported are count, sum and avg without it.");
+	if (!shape_supports(aggregate))
+		refuse(aggregate, psprintf("the aggregate %s", format_procedure(aggregate->aggfnoid)),
+			   "Supported are count, and sum and avg over smallint, integer, bigint and numeric.");
+}
+
+static void
+check_column(const Query *query, const Var *var)
+{
+	RangeTblEntry *entry = rt_fetch(var->varno, query->rtable);
+
+	if (entry->rtekind != RTE_RELATION)
+		return;
+	if (var->varattno < 0)
+		refuse(var, psprintf("the system column \"%s\"", get_rte_attribute_name(entry, var->varattno)),
+			   "Use columns of the table.");
+	if (var->varattno == 0)
+		refuse(var, "a whole row as a value", "Name the columns.");
+	if (gs_attribute_is_virtual(entry->relid, var->varattno))
+		refuse(var, psprintf("the virtual generated column \"%s\"", get_rte_attribute_name(entry, var->varattno)),
+			   "Write its expression instead, or make the column STORED.");
+}
+
+static bool
+check_node_walker(Node *node, Query *query)
+{
+	if (node == NULL)
+		return false;
+	check_function(node);
+	if (IsA(node, Var))
+		check_column(query, (Var *) node);
+	else if (IsA(node, Aggref))
+		check_aggregate((Aggref *) node);
+	else if (IsA(node, GroupingFunc))
+		refuse(node, "GROUPING()", NULL);
+	else if (contain_mutable_functions(node) && !expression_tree_walker(node, check_node_walker, query))
+		refuse(node, "an expression whose result may change while the table does not",
+			   "Use immutable expressions only.");
+	return expression_tree_walker(node, check_node_walker, query);
+}
+
+/* Whether values that GROUP BY calls equal are the same to the last bit. */
+static bool
+equal_is_identical(Node *key)
+{
+	TypeCacheEntry *type = lookup_type_cache(exprType(key), TYPECACHE_BTREE_OPFAMILY);
+	Oid			support = get_opfamily_proc(type->btree_opf, type->btree_opintype, type->btree_opintype, BTEQUALIMAGE_PROC);
+
+	return OidIsValid(support) &&
+		DatumGetBool(OidFunctionCall1Coll(support, exprCollation(key), ObjectIdGetDatum(type->btree_opintype)));
+}
+
+static void
+check_key(Node *key)
+{
+	Oid			typid = exprType(key);
+	TypeCacheEntry *type = lookup_type_cache(typid, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
+
+	if (!OidIsValid(type->btree_opf) || !OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
+		refuse(key, psprintf("a grouping key of type %s", format_type_be(typid)),
+			   "A key's type needs an order and a hash function.");
+	if (IsA(key, Const))
+		refuse(key, "a constant as a grouping key", "Leave it out of GROUP BY.");
+}
+
+/* Which key an expression shows is free among equal ones: it must not be able to tell them apart. */
+typedef struct OutputCheck
+{
+	List	   *keys;
+	bool		top;
+} OutputCheck;
+
+static bool
+check_output_walker(Node *node, OutputCheck *check)
+{
+	bool		top = check->top;
+	ListCell   *cell;
+
+	if (node == NULL || IsA(node, Aggref))
+		return false;
+	foreach(cell, check->keys)
+	{
+		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+		if (!equal(key, node))
+			continue;
+		if (!top && !equal_is_identical(key))
+			refuse(node, psprintf("an expression over the grouping key \"%s\"", lfirst_node(TargetEntry, cell)->resname ?
+								  lfirst_node(TargetEntry, cell)->resname : "?column?"),
+				   "Its type has values that are equal but not the same: add the expression to GROUP BY.");
+		return false;
+	}
+	if (IsA(node, Var))
+		refuse(node, "a column that is neither grouped nor aggregated", "Add the column to GROUP BY.");
+	check->top = false;
+	expression_tree_walker(node, check_output_walker, check);
+	check->top = top;
+	return false;
+}
+
+static void
+check_keys_and_outputs(const Query *query)
+{
+	int			source = linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex;
+	OutputCheck check = {NIL, true};
+	Bitmapset  *used = NULL;
+	ListCell   *cell;
+
+	foreach(cell, query->groupClause)
+	{
+		TargetEntry *entry = get_sortgroupclause_tle(lfirst(cell), query->targetList);
+
+		check_key((Node *) entry->expr);
+		check.keys = lappend(check.keys, entry);
+	}
+	if (list_length(check.keys) > INDEX_MAX_KEYS)
+		refuse(NULL, psprintf("more than %d grouping keys", INDEX_MAX_KEYS), NULL);
+	foreach(cell, query->targetList)
+		check_output_walker((Node *) lfirst_node(TargetEntry, cell)->expr, &check);
+	check.top = false;
+	check_output_walker(query->havingQual, &check);
+
+	pull_varattnos((Node *) query->targetList, source, &used);
+	pull_varattnos(query->havingQual, source, &used);
+	pull_varattnos(query->jointree->quals, source, &used);
+	if (bms_num_members(used) > COLLECT_MAX_COLUMNS)
+		refuse(NULL, psprintf("more than %d columns of its source", COLLECT_MAX_COLUMNS), NULL);
+}
+
+void
+define_check(const Query *original, const char *text)
+{
+	ErrorContextCallback context = {error_context_stack, point_into_query, (void *) text};
+	Query	   *query = gs_flatten_groups(copyObject((Query *) original));
+
+	error_context_stack = &context;
+	query_text = text;
+	check_clauses(query);
+	check_source(query);
+	check_node_walker((Node *) query->targetList, query);
+	check_node_walker(query->jointree->quals, query);
+	check_node_walker(query->havingQual, query);
+	check_keys_and_outputs(query);
+	error_context_stack = context.previous;
+}

@@ -1,0 +1,425 @@
+/*
+ * define_sql.c: takes the shape of a rollup and gives the SQL statements that make its objects. Runs none of them.
+ *
+ * They are to run with search_path = pg_catalog, under which the names of everything else come out qualified.
+ */
+#include "define.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+
+static char *
+qualified(const DefineName *name)
+{
+	return quote_qualified_identifier(get_namespace_name(name->schema), name->name);
+}
+
+static char *
+relation_name(Oid relid)
+{
+	DefineName	name = {get_rel_namespace(relid), get_rel_name(relid)};
+
+	return qualified(&name);
+}
+
+/* An expression over one table, its columns unqualified. */
+static char *
+expression_text(Node *expression, Oid relid)
+{
+	return deparse_expression(expression, deparse_context_for(get_rel_name(relid), relid), false, false);
+}
+
+/*
+ * Names of the partials' columns: keys as in the view, states by what they hold
+ */
+static char *
+cut_name(char *name)
+{
+	if (strlen(name) >= NAMEDATALEN)
+		name[pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1)] = '\0';
+	return name;
+}
+
+static bool
+name_is_taken(List *names, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	return false;
+}
+
+static List *
+add_name(List *names, const char *wanted)
+{
+	char	   *name = cut_name(pstrdup(wanted));
+
+	for (int i = 2; name_is_taken(names, name); i++)
+	{
+		char	   *suffix = psprintf(" %d", i);
+		char	   *stem = pstrdup(wanted);
+
+		if (strlen(stem) + strlen(suffix) >= NAMEDATALEN)
+			stem[pg_mbcliplen(stem, strlen(stem), NAMEDATALEN - 1 - strlen(suffix))] = '\0';
+		name = psprintf("%s%s", stem, suffix);
+	}
+	return lappend(names, name);
+}
+
+/* What computes the state from the source's rows. */
+static char *
+state_text(const RollupShape *shape, const ShapeState *state)
+{
+	char	   *input = state->input ? expression_text((Node *) state->input, shape->source) : "*";
+
+	switch (state->kind)
+	{
+		case STATE_COUNT:
+			return psprintf("count(%s)", input);
+		case STATE_SUM_SMALL:
+		case STATE_SUM_BIG:
+			return psprintf("coalesce(sum(%s), 0)", input);
+		case STATE_SUM_NUMERIC:
+			return psprintf(GS_SCHEMA ".numeric_sum_agg(%s)", input);
+	}
+	return NULL;
+}
+
+/* What the state's column is called: as the aggregate is written. */
+static char *
+state_name(const RollupShape *shape, const ShapeState *state)
+{
+	const char *function = state->kind == STATE_COUNT ? "count" : "sum";
+	const Aggref *aggregate = state->aggregate;
+	Node	   *input = aggregate && aggregate->args ? (Node *) linitial_node(TargetEntry, aggregate->args)->expr : NULL;
+	char	   *name = psprintf("%s(%s)", function, input ? expression_text(input, shape->source) : "*");
+
+	if (aggregate && aggregate->aggfilter)
+		name = psprintf("%s filter %s", name, expression_text((Node *) aggregate->aggfilter, shape->source));
+	return name;
+}
+
+static const char *
+state_type(StateKind kind)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+			return "bigint";
+		case STATE_SUM_BIG:
+			return "numeric";
+		case STATE_SUM_NUMERIC:
+			return GS_SCHEMA ".numeric_sum";
+	}
+	return NULL;
+}
+
+static List *
+partials_columns(const RollupShape *shape)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+
+	foreach(cell, shape->keys)
+	{
+		TargetEntry *key = lfirst(cell);
+
+		names = add_name(names, key->resname && !key->resjunk ? key->resname :
+						 expression_text((Node *) key->expr, shape->source));
+	}
+	foreach(cell, shape->states)
+		names = add_name(names, state_name(shape, lfirst(cell)));
+	return names;
+}
+
+/*
+ * Statements
+ */
+char *
+define_sql_definition(const DefineName *definition, Query *query)
+{
+	return psprintf("CREATE VIEW %s AS %s", qualified(definition), pg_get_querydef(query, false));
+}
+
+char *
+define_sql_partials(const DefineName *partials, const RollupShape *shape)
+{
+	List	   *names = partials_columns(shape);
+	int			column = 0;
+	StringInfoData sql;
+	ListCell   *cell;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE TABLE %s (", qualified(partials));
+	foreach(cell, shape->keys)
+	{
+		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+		appendStringInfo(&sql, "%s%s %s", column ? ", " : "", quote_identifier(list_nth(names, column)),
+						 format_type_with_typemod(exprType(key), exprTypmod(key)));
+		if (OidIsValid(exprCollation(key)))
+			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(exprCollation(key)));
+		column++;
+	}
+	foreach(cell, shape->states)
+	{
+		appendStringInfo(&sql, "%s%s %s NOT NULL", column ? ", " : "", quote_identifier(list_nth(names, column)),
+						 state_type(((ShapeState *) lfirst(cell))->kind));
+		column++;
+	}
+	/* room for HOT updates; and vacuum must never lock writers out to give pages back */
+	appendStringInfoString(&sql, ") USING heap WITH (fillfactor = 50, vacuum_truncate = off)");
+	return sql.data;
+}
+
+static char *
+key_columns(const RollupShape *shape)
+{
+	List	   *names = partials_columns(shape);
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < list_length(shape->keys); i++)
+		appendStringInfo(&list, "%s%s", i ? ", " : "", quote_identifier(list_nth(names, i)));
+	return list.data;
+}
+
+char *
+define_sql_index(const DefineName *partials, const RollupShape *shape)
+{
+	if (shape->keys == NIL)
+		return NULL;
+	return psprintf("CREATE INDEX ON %s (%s)", qualified(partials), key_columns(shape));
+}
+
+char *
+define_sql_fill(Oid partials, const RollupShape *shape)
+{
+	StringInfoData sql;
+	ListCell   *cell;
+	bool		first = true;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s SELECT ", relation_name(partials));
+	foreach(cell, shape->keys)
+	{
+		appendStringInfo(&sql, "%s%s", first ? "" : ", ",
+						 expression_text((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
+		first = false;
+	}
+	foreach(cell, shape->states)
+	{
+		appendStringInfo(&sql, "%s%s", first ? "" : ", ", state_text(shape, lfirst(cell)));
+		first = false;
+	}
+	appendStringInfo(&sql, " FROM ONLY %s", relation_name(shape->source));
+	if (shape->filter)
+		appendStringInfo(&sql, " WHERE %s", expression_text(shape->filter, shape->source));
+	for (int i = 0; i < list_length(shape->keys); i++)
+		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
+	/* without keys there is a row even of no rows: its states are zero, it is no partial */
+	appendStringInfoString(&sql, " HAVING count(*) > 0");
+	return sql.data;
+}
+
+/*
+ * The view: the query's outputs, with each aggregate made from the partials' states
+ */
+typedef struct ViewBuild
+{
+	const RollupShape *shape;
+	Oid			partials;
+	List	   *names;			/* of the partials' columns */
+} ViewBuild;
+
+/* A state's column. */
+static char *
+state_column(ViewBuild *build, int state)
+{
+	return pstrdup(quote_identifier(list_nth(build->names, list_length(build->shape->keys) + state)));
+}
+
+/* What an aggregate is, said over the partials. */
+static char *
+aggregate_text(ViewBuild *build, const Aggref *aggregate)
+{
+	int			sum_state,
+				count_state;
+	char	   *sum,
+			   *count;
+
+	shape_aggregate(build->shape, aggregate, &sum_state, &count_state);
+	sum = sum_state >= 0 ? state_column(build, sum_state) : NULL;
+	count = count_state >= 0 ? psprintf(GS_SCHEMA ".total(%s)", state_column(build, count_state)) : NULL;
+	switch (aggregate->aggfnoid)
+	{
+		case F_COUNT_:
+		case F_COUNT_ANY:
+			return build->shape->keys == NIL ? psprintf("coalesce(%s, 0)", count) : count;
+		case F_SUM_INT2:
+		case F_SUM_INT4:
+			return psprintf("CASE WHEN %s > 0 THEN " GS_SCHEMA ".total(%s) END", count, sum);
+		case F_AVG_INT2:
+		case F_AVG_INT4:
+			return psprintf(GS_SCHEMA ".total(%s)::numeric / nullif(%s, 0)::numeric", sum, count);
+		case F_SUM_INT8:
+			return psprintf("CASE WHEN %s > 0 THEN sum(%s) END", count, sum);
+		case F_AVG_INT8:
+			return psprintf("sum(%s) / nullif(%s, 0)::numeric", sum, count);
+		case F_SUM_NUMERIC:
+			return psprintf(GS_SCHEMA ".numeric_sum_total(" GS_SCHEMA ".numeric_sum_merge(%s))", sum);
+		case F_AVG_NUMERIC:
+			return psprintf(GS_SCHEMA ".numeric_sum_average(" GS_SCHEMA ".numeric_sum_merge(%s))", sum);
+	}
+	elog(ERROR, "aggregate %u has no states", aggregate->aggfnoid);
+}
+
+static Node *
+parse_over_partials(ViewBuild *build, const char *text)
+{
+	char	   *sql = psprintf("SELECT %s FROM %s", text, relation_name(build->partials));
+	Query	   *query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
+												  sql, NULL, 0, NULL);
+
+	return (Node *) linitial_node(TargetEntry, query->targetList)->expr;
+}
+
+static Node *
+over_partials_mutator(Node *node, ViewBuild *build)
+{
+	ListCell   *cell;
+
+	if (node == NULL)
+		return NULL;
+	foreach(cell, build->shape->keys)
+	{
+		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
+
+		if (equal(node, key))
+			return (Node *) makeVar(1, foreach_current_index(cell) + 1, exprType(key), exprTypmod(key),
+									exprCollation(key), 0);
+	}
+	if (IsA(node, Aggref))
+		return parse_over_partials(build, aggregate_text(build, (Aggref *) node));
+	return expression_tree_mutator(node, over_partials_mutator, build);
+}
+
+char *
+define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape)
+{
+	ViewBuild	build = {shape, partials, partials_columns(shape)};
+	StringInfoData sql;
+	ListCell   *cell;
+	const char *having = " HAVING ";
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", qualified(view));
+	foreach(cell, shape->targets)
+	{
+		TargetEntry *target = lfirst(cell);
+		Node	   *output = over_partials_mutator((Node *) target->expr, &build);
+
+		appendStringInfo(&sql, "%s%s AS %s", foreach_current_index(cell) ? ", " : "",
+						 expression_text(output, partials), quote_identifier(target->resname));
+	}
+	appendStringInfo(&sql, " FROM %s", relation_name(partials));
+	if (shape->keys != NIL)
+	{
+		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", key_columns(shape), state_column(&build, 0));
+		having = " AND ";
+	}
+	if (shape->having)
+		appendStringInfo(&sql, "%s(%s)", having, expression_text(over_partials_mutator(shape->having, &build), partials));
+	return sql.data;
+}
+
+/*
+ * Triggers
+ */
+static char *
+columns_of(const char *row, const RollupShape *shape, const Bitmapset *used)
+{
+	StringInfoData list;
+	int			column = -1;
+
+	initStringInfo(&list);
+	while ((column = bms_next_member(used, column)) >= 0)
+		appendStringInfo(&list, ", %s.%s", row,
+						 quote_identifier(get_attname(shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
+	return list.data;
+}
+
+/* '!' sorts before the application's own triggers. The name is cut to length, and numbered where another schema's rollup of the same name has it. */
+static char *
+trigger_name(Oid source, const char *kind, const char *rollup)
+{
+	char	   *name = cut_name(psprintf("!gymstream %s %s", kind, rollup));
+
+	for (int i = 2; OidIsValid(get_trigger_oid(source, name, true)); i++)
+		name = cut_name(psprintf("!gymstream %s %d %s", kind, i, rollup));
+	return name;
+}
+
+static DefineTrigger *
+trigger(const char *name, const char *kind, const char *event, const RollupShape *shape, const char *level,
+		const char *when)
+{
+	DefineTrigger *trigger = palloc(sizeof(DefineTrigger));
+
+	trigger->name = trigger_name(shape->source, kind, name);
+	trigger->sql = psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s WHEN (" GS_SCHEMA ".%s) "
+							"EXECUTE FUNCTION " GS_SCHEMA ".flush_pending()",
+							quote_identifier(trigger->name), event, relation_name(shape->source), level, when);
+	return trigger;
+}
+
+List *
+define_triggers(const char *name, Oid partials, const RollupShape *shape)
+{
+	char	   *self = psprintf("%s::regclass", quote_literal_cstr(relation_name(partials)));
+	Bitmapset  *used = shape_columns(shape);
+	char	   *new = columns_of("new", shape, used);
+	char	   *old = columns_of("old", shape, used);
+	List	   *triggers;
+
+	triggers = list_make4(trigger(name, "insert", "INSERT", shape, "ROW",
+								  psprintf("collect(%s, new.tableoid%s)", self, new)),
+						  trigger(name, "delete", "DELETE", shape, "ROW",
+								  psprintf("collect(%s, old.tableoid%s)", self, old)),
+						  trigger(name, "flush", "INSERT OR UPDATE OR DELETE", shape, "STATEMENT",
+								  psprintf("flush(%s)", self)),
+						  trigger(name, "truncate", "TRUNCATE", shape, "STATEMENT",
+								  psprintf("truncated(%s)", self)));
+	/* a rollup that reads no column does not change by an UPDATE */
+	if (used)
+		triggers = lappend(triggers, trigger(name, "update", "UPDATE", shape, "ROW",
+											 psprintf("collect(%s, new.tableoid%s%s)", self, new, old)));
+	return triggers;
+}
+
+/* Say in the catalogs what the companions are for. */
+List *
+define_sql_comments(const RollupRelations *relations, const RollupShape *shape)
+{
+	char	   *rollup = relation_name(relations->rollup);
+
+	return list_make3(psprintf("COMMENT ON VIEW %s IS %s", rollup,
+							   quote_literal_cstr(psprintf("rollup of %s", relation_name(shape->source)))),
+					  psprintf("COMMENT ON VIEW %s IS %s", relation_name(relations->definition),
+							   quote_literal_cstr(psprintf("what the rollup %s equals", rollup))),
+					  psprintf("COMMENT ON TABLE %s IS %s", relation_name(relations->partials),
+							   quote_literal_cstr(psprintf("what the rollup %s is made of; read the rollup", rollup))));
+}

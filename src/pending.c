@@ -1,0 +1,422 @@
+/*
+ * pending.c: keeps the deltas between collect and apply. A delta belongs to the subtransaction whose row change it came
+ * from: that one flushes it, and its abort discards it, so that a subtransaction never applies, nor loses, a delta of a
+ * statement outside of it. Also remembers which partials the transaction wrote, until it ends: the next statement on
+ * the same group goes on with them at once. Writes nothing itself.
+ */
+#include "pending.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "apply.h"
+
+/* more groups than this are not remembered once they are applied */
+#define GROUPS_REMEMBERED 10000
+
+typedef struct PendingLevel
+{
+	SubTransactionId subid;
+	PendingRollup *rollups;
+	struct PendingLevel *parent;
+} PendingLevel;
+
+typedef struct GroupEntry
+{
+	PendingGroup *group;
+	uint32		hash;
+	char		status;
+} GroupEntry;
+
+static bool groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b);
+
+#define SH_PREFIX groups
+#define SH_ELEMENT_TYPE GroupEntry
+#define SH_KEY_TYPE PendingGroup *
+#define SH_KEY group
+#define SH_HASH_KEY(table, key) (key)->hash
+#define SH_EQUAL(table, a, b) groups_equal((table)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(table, entry) (entry)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* the innermost subtransaction that collected anything */
+static PendingLevel *top = NULL;
+
+static bool
+groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b)
+{
+	for (int i = 0; i < rollup->nkeys; i++)
+	{
+		RollupKey  *key = &rollup->keys[i];
+
+		if (a->isnull[i] != b->isnull[i])
+			return false;
+		if (!a->isnull[i] &&
+			!DatumGetBool(FunctionCall2Coll(&key->equal, key->collation, a->keys[i], b->keys[i])))
+			return false;
+	}
+	return true;
+}
+
+static uint32
+group_hash(const Rollup *rollup, Datum *keys, bool *isnull)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < rollup->nkeys; i++)
+	{
+		RollupKey  *key = &rollup->keys[i];
+
+		hash = pg_rotate_left32(hash, 1);
+		if (!isnull[i])
+			hash ^= DatumGetUInt32(FunctionCall1Coll(&key->hash, key->collation, keys[i]));
+	}
+	return murmurhash32(hash);
+}
+
+/*
+ * Levels
+ */
+static void
+rollup_clear(PendingRollup *pending)
+{
+	MemoryContextReset(pending->context);
+	pending->groups = groups_create(pending->context, 8, pending->rollup);
+	pending->dirty = NULL;
+}
+
+static PendingRollup *
+level_find(PendingLevel *level, Oid partials)
+{
+	PendingRollup *pending;
+
+	for (pending = level->rollups; pending; pending = pending->next)
+		if (pending->rollup->partials == partials)
+			return pending;
+	return NULL;
+}
+
+static void
+rollup_discard(PendingRollup *pending)
+{
+	rollup_release(pending->rollup);
+	MemoryContextDelete(pending->context);
+	pfree(pending);
+}
+
+/* Take away the innermost level. */
+static void
+level_discard(PendingLevel *level)
+{
+	PendingRollup *pending,
+			   *next;
+
+	for (pending = level->rollups; pending; pending = next)
+	{
+		next = pending->next;
+		rollup_discard(pending);
+	}
+	top = level->parent;
+	pfree(level);
+}
+
+PendingRollup *
+pending_rollup(Rollup *rollup)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	PendingRollup *pending;
+
+	if (top == NULL || top->subid != subid)
+	{
+		PendingLevel *level = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLevel));
+
+		level->subid = subid;
+		level->rollups = NULL;
+		level->parent = top;
+		top = level;
+	}
+	pending = level_find(top, rollup->partials);
+	if (pending == NULL)
+	{
+		MemoryContext context = AllocSetContextCreate(TopTransactionContext, "gymstream pending deltas",
+													  ALLOCSET_DEFAULT_SIZES);
+
+		pending = MemoryContextAllocZero(TopTransactionContext, sizeof(PendingRollup));
+		pending->rollup = rollup;
+		rollup->references++;
+		pending->context = context;
+		pending->level = top;
+		pending->next = top->rollups;
+		top->rollups = pending;
+		rollup_clear(pending);
+	}
+	else if (pending->rollup != rollup && pending->dirty == NULL)
+	{
+		/* it was compiled anew since */
+		rollup_release(pending->rollup);
+		pending->rollup = rollup;
+		rollup->references++;
+		rollup_clear(pending);
+	}
+	return pending;
+}
+
+/*
+ * Groups
+ */
+static PendingGroup *
+group_make(PendingRollup *pending, const PendingGroup *probe)
+{
+	Rollup	   *rollup = pending->rollup;
+	MemoryContext old = MemoryContextSwitchTo(pending->context);
+	Size		deltas = MAXALIGN(sizeof(PendingGroup));
+	Size		keys = deltas + MAXALIGN(rollup->nstates * sizeof(StateDelta));
+	Size		isnull = keys + rollup->nkeys * sizeof(Datum);
+	char	   *memory = palloc0(isnull + rollup->nkeys * sizeof(bool));
+	PendingGroup *group = (PendingGroup *) memory;
+
+	group->hash = probe->hash;
+	group->deltas = (StateDelta *) (memory + deltas);
+	group->keys = (Datum *) (memory + keys);
+	group->isnull = (bool *) (memory + isnull);
+	ItemPointerSetInvalid(&group->own);
+	for (int i = 0; i < rollup->nkeys; i++)
+	{
+		RollupKey  *key = &rollup->keys[i];
+
+		group->isnull[i] = probe->isnull[i];
+		if (group->isnull[i])
+			continue;
+		if (key->typlen == -1)
+			group->keys[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(probe->keys[i]));
+		else
+			group->keys[i] = datumCopy(probe->keys[i], key->typbyval, key->typlen);
+	}
+	MemoryContextSwitchTo(old);
+	return group;
+}
+
+static PendingGroup *
+group_intern(PendingRollup *pending, PendingGroup *probe)
+{
+	bool		found;
+	GroupEntry *entry = groups_insert_hash(pending->groups, probe, probe->hash, &found);
+
+	if (!found)
+		entry->group = group_make(pending, probe);
+	return entry->group;
+}
+
+PendingGroup *
+pending_group(PendingRollup *pending, Datum *keys, bool *isnull)
+{
+	PendingGroup probe = {.hash = group_hash(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
+	PendingGroup *group = group_intern(pending, &probe);
+
+	if (!group->dirty)
+	{
+		group->dirty = true;
+		group->next_dirty = pending->dirty;
+		pending->dirty = group;
+	}
+	return group;
+}
+
+ItemPointer
+pending_own_partial(PendingRollup *pending, PendingGroup *group)
+{
+	PendingLevel *level;
+
+	if (ItemPointerIsValid(&group->own))
+		return &group->own;
+	for (level = pending->level->parent; level; level = level->parent)
+	{
+		PendingRollup *outer = level_find(level, pending->rollup->partials);
+		GroupEntry *entry = outer ? groups_lookup_hash(outer->groups, group, group->hash) : NULL;
+
+		if (entry && ItemPointerIsValid(&entry->group->own) && gs_relfile_equal(outer->file, pending->file))
+			return &entry->group->own;
+	}
+	return NULL;
+}
+
+void
+pending_storage(PendingRollup *pending, GsRelFile file)
+{
+	groups_iterator iterator;
+	GroupEntry *entry;
+
+	if (gs_relfile_equal(pending->file, file))
+		return;
+	groups_start_iterate(pending->groups, &iterator);
+	while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
+		ItemPointerSetInvalid(&entry->group->own);
+	pending->file = file;
+}
+
+/*
+ * Flushing
+ */
+static void
+flush(PendingRollup *pending)
+{
+	if (pending->dirty == NULL)
+		return;
+	apply_deltas(pending);
+	if (pending->groups->members > GROUPS_REMEMBERED)
+		rollup_clear(pending);
+}
+
+static bool
+in_top_level(void)
+{
+	return top != NULL && top->subid == GetCurrentSubTransactionId();
+}
+
+void
+pending_flush(Oid partials)
+{
+	PendingRollup *pending = in_top_level() ? level_find(top, partials) : NULL;
+
+	if (pending)
+		flush(pending);
+}
+
+void
+pending_flush_all(void)
+{
+	PendingRollup *pending;
+
+	if (in_top_level())
+		for (pending = top->rollups; pending; pending = pending->next)
+			flush(pending);
+}
+
+void
+pending_forget(Oid partials)
+{
+	PendingLevel *level;
+
+	for (level = top; level; level = level->parent)
+	{
+		PendingRollup *pending = level_find(level, partials);
+
+		if (pending)
+			rollup_clear(pending);
+	}
+}
+
+/* What no statement trigger has flushed, as in a subscriber's apply worker. */
+static void
+flush_before_end(void)
+{
+	PendingRollup *pending;
+
+	if (!in_top_level())
+		return;
+	for (pending = top->rollups; pending; pending = pending->next)
+		if (pending->dirty)
+			break;
+	if (pending == NULL)
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pending_flush_all();
+	PopActiveSnapshot();
+}
+
+/*
+ * The ends of transactions and subtransactions
+ */
+static void
+transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			flush_before_end();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			while (top)
+				level_discard(top);
+			break;
+		default:
+			break;
+	}
+}
+
+/* The parent goes on with the partials that the committed subtransaction wrote. */
+static void
+level_merge(PendingLevel *child, PendingLevel *parent)
+{
+	PendingRollup *pending,
+			   *next;
+
+	for (pending = child->rollups; pending; pending = next)
+	{
+		PendingRollup *outer = level_find(parent, pending->rollup->partials);
+
+		next = pending->next;
+		if (outer == NULL)
+		{
+			pending->level = parent;
+			pending->next = parent->rollups;
+			parent->rollups = pending;
+		}
+		else
+		{
+			groups_iterator iterator;
+			GroupEntry *entry;
+
+			groups_start_iterate(pending->groups, &iterator);
+			while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
+				group_intern(outer, entry->group)->own = entry->group->own;
+			outer->file = pending->file;
+			rollup_discard(pending);
+		}
+	}
+	child->rollups = NULL;
+}
+
+static void
+subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	if (top == NULL || top->subid != subid)
+		return;
+	switch (event)
+	{
+		case SUBXACT_EVENT_PRE_COMMIT_SUB:
+			flush_before_end();
+			break;
+		case SUBXACT_EVENT_COMMIT_SUB:
+			if (top->parent && top->parent->subid == parent)
+			{
+				level_merge(top, top->parent);
+				level_discard(top);
+			}
+			else
+				top->subid = parent;
+			break;
+		case SUBXACT_EVENT_ABORT_SUB:
+			level_discard(top);
+			break;
+		default:
+			break;
+	}
+}
+
+void
+pending_init(void)
+{
+	RegisterXactCallback(transaction_end, NULL);
+	RegisterSubXactCallback(subtransaction_end, NULL);
+}

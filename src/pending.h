@@ -1,0 +1,57 @@
+/*
+ * pending.h: deltas that were collected and not applied yet, one set for each subtransaction.
+ */
+#ifndef GS_PENDING_H
+#define GS_PENDING_H
+
+#include "gymstream.h"
+
+#include "storage/itemptr.h"
+
+#include "rollup.h"
+
+/* A group that this subtransaction has changed. */
+typedef struct PendingGroup
+{
+	uint32		hash;
+	bool		dirty;			/* has a delta that is not applied */
+	ItemPointerData own;		/* the partial that this subtransaction wrote last, or invalid */
+	struct PendingGroup *next_dirty;
+	Datum	   *keys;
+	bool	   *isnull;
+	StateDelta *deltas;
+} PendingGroup;
+
+typedef struct PendingRollup
+{
+	Rollup	   *rollup;
+	struct groups_hash *groups;
+	PendingGroup *dirty;		/* list of those to be applied */
+	GsRelFile	file;			/* the partials' storage, in which own is valid */
+	MemoryContext context;		/* groups and deltas */
+	struct PendingLevel *level;
+	struct PendingRollup *next;
+} PendingRollup;
+
+/* The current subtransaction's pending deltas of a rollup; made when it has none. */
+extern PendingRollup *pending_rollup(Rollup *rollup);
+
+/* The group with these keys, made when it is new, and put on the list of those to be applied. */
+extern PendingGroup *pending_group(PendingRollup *pending, Datum *keys, bool *isnull);
+
+/* The partial of the group that this transaction wrote last in a subtransaction that is not aborted; NULL: none known. */
+extern ItemPointer pending_own_partial(PendingRollup *pending, PendingGroup *group);
+
+/* The partials are stored in this file: what is known of another one is void. */
+extern void pending_storage(PendingRollup *pending, GsRelFile file);
+
+/* Apply what the current subtransaction has pending, of one rollup or of all. */
+extern void pending_flush(Oid partials);
+extern void pending_flush_all(void);
+
+/* Forget all that is pending or known of the rollup: its partials were truncated. */
+extern void pending_forget(Oid partials);
+
+extern void pending_init(void);
+
+#endif							/* GS_PENDING_H */

@@ -1,0 +1,439 @@
+/*
+ * rollup.c: takes the OID of a rollup's partials and gives the compiled rollup, from a cache of this backend that
+ * relcache and syscache callbacks invalidate. Also reads and writes gymstream.rollup. Touches no partials.
+ */
+#include "rollup.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* one entry a rollup that this backend has used */
+typedef struct CacheEntry
+{
+	Oid			partials;		/* hash key */
+	Rollup	   *rollup;			/* NULL: not built, or stale and let go */
+} CacheEntry;
+
+static HTAB *cache = NULL;
+static Oid	catalog_relid = InvalidOid;
+
+/*
+ * gymstream.rollup
+ */
+static Relation
+catalog_open(LOCKMODE lock)
+{
+	Oid			schema = get_namespace_oid(GS_SCHEMA, false);
+
+	catalog_relid = get_relname_relid("rollup", schema);
+	if (!OidIsValid(catalog_relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"gymstream.rollup\" does not exist"),
+				 errhint("Run CREATE EXTENSION gymstream.")));
+	return table_open(catalog_relid, lock);
+}
+
+static HeapTuple
+catalog_find(Relation catalog, AttrNumber column, Oid value)
+{
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (tuple)
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+bool
+rollup_relations(AttrNumber column, Oid value, RollupRelations *found)
+{
+	Relation	catalog = catalog_open(AccessShareLock);
+	HeapTuple	tuple = catalog_find(catalog, column, value);
+
+	if (tuple)
+	{
+		bool		isnull;
+		TupleDesc	desc = RelationGetDescr(catalog);
+
+		found->rollup = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_rollup, desc, &isnull));
+		found->definition = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_definition, desc, &isnull));
+		found->partials = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_partials, desc, &isnull));
+	}
+	table_close(catalog, AccessShareLock);
+	return tuple != NULL;
+}
+
+void
+rollup_relations_insert(const RollupRelations *relations)
+{
+	Relation	catalog = catalog_open(RowExclusiveLock);
+	Datum		values[3] = {
+		ObjectIdGetDatum(relations->rollup),
+		ObjectIdGetDatum(relations->definition),
+		ObjectIdGetDatum(relations->partials)
+	};
+	bool		nulls[3] = {false};
+
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, RowExclusiveLock);
+	CacheInvalidateRelcacheByRelid(relations->partials);
+	CommandCounterIncrement();
+}
+
+void
+rollup_relations_delete(Oid rollup)
+{
+	Relation	catalog = catalog_open(RowExclusiveLock);
+	HeapTuple	tuple = catalog_find(catalog, Anum_rollup_rollup, rollup);
+
+	if (tuple)
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+RollupShape *
+rollup_shape(const RollupRelations *relations)
+{
+	Relation	definition = relation_open(relations->definition, AccessShareLock);
+	RollupShape *shape = shape_of_query(shape_view_query(definition));
+
+	relation_close(definition, AccessShareLock);
+	return shape;
+}
+
+/*
+ * Compiling. Expressions read a virtual row that has the used columns only.
+ */
+static Node *
+compile_vars(Node *node, Rollup *rollup)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = copyObject((Var *) node);
+
+		for (int i = 0; i < rollup->ncolumns; i++)
+			if (rollup->columns[i] == var->varattno)
+			{
+				var->varattno = i + 1;
+				return (Node *) var;
+			}
+		elog(ERROR, "column %d of the source is not among those used", var->varattno);
+	}
+	return expression_tree_mutator(node, compile_vars, rollup);
+}
+
+static bool
+calls_function(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId;
+}
+
+static bool
+calls_functions_walker(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (check_functions_in_node(node, calls_function, NULL))
+		return true;
+	return expression_tree_walker(node, calls_functions_walker, context);
+}
+
+static Expr *
+compile_expression(Rollup *rollup, Node *expression)
+{
+	Node	   *node = compile_vars(expression, rollup);
+
+	/* before planning, which may put a function's body in its place */
+	if (calls_functions_walker(node, NULL))
+		rollup->calls_functions = true;
+	return expression_planner((Expr *) node);
+}
+
+static void
+compile_value(Rollup *rollup, RollupValue *value, Node *expression)
+{
+	value->column = -1;
+	value->type = exprType(expression);
+	if (IsA(expression, Var))
+		value->column = ((Var *) compile_vars(expression, rollup))->varattno - 1;
+	else
+		value->expression = ExecInitExpr(compile_expression(rollup, expression), NULL);
+}
+
+static void
+compile_key(Rollup *rollup, RollupKey *key, Node *expression)
+{
+	TypeCacheEntry *type = lookup_type_cache(exprType(expression), TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO |
+											 TYPECACHE_BTREE_OPFAMILY);
+
+	compile_value(rollup, &key->value, expression);
+	key->typlen = type->typlen;
+	key->typbyval = type->typbyval;
+	key->collation = exprCollation(expression);
+	fmgr_info_cxt(type->hash_proc, &key->hash, rollup->context);
+	fmgr_info_cxt(get_opcode(type->eq_opr), &key->equal, rollup->context);
+	key->search = get_opcode(type->eq_opr);
+}
+
+static void
+compile_states(Rollup *rollup, const RollupShape *shape)
+{
+	List	   *inputs = NIL;
+	ListCell   *cell;
+
+	rollup->nstates = list_length(shape->states);
+	rollup->states = palloc0(rollup->nstates * sizeof(RollupState));
+	rollup->inputs = palloc0(rollup->nstates * sizeof(RollupValue));
+	foreach(cell, shape->states)
+	{
+		ShapeState *wanted = lfirst(cell);
+		RollupState *state = &rollup->states[foreach_current_index(cell)];
+		ListCell   *known;
+
+		state->kind = wanted->kind;
+		state->input = -1;
+		if (wanted->input == NULL)
+			continue;
+		foreach(known, inputs)
+			if (equal(lfirst(known), wanted->input))
+				state->input = foreach_current_index(known);
+		if (state->input < 0)
+		{
+			state->input = rollup->ninputs++;
+			inputs = lappend(inputs, wanted->input);
+			compile_value(rollup, &rollup->inputs[state->input], (Node *) wanted->input);
+		}
+	}
+}
+
+/* Which columns of the source the rollup uses, and a slot for a row of them. */
+static void
+compile_columns(Rollup *rollup, const RollupShape *shape)
+{
+	Relation	source = table_open(rollup->source, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(source);
+	Bitmapset  *used = shape_columns(shape);
+	TupleDesc	row;
+	int			column = -1;
+
+	rollup->columns = palloc(sizeof(AttrNumber) * (bms_num_members(used) + 1));
+	row = CreateTemplateTupleDesc(bms_num_members(used));
+	while ((column = bms_next_member(used, column)) >= 0)
+	{
+		AttrNumber	attnum = column + FirstLowInvalidHeapAttributeNumber;
+
+		rollup->columns[rollup->ncolumns++] = attnum;
+		TupleDescCopyEntry(row, rollup->ncolumns, desc, attnum);
+	}
+	rollup->row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
+	table_close(source, AccessShareLock);
+}
+
+static void
+compile(Rollup *rollup, const RollupRelations *relations)
+{
+	RollupShape *shape = rollup_shape(relations);
+	ListCell   *cell;
+
+	rollup->rollup = relations->rollup;
+	rollup->definition = relations->definition;
+	rollup->partials = relations->partials;
+	rollup->source = shape->source;
+
+	compile_columns(rollup, shape);
+	rollup->econtext = CreateStandaloneExprContext();
+	if (shape->filter)
+		rollup->filter = ExecInitQual(make_ands_implicit(compile_expression(rollup, shape->filter)), NULL);
+	rollup->nkeys = list_length(shape->keys);
+	rollup->keys = palloc0((rollup->nkeys + 1) * sizeof(RollupKey));
+	foreach(cell, shape->keys)
+		compile_key(rollup, &rollup->keys[foreach_current_index(cell)],
+					(Node *) lfirst_node(TargetEntry, cell)->expr);
+	compile_states(rollup, shape);
+}
+
+/* Functions in the query are the owner's business, also where compiling checks the right to run them. */
+static void
+compile_as_owner(Rollup *rollup, const RollupRelations *relations)
+{
+	Oid			user;
+	int			context;
+	HeapTuple	class = SearchSysCache1(RELOID, ObjectIdGetDatum(relations->rollup));
+
+	if (!HeapTupleIsValid(class))
+		elog(ERROR, "cache lookup failed for rollup %u", relations->rollup);
+	rollup->owner = ((Form_pg_class) GETSTRUCT(class))->relowner;
+	ReleaseSysCache(class);
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
+	compile(rollup, relations);
+	SetUserIdAndSecContext(user, context);
+}
+
+static Rollup *
+rollup_build(Oid partials)
+{
+	RollupRelations relations;
+	MemoryContext context,
+				old;
+	Rollup	   *rollup;
+
+	if (!rollup_relations(Anum_rollup_partials, partials, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("relation with OID %u does not hold the partials of a rollup", partials),
+				 errhint("Triggers that call gymstream.collect are made by gymstream.create_rollup only.")));
+
+	/* lives under the caller's context until it is whole, so that an error leaves nothing */
+	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream rollup", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	rollup = palloc0(sizeof(Rollup));
+	rollup->context = context;
+	compile_as_owner(rollup, &relations);
+	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, CacheMemoryContext);
+	return rollup;
+}
+
+/*
+ * The cache
+ */
+static void
+rollup_let_go(Rollup *rollup)
+{
+	if (rollup->stale && rollup->references == 0)
+	{
+		FreeExprContext(rollup->econtext, false);
+		MemoryContextDelete(rollup->context);
+	}
+}
+
+Rollup *
+rollup_acquire(Oid partials)
+{
+	CacheEntry *entry;
+	bool		found;
+
+	if (cache == NULL)
+	{
+		HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(CacheEntry)};
+
+		cache = hash_create("gymstream rollups", 16, &info, HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(cache, &partials, HASH_ENTER, &found);
+	if (!found)
+		entry->rollup = NULL;
+	if (entry->rollup && entry->rollup->stale)
+	{
+		Rollup	   *old = entry->rollup;
+
+		entry->rollup = NULL;
+		rollup_let_go(old);
+	}
+	if (entry->rollup == NULL)
+	{
+		Rollup	   *built = rollup_build(partials);
+
+		/* building may have come back here, through an invalidation's callbacks or a nested statement */
+		entry = hash_search(cache, &partials, HASH_ENTER, &found);
+		if (found && entry->rollup)
+		{
+			entry->rollup->stale = true;
+			rollup_let_go(entry->rollup);
+		}
+		entry->rollup = built;
+	}
+	entry->rollup->references++;
+	return entry->rollup;
+}
+
+void
+rollup_release(Rollup *rollup)
+{
+	Assert(rollup->references > 0);
+	rollup->references--;
+
+	/* a stale one that the cache no longer holds has nobody else to let it go */
+	if (rollup->stale)
+	{
+		CacheEntry *entry = hash_search(cache, &rollup->partials, HASH_FIND, NULL);
+
+		if (entry == NULL || entry->rollup != rollup)
+			rollup_let_go(rollup);
+	}
+}
+
+static void
+release_callback(void *rollup)
+{
+	rollup_release(rollup);
+}
+
+void
+rollup_release_with(Rollup *rollup, MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAlloc(context, sizeof(MemoryContextCallback));
+
+	callback->func = release_callback;
+	callback->arg = rollup;
+	MemoryContextRegisterResetCallback(context, callback);
+}
+
+static void
+invalidate_relation(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	CacheEntry *entry;
+
+	if (cache == NULL)
+		return;
+	hash_seq_init(&status, cache);
+	while ((entry = hash_seq_search(&status)) != NULL)
+	{
+		Rollup	   *rollup = entry->rollup;
+
+		if (rollup && (relid == InvalidOid || relid == catalog_relid || relid == rollup->source ||
+					   relid == rollup->rollup || relid == rollup->definition || relid == rollup->partials))
+			rollup->stale = true;
+	}
+}
+
+static void
+invalidate_function(Datum arg, int cacheid, uint32 hashvalue)
+{
+	invalidate_relation(arg, InvalidOid);
+}
+
+void
+rollup_init(void)
+{
+	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, invalidate_function, (Datum) 0);
+}

@@ -1,0 +1,98 @@
+/*
+ * rollup.h: a rollup as collect and apply use it: compiled, and cached in each backend.
+ */
+#ifndef GS_ROLLUP_H
+#define GS_ROLLUP_H
+
+#include "gymstream.h"
+
+#include "executor/executor.h"
+#include "fmgr.h"
+
+#include "shape.h"
+
+/* A value computed from a source row. */
+typedef struct RollupValue
+{
+	int			column;			/* where the row's used columns hold it, or -1: evaluate */
+	ExprState  *expression;
+	Oid			type;
+} RollupValue;
+
+typedef struct RollupKey
+{
+	RollupValue value;
+	int16		typlen;
+	bool		typbyval;
+	Oid			collation;
+	FmgrInfo	hash;
+	FmgrInfo	equal;			/* as GROUP BY compares */
+	RegProcedure search;		/* the same, for the index on the partials */
+} RollupKey;
+
+typedef struct RollupState
+{
+	StateKind	kind;
+	int			input;			/* into inputs, or -1: each row counts */
+} RollupState;
+
+typedef struct Rollup
+{
+	Oid			rollup;
+	Oid			definition;
+	Oid			partials;
+	Oid			source;
+	Oid			owner;
+
+	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
+	AttrNumber *columns;
+	TupleTableSlot *row;		/* one row of them, virtual */
+	ExprContext *econtext;
+	bool		calls_functions;	/* that are not the server's own: they run as the owner */
+
+	ExprState  *filter;			/* NULL: all rows */
+	int			nkeys;
+	RollupKey  *keys;
+	int			ninputs;
+	RollupValue *inputs;
+	int			nstates;
+	RollupState *states;
+
+	/* of the cache */
+	MemoryContext context;
+	int			references;
+	bool		stale;
+} Rollup;
+
+/*
+ * The rollup with these partials. Error if there is none. It stays valid until rollup_release, whatever DDL comes; what
+ * is changed under it can only be what does not matter to it while the caller holds a lock on the source.
+ */
+extern Rollup *rollup_acquire(Oid partials);
+extern void rollup_release(Rollup *rollup);
+
+/* Release it when the context is reset or deleted. */
+extern void rollup_release_with(Rollup *rollup, MemoryContext context);
+
+/* What a rollup is made of: the row of gymstream.rollup in which one column has this value. */
+typedef struct RollupRelations
+{
+	Oid			rollup;
+	Oid			definition;
+	Oid			partials;
+} RollupRelations;
+
+#define Anum_rollup_rollup 1
+#define Anum_rollup_definition 2
+#define Anum_rollup_partials 3
+
+extern bool rollup_relations(AttrNumber column, Oid value, RollupRelations *found);
+extern void rollup_relations_insert(const RollupRelations *relations);
+extern void rollup_relations_delete(Oid rollup);
+
+/* The definition's shape. */
+extern RollupShape *rollup_shape(const RollupRelations *relations);
+
+extern void rollup_init(void);
+
+#endif							/* GS_ROLLUP_H */

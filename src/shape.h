@@ -1,0 +1,49 @@
+/*
+ * shape.h: what a rollup's query asks for: keys, filter, and the states that its aggregates are made of.
+ */
+#ifndef GS_SHAPE_H
+#define GS_SHAPE_H
+
+#include "gymstream.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+#include "utils/relcache.h"
+
+#include "state.h"
+
+/* One state column. */
+typedef struct ShapeState
+{
+	StateKind	kind;
+	Expr	   *input;			/* NULL: each row counts */
+	const Aggref *aggregate;	/* one that needs it; NULL: every rollup does */
+} ShapeState;
+
+/* All expressions have the source as range table entry 1. */
+typedef struct RollupShape
+{
+	Oid			source;
+	Node	   *filter;			/* NULL: all rows */
+	List	   *keys;			/* of TargetEntry; resjunk: not in the target list */
+	List	   *states;			/* of ShapeState; the first is count(*) */
+	List	   *targets;		/* of TargetEntry, without junk */
+	Node	   *having;
+} RollupShape;
+
+/* The query must have passed define_check. Allocates in CurrentMemoryContext. */
+extern RollupShape *shape_of_query(const Query *query);
+
+/* The query that a view was made from, as a copy. */
+extern Query *shape_view_query(Relation view);
+
+/* The columns of the source that keys, filter and states use, offset as in pull_varattnos. */
+extern Bitmapset *shape_columns(const RollupShape *shape);
+
+/* The states of an aggregate, as indexes into shape->states, or -1 where it needs none of the kind. */
+extern void shape_aggregate(const RollupShape *shape, const Aggref *aggregate, int *sum, int *count);
+
+/* False for an aggregate that has no states. */
+extern bool shape_supports(const Aggref *aggregate);
+
+#endif							/* GS_SHAPE_H */

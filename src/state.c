@@ -1,0 +1,132 @@
+/*
+ * state.c: arithmetic of states. Takes inputs and states and gives states; knows no rollup, no table and no catalog.
+ */
+#include "state.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+
+static void
+collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
+{
+	NumericSum *sum = numeric_sum_of(input, sign);
+
+	if (delta->numeric)
+		sum = numeric_sum_plus(delta->numeric, sum);
+	if (delta->numeric == NULL || GetMemoryChunkSpace(delta->numeric) < VARSIZE(sum) + 64)
+	{
+		if (delta->numeric)
+			pfree(delta->numeric);
+		/* with room to grow, so that most additions happen in place */
+		delta->numeric = MemoryContextAlloc(keep, VARSIZE(sum) + 128);
+	}
+	memcpy(delta->numeric, sum, VARSIZE(sum));
+}
+
+void
+state_collect(StateKind kind, StateDelta *delta, Datum input, int sign, MemoryContext keep)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+			delta->sum += sign;
+			break;
+		case STATE_SUM_SMALL:
+		case STATE_SUM_BIG:
+			delta->sum += (int128) sign * DatumGetInt64(input);
+			break;
+		case STATE_SUM_NUMERIC:
+			collect_numeric(delta, DatumGetNumeric(input), sign, keep);
+			break;
+	}
+}
+
+bool
+state_delta_is_zero(StateKind kind, const StateDelta *delta)
+{
+	if (kind == STATE_SUM_NUMERIC)
+		return delta->numeric == NULL || numeric_sum_is_zero(delta->numeric);
+	return delta->sum == 0;
+}
+
+/* Through two halves: the server has no public conversion of 128 bits. */
+static Datum
+int128_to_numeric(int128 value)
+{
+	int128		base = (int128) 1000000000000000000;
+	Datum		high,
+				low = NumericGetDatum(int64_to_numeric((int64) (value % base)));
+
+	if (value / base == 0)
+		return low;
+	high = DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric((int64) (value / base))),
+							   NumericGetDatum(int64_to_numeric((int64) base)));
+	return DirectFunctionCall2(numeric_add, high, low);
+}
+
+bool
+state_delta_datum(StateKind kind, const StateDelta *delta, Datum *value)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+			*value = Int64GetDatum((int64) delta->sum);
+			return delta->sum >= PG_INT64_MIN && delta->sum <= PG_INT64_MAX;
+		case STATE_SUM_BIG:
+			*value = int128_to_numeric(delta->sum);
+			return true;
+		case STATE_SUM_NUMERIC:
+			if (delta->numeric)
+				*value = PointerGetDatum(delta->numeric);
+			else
+			{
+				/* the sum of a value and its opposite */
+				NumericSum *plus = numeric_sum_of(int64_to_numeric(0), 1);
+
+				*value = PointerGetDatum(numeric_sum_plus(plus, numeric_sum_of(int64_to_numeric(0), -1)));
+			}
+			return true;
+	}
+	return false;
+}
+
+bool
+state_add(Oid type, Datum a, Datum b, Datum *sum)
+{
+	int64		small;
+
+	switch (type)
+	{
+		case INT8OID:
+			if (pg_add_s64_overflow(DatumGetInt64(a), DatumGetInt64(b), &small))
+				return false;
+			*sum = Int64GetDatum(small);
+			return true;
+		case NUMERICOID:
+			*sum = DirectFunctionCall2(numeric_add, a, b);
+			return true;
+		default:
+			*sum = PointerGetDatum(numeric_sum_plus((NumericSum *) PG_DETOAST_DATUM(a),
+													(NumericSum *) PG_DETOAST_DATUM(b)));
+			return true;
+	}
+}
+
+bool
+state_is_zero(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT8OID:
+			return DatumGetInt64(value) == 0;
+		case NUMERICOID:
+			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, value,
+													 NumericGetDatum(int64_to_numeric(0)))) == 0;
+		default:
+			return numeric_sum_is_zero((NumericSum *) PG_DETOAST_DATUM(value));
+	}
+}
