@@ -5,10 +5,10 @@
 #include "gymstream.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
 
 #include "pending.h"
 #include "rollup.h"
+#include "shared.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,4 +19,5 @@ _PG_init(void)
 {
 	rollup_init();
 	pending_init();
+	shared_init();
 }
