@@ -85,4 +85,25 @@ gs_flatten_groups(Query *query)
 #define gs_owns_relation(relid, user) pg_class_ownercheck(relid, user)
 #endif
 
+/* 16: the reorder buffer itself reports progress within a transaction */
+#if PG_VERSION_NUM >= 160000
+#define GS_PLUGIN_REPORTS_PROGRESS 0
+#else
+#define GS_PLUGIN_REPORTS_PROGRESS 1
+#endif
+
+/* 17: a change's tuples are plain heap tuples */
+#if PG_VERSION_NUM >= 170000
+#define gs_change_tuple(buffer) (buffer)
+#else
+#define gs_change_tuple(buffer) ((buffer) ? &(buffer)->tuple : NULL)
+#endif
+
+/* 18: generated columns can be virtual */
+#if PG_VERSION_NUM >= 180000
+#define gs_is_virtual(attribute) ((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define gs_is_virtual(attribute) false
+#endif
+
 #endif							/* GS_COMPAT_H */

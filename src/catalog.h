@@ -1,0 +1,38 @@
+/*
+ * catalog.h: gymstream's own tables, read and opened by C code, also while decoding.
+ */
+#ifndef GS_CATALOG_H
+#define GS_CATALOG_H
+
+#include "gymstream.h"
+
+#include "access/htup.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+/* attribute numbers, as in sql/gymstream--*.sql */
+#define CATALOG_ROLLUP "rollup"
+#define ROLLUP_ROLLUP 1
+#define ROLLUP_DEFINITION 2
+#define ROLLUP_PARTIALS 3
+
+#define CATALOG_TOPIC "topic"
+#define TOPIC_RELATION 1
+#define TOPIC_CHANNEL 2
+#define TOPIC_NOTIFY 3
+#define TOPIC_CREATED 4
+#define TOPIC_NATTS 4
+
+/* The schema of the installed extension, or InvalidOid. */
+extern Oid	catalog_schema(void);
+
+/* One of the extension's tables, opened with the lock; NULL when the extension is not installed. */
+extern Relation catalog_open(const char *name, LOCKMODE lock);
+
+/* The row whose column is key, as a copy, or NULL. Uses an index on the column; the snapshot is the one in force. */
+extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
+
+/* One OID column of the row of gymstream.rollup whose column is relid; InvalidOid when there is none. */
+extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
+
+#endif							/* GS_CATALOG_H */

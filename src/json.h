@@ -1,0 +1,54 @@
+/*
+ * json.h: values of any type as JSON.
+ *
+ * What is appended is valid in the database's encoding and in UTF-8 alike: in a database of another encoding than UTF-8
+ * all characters beyond ASCII are escaped. Renderings never depend on the session's settings.
+ */
+#ifndef GS_JSON_H
+#define GS_JSON_H
+
+#include "gymstream.h"
+
+#include "catalog/pg_attribute.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+
+typedef enum JsonCategory
+{
+	JSON_BOOL,
+	JSON_INT2,
+	JSON_INT4,
+	JSON_INT8,
+	JSON_FLOAT4,
+	JSON_FLOAT8,
+	JSON_NUMERIC,
+	JSON_TEXT,					/* a varlena whose bytes are the text */
+	JSON_RAW,					/* the type's text output is JSON */
+	JSON_OUTPUT					/* the type's text output, as a string */
+} JsonCategory;
+
+/* A column, prepared once for many values. */
+typedef struct JsonColumn
+{
+	JsonCategory category;
+	FmgrInfo	output;			/* unset where the category needs none */
+	char	   *label;			/* "name": */
+	int			label_len;
+} JsonColumn;
+
+/* Allocates in context what the column needs; it lives as long as that. */
+extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
+
+/* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
+extern void json_append_value(StringInfo out, JsonColumn *column, Datum value);
+
+/* Append bytes in the database's encoding as a JSON string, quotes included. What is no valid character becomes U+FFFD. */
+extern void json_append_string(StringInfo out, const char *bytes, int len);
+
+/*
+ * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on) fixed values until the
+ * end of the current transaction or subtransaction. Cheap when they have them.
+ */
+extern void json_pin_settings(void);
+
+#endif							/* GS_JSON_H */
