@@ -11,6 +11,7 @@
 
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "json.h"
 #include "lib/stringinfo.h"
 #include "message.h"
 #include "replication/reorderbuffer.h"
@@ -31,8 +32,6 @@ typedef struct EventStamp
 	TimestampTz commit_time;
 } EventStamp;
 
-typedef struct JsonColumn JsonColumn;
-
 /*
  * What rendering needs of a relation, prepared once a backend and invalidated by the relation cache. A pointer to it is
  * good until the next call of a function of this file.
@@ -40,9 +39,11 @@ typedef struct JsonColumn JsonColumn;
 typedef struct EventRelation
 {
 	Oid			relid;			/* hash key */
-	bool		valid;
+	bool		ready;			/* all below is filled in */
+	bool		stale;			/* and out of date */
 	bool		hidden;			/* gymstream's own tables, partials, no table at all: its rows are no events */
 	bool		has_topic;		/* the subject has a topic */
+	bool		full_identity;	/* old rows are logged whole */
 	Oid			subject;		/* what its events are about: relid itself, or for partials the rollup's view */
 	Oid			partials;		/* of a rollup's view, else InvalidOid */
 	MemoryContext context;		/* holds all that follows */
@@ -62,9 +63,15 @@ extern EventRelation *event_relation_by_oid(Oid relid);
 /* True when this rollup (its view) has a topic. Cached. */
 extern bool event_rollup_is_published(Oid rollup);
 
+/* Whether events have a member for this column. */
+extern bool event_shows_column(Form_pg_attribute attribute);
+
 /* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
 extern void event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
 						 ReorderBufferChange *change);
+
+/* Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials. */
+extern bool event_shows_truncate(const EventRelation *relation);
 
 /* A truncate of the relation's subject. */
 extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
@@ -77,7 +84,7 @@ extern void event_truncate(StringInfo out, const EventOptions *options, const Ev
 extern bool event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 						 const RollupMessage *message);
 
-/* A logical message of somebody else; stamp is NULL for one that belongs to no transaction. */
+/* A logical message of somebody else; one that belongs to no transaction has a stamp without xid and commit time. */
 extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
 						  const char *prefix, const char *content, Size size);
 

@@ -1,0 +1,233 @@
+/*
+ * event_relation.c: takes a relation and gives what rendering its events needs, prepared once a backend under the
+ * snapshot in force and thrown away when the relation cache says so. While decoding it takes no lock and never waits.
+ */
+#include "event.h"
+
+#include "access/relation.h"
+#include "catalog.h"
+#include "catalog/pg_class.h"
+#include "json.h"
+#include "topic.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+/* entries of relations dropped long ago are looked for when there are more than this */
+#define MANY_RELATIONS 1024
+
+static HTAB *relations = NULL;
+
+static void
+relation_invalidated(Datum arg, Oid relid)
+{
+	EventRelation *relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	HASH_SEQ_STATUS all;
+
+	if (OidIsValid(relid))
+	{
+		if (relation == NULL)
+			return;
+		relation->stale = true;
+		/* the events of partials bear the view's name */
+		relation = hash_search(relations, &relation->partials, HASH_FIND, NULL);
+		if (relation != NULL)
+			relation->stale = true;
+		return;
+	}
+	hash_seq_init(&all, relations);
+	while ((relation = hash_seq_search(&all)) != NULL)
+		relation->stale = true;
+}
+
+static void
+schema_invalidated(Datum arg, int cacheid, uint32 hash)
+{
+	relation_invalidated(arg, InvalidOid);
+}
+
+static void
+relations_init(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(EventRelation)};
+
+	if (relations != NULL)
+		return;
+	control.hcxt = AllocSetContextCreate(TopMemoryContext, "gymstream relations", ALLOCSET_DEFAULT_SIZES);
+	relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidated, (Datum) 0);
+}
+
+static void
+relations_forget_stale(void)
+{
+	HASH_SEQ_STATUS all;
+	EventRelation *relation;
+
+	hash_seq_init(&all, relations);
+	while ((relation = hash_seq_search(&all)) != NULL)
+	{
+		if (relation->ready && !relation->stale)
+			continue;
+		if (relation->context != NULL)
+			MemoryContextDelete(relation->context);
+		hash_search(relations, &relation->relid, HASH_REMOVE, NULL);
+	}
+}
+
+static EventRelation *
+relation_entry(Oid relid)
+{
+	EventRelation *relation;
+	bool		found;
+
+	relation = hash_search(relations, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(relation, 0, sizeof(*relation));
+		relation->relid = relid;
+	}
+	return relation;
+}
+
+static bool
+is_usable(const EventRelation *relation)
+{
+	return relation != NULL && relation->ready && !relation->stale;
+}
+
+/* Append the members that name a relation; nothing when it is gone. */
+static void
+append_name(StringInfo out, Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+
+	if (schema == NULL)
+		return;
+	appendStringInfoString(out, "\"schema\":");
+	json_append_string(out, schema, strlen(schema));
+	appendStringInfoString(out, ",\"table\":");
+	json_append_string(out, name, strlen(name));
+}
+
+/* A virtual generated column is not stored, and what it would show is not known. */
+bool
+event_shows_column(Form_pg_attribute attribute)
+{
+	return !attribute->attisdropped && !gs_is_virtual(attribute);
+}
+
+/* What the relation is to gymstream. */
+static void
+relation_classify(EventRelation *relation, Relation rel)
+{
+	Oid			relid = relation->relid;
+	Oid			rollup = InvalidOid;
+
+	relation->subject = relid;
+	relation->hidden = true;
+	relation->full_identity = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		rollup = catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP);
+		relation->hidden = OidIsValid(rollup) || RelationGetNamespace(rel) == catalog_schema();
+	}
+	else if (rel->rd_rel->relkind == RELKIND_VIEW)
+		relation->partials = catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_PARTIALS);
+	if (OidIsValid(rollup))
+		relation->subject = rollup;
+	relation->has_topic = topic_lookup(relation->subject, NULL);
+}
+
+/* Read the catalogs anew. */
+static EventRelation *
+relation_prepare(Oid relid, Relation rel)
+{
+	EventRelation *relation;
+	MemoryContext old;
+
+	if (hash_get_num_entries(relations) > MANY_RELATIONS)
+		relations_forget_stale();
+	relation = relation_entry(relid);
+	relation->ready = false;
+	relation->stale = false;
+	if (relation->context == NULL)
+		relation->context = AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(relation->context);
+
+	relation_classify(relation, rel);
+	if (relation->subject != relid)
+		relation_entry(relation->subject)->partials = relid;
+
+	relation->desc = NULL;
+	relation->columns = NULL;
+	old = MemoryContextSwitchTo(relation->context);
+	initStringInfo(&relation->name);
+	append_name(&relation->name, relation->subject);
+	relation->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
+	relation->columns = palloc0(relation->desc->natts * sizeof(JsonColumn));
+	for (int i = 0; i < relation->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(relation->desc, i);
+
+		if (event_shows_column(attribute))
+			json_column_init(&relation->columns[i], attribute, relation->context);
+	}
+	MemoryContextSwitchTo(old);
+	relation->ready = true;
+	return relation;
+}
+
+EventRelation *
+event_relation(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	EventRelation *relation;
+
+	relations_init();
+	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	return is_usable(relation) ? relation : relation_prepare(relid, rel);
+}
+
+EventRelation *
+event_relation_by_oid(Oid relid)
+{
+	EventRelation *relation;
+	Relation	rel;
+
+	relations_init();
+	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	if (is_usable(relation))
+		return relation;
+
+	/* decoding must not wait behind somebody's lock; its snapshot is historic, so nothing changes under its feet */
+	if (HistoricSnapshotActive())
+	{
+		rel = RelationIdGetRelation(relid);
+		if (rel == NULL)
+			return NULL;
+		relation = relation_prepare(relid, rel);
+		RelationClose(rel);
+		return relation;
+	}
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return NULL;
+	relation = relation_prepare(relid, rel);
+	relation_close(rel, AccessShareLock);
+	return relation;
+}
+
+bool
+event_rollup_is_published(Oid rollup)
+{
+	EventRelation *relation = event_relation_by_oid(rollup);
+
+	return relation != NULL && relation->has_topic;
+}
