@@ -57,8 +57,7 @@ relations_init(void)
 
 	if (relations != NULL)
 		return;
-	control.hcxt = AllocSetContextCreate(TopMemoryContext, "gymstream relations", ALLOCSET_DEFAULT_SIZES);
-	relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidated, (Datum) 0);
 }
@@ -72,7 +71,8 @@ relations_forget_stale(void)
 	hash_seq_init(&all, relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
 	{
-		if (relation->ready && !relation->stale)
+		/* a rollup's view leads to its partials even when it is not prepared itself */
+		if ((relation->ready && !relation->stale) || OidIsValid(relation->partials))
 			continue;
 		if (relation->context != NULL)
 			MemoryContextDelete(relation->context);
@@ -165,13 +165,12 @@ relation_prepare(Oid relid, Relation rel)
 	if (relation->subject != relid)
 		relation_entry(relation->subject)->partials = relid;
 
-	relation->desc = NULL;
-	relation->columns = NULL;
 	old = MemoryContextSwitchTo(relation->context);
 	initStringInfo(&relation->name);
-	append_name(&relation->name, relation->subject);
 	relation->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	relation->columns = palloc0(relation->desc->natts * sizeof(JsonColumn));
+	MemoryContextSwitchTo(old);
+	append_name(&relation->name, relation->subject);
 	for (int i = 0; i < relation->desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(relation->desc, i);
@@ -179,7 +178,6 @@ relation_prepare(Oid relid, Relation rel)
 		if (event_shows_column(attribute))
 			json_column_init(&relation->columns[i], attribute, relation->context);
 	}
-	MemoryContextSwitchTo(old);
 	relation->ready = true;
 	return relation;
 }

@@ -189,7 +189,6 @@ category_of(Oid type)
 void
 json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
 	StringInfoData label;
 	Oid			output;
 	bool		is_varlena;
@@ -197,16 +196,16 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	initStringInfo(&label);
 	json_append_string(&label, NameStr(attribute->attname), strlen(NameStr(attribute->attname)));
 	appendStringInfoChar(&label, ':');
-	column->label = label.data;
+	column->label = MemoryContextStrdup(context, label.data);
 	column->label_len = label.len;
+	pfree(label.data);
 
 	column->category = category_of(getBaseType(attribute->atttypid));
-	if (column->category >= JSON_NUMERIC && column->category != JSON_TEXT)
+	if (column->category == JSON_NUMERIC || column->category == JSON_RAW || column->category == JSON_OUTPUT)
 	{
 		getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
 		fmgr_info_cxt(output, &column->output, context);
 	}
-	MemoryContextSwitchTo(old);
 }
 
 void
