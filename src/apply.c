@@ -29,7 +29,6 @@
 #include "utils/snapmgr.h"
 
 #include "message.h"
-#include "streamed.h"
 
 /* how many more partials of a group are looked at for one to fold in */
 #define FOLD_LOOKS 2
@@ -49,7 +48,7 @@ typedef struct Apply
 	TupleTableSlot *folded;		/* one that is folded into it */
 	TupleTableSlot *out;		/* the row that is written */
 	Datum	   *delta;			/* state values of the group at hand */
-	bool		streamed;
+	bool		logged;			/* deltas go out as messages too */
 	MemoryContext context;		/* lives as long as the flush; scans allocate in it when they please */
 } Apply;
 
@@ -95,7 +94,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->folded = table_slot_create(apply->partials, NULL);
 	apply->out = MakeSingleTupleTableSlot(RelationGetDescr(apply->partials), &TTSOpsVirtual);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
-	apply->streamed = streamed_rollup(apply->rollup->rollup);
+	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials));
 }
 
@@ -430,7 +429,7 @@ apply_group(Apply *apply, PendingGroup *group)
 	form_delta(apply, group);
 	if (!((take_own(apply, group) || take_free(apply, group, &fold)) && write_held(apply, group, fold)))
 		write_new(apply, group);
-	if (apply->streamed)
+	if (apply->logged)
 		log_delta(apply, group);
 	ExecClearTuple(apply->candidate);
 	ExecClearTuple(apply->held);

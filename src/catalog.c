@@ -1,20 +1,23 @@
 /*
  * catalog.c: takes the name of one of gymstream's tables and a key, gives its row under the snapshot in force: the
  * historic one while decoding, hence only through systable scans. Trusts a table only when it belongs to the extension:
- * in a database without it anyone may own a schema of that name. Never writes.
+ * in a database without it anyone may own a schema of that name.
  */
 #include "catalog.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "commands/extension.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -84,19 +87,86 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	return tuple;
 }
 
+bool
+catalog_relations(AttrNumber column, Oid relid, RollupRelations *found)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
+	HeapTuple	tuple = catalog ? catalog_find(catalog, column, ObjectIdGetDatum(relid)) : NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		TupleDesc	desc = RelationGetDescr(catalog);
+		bool		isnull;
+
+		found->rollup = DatumGetObjectId(heap_getattr(tuple, ROLLUP_ROLLUP, desc, &isnull));
+		found->definition = DatumGetObjectId(heap_getattr(tuple, ROLLUP_DEFINITION, desc, &isnull));
+		found->partials = DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS, desc, &isnull));
+	}
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
 Oid
 catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted)
 {
-	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
-	HeapTuple	tuple;
-	Oid			result = InvalidOid;
-	bool		isnull;
+	RollupRelations found;
+
+	if (!catalog_relations(column, relid, &found))
+		return InvalidOid;
+	return wanted == ROLLUP_ROLLUP ? found.rollup : wanted == ROLLUP_DEFINITION ? found.definition : found.partials;
+}
+
+static Relation
+catalog_open_rollups(void)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, RowExclusiveLock);
 
 	if (catalog == NULL)
-		return InvalidOid;
-	tuple = catalog_find(catalog, column, ObjectIdGetDatum(relid));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is not installed", GS_SCHEMA),
+				 errhint("Run CREATE EXTENSION gymstream.")));
+	return catalog;
+}
+
+/* Those who cache what the partials are must look again. */
+void
+catalog_relations_insert(const RollupRelations *relations)
+{
+	Relation	catalog = catalog_open_rollups();
+	Datum		values[] = {
+		ObjectIdGetDatum(relations->rollup),
+		ObjectIdGetDatum(relations->definition),
+		ObjectIdGetDatum(relations->partials)
+	};
+	bool		nulls[lengthof(values)] = {false};
+
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CacheInvalidateRelcacheByRelid(relations->partials);
+	CommandCounterIncrement();
+}
+
+void
+catalog_relations_delete(Oid rollup)
+{
+	Relation	catalog = catalog_open_rollups();
+	HeapTuple	tuple = catalog_find(catalog, ROLLUP_ROLLUP, ObjectIdGetDatum(rollup));
+
 	if (HeapTupleIsValid(tuple))
-		result = DatumGetObjectId(heap_getattr(tuple, wanted, RelationGetDescr(catalog), &isnull));
-	table_close(catalog, AccessShareLock);
-	return result;
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
+bool
+catalog_has_topic(Oid relation)
+{
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	bool		found = catalog && HeapTupleIsValid(catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation)));
+
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return found;
 }

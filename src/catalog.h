@@ -32,7 +32,24 @@ extern Relation catalog_open(const char *name, LOCKMODE lock);
 /* The row whose column is key, as a copy, or NULL. Uses an index on the column; the snapshot is the one in force. */
 extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
 
+/* What a rollup is made of: a row of gymstream.rollup. */
+typedef struct RollupRelations
+{
+	Oid			rollup;			/* the view that users read */
+	Oid			definition;
+	Oid			partials;
+} RollupRelations;
+
+/* The row of gymstream.rollup whose column is relid; false when there is none. */
+extern bool catalog_relations(AttrNumber column, Oid relid, RollupRelations *found);
+
+extern void catalog_relations_insert(const RollupRelations *relations);
+extern void catalog_relations_delete(Oid rollup);
+
 /* One OID column of the row of gymstream.rollup whose column is relid; InvalidOid when there is none. */
 extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
+
+/* Whether the relation, a table or a rollup, has a topic. */
+extern bool catalog_has_topic(Oid relation);
 
 #endif							/* GS_CATALOG_H */

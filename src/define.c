@@ -251,7 +251,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	relations.partials = create_partials(&partials, shape);
 	run(define_sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
-	rollup_relations_insert(&relations);
+	catalog_relations_insert(&relations);
 	create_triggers(&relations, shape);
 	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
@@ -292,7 +292,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	RollupShape *shape;
 	int			nest;
 
-	if (!rollup_relations(Anum_rollup_rollup, rollup, &relations))
+	if (!catalog_relations(ROLLUP_ROLLUP, rollup, &relations))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),

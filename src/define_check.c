@@ -215,7 +215,7 @@ check_source(const Query *query)
 
 	source = relation_open(entry->relid, AccessShareLock);
 	what = source_refused(source);
-	if (what == NULL && rollup_relations(Anum_rollup_partials, entry->relid, &relations))
+	if (what == NULL && catalog_relations(ROLLUP_PARTIALS, entry->relid, &relations))
 		what = "the partials of another rollup";
 	if (what)
 		ereport(ERROR,

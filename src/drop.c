@@ -1,6 +1,6 @@
 /*
  * drop.c: takes what a DROP has dropped, in an event trigger, and takes away what belonged to it: the companions of a
- * rollup's view, and rows of gymstream's catalogs. Refuses to let a companion be dropped by itself.
+ * rollup's view, and the topics of what is gone. Refuses to let a companion be dropped by itself.
  *
  * An event trigger, since dependencies beyond those that SQL text implies are not dumped and would be gone after restore.
  */
@@ -17,7 +17,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-#include "rollup.h"
+#include "catalog.h"
+#include "topic.h"
 
 static void
 drop_if_exists(Oid relid, DropBehavior behavior)
@@ -42,7 +43,7 @@ drop_rollup(const RollupRelations *relations, Oid dropped, bool asked_for, const
 				 errmsg("cannot drop %s because the rollup %s needs it", identity,
 						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relations->rollup)), view)),
 				 errhint("Drop the view of the rollup instead.")));
-	rollup_relations_delete(relations->rollup);
+	catalog_relations_delete(relations->rollup);
 	drop_if_exists(relations->rollup, DROP_CASCADE);
 	drop_if_exists(relations->definition, DROP_RESTRICT);
 	/* the triggers on the source depend on the partials */
@@ -54,8 +55,10 @@ dropped_relation(Oid relid, bool asked_for, const char *identity)
 {
 	RollupRelations relations;
 
-	for (AttrNumber column = Anum_rollup_rollup; column <= Anum_rollup_partials; column++)
-		if (rollup_relations(column, relid, &relations))
+	if (catalog_has_topic(relid))
+		topic_delete(relid);
+	for (AttrNumber column = ROLLUP_ROLLUP; column <= ROLLUP_PARTIALS; column++)
+		if (catalog_relations(column, relid, &relations))
 		{
 			drop_rollup(&relations, relid, asked_for, identity);
 			break;

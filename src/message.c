@@ -10,6 +10,8 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
+#include "replication/slot.h"
 
 /* what precedes the tuple's bytes; MAXALIGNed within the buffer that is logged */
 typedef struct MessageHeader
@@ -24,6 +26,33 @@ typedef struct MessageHeader
 } MessageHeader;
 
 #define MESSAGE_VERSION 1
+
+/*
+ * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a
+ * slot's names stand before it reserves the WAL that it will decode, and a false yes costs a message that nobody reads.
+ */
+static bool
+slot_wants(void)
+{
+	char		own[NAMEDATALEN];
+
+	snprintf(own, sizeof(own), "gymstream_%u", MyDatabaseId);
+	for (int i = 0; i < max_replication_slots; i++)
+	{
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+
+		if (slot->in_use && slot->data.database == MyDatabaseId &&
+			strcmp(NameStr(slot->data.plugin), "gymstream") == 0 && strcmp(NameStr(slot->data.name), own) != 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+message_is_wanted(bool has_topic)
+{
+	return XLogLogicalInfoActive() && (has_topic || slot_wants());
+}
 
 static uint64
 message_seal(const char *content, Size size)

@@ -21,6 +21,9 @@ typedef struct RollupMessage
 	HeapTuple	tuple;			/* palloc'd by message_read, aligned */
 } RollupMessage;
 
+/* Whether anyone decodes the deltas of a rollup, which has a topic or has none, so that they are to be logged now. */
+extern bool message_is_wanted(bool has_topic);
+
 /* Log the delta in the current transaction. */
 extern void message_write(Oid rollup, Oid partials, int nkeys, HeapTuple delta);
 

@@ -1,17 +1,12 @@
 /*
  * rollup.c: takes the OID of a rollup's partials and gives the compiled rollup, from a cache of this backend that
- * relcache and syscache callbacks invalidate. Also reads and writes gymstream.rollup. Touches no partials.
+ * relcache and syscache callbacks invalidate. Touches no partials.
  */
 #include "rollup.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
-#include "access/xact.h"
-#include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -32,88 +27,6 @@ typedef struct CacheEntry
 } CacheEntry;
 
 static HTAB *cache = NULL;
-static Oid	catalog_relid = InvalidOid;
-
-/*
- * gymstream.rollup
- */
-static Relation
-catalog_open(LOCKMODE lock)
-{
-	Oid			schema = get_namespace_oid(GS_SCHEMA, false);
-
-	catalog_relid = get_relname_relid("rollup", schema);
-	if (!OidIsValid(catalog_relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"gymstream.rollup\" does not exist"),
-				 errhint("Run CREATE EXTENSION gymstream.")));
-	return table_open(catalog_relid, lock);
-}
-
-static HeapTuple
-catalog_find(Relation catalog, AttrNumber column, Oid value)
-{
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (tuple)
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
-}
-
-bool
-rollup_relations(AttrNumber column, Oid value, RollupRelations *found)
-{
-	Relation	catalog = catalog_open(AccessShareLock);
-	HeapTuple	tuple = catalog_find(catalog, column, value);
-
-	if (tuple)
-	{
-		bool		isnull;
-		TupleDesc	desc = RelationGetDescr(catalog);
-
-		found->rollup = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_rollup, desc, &isnull));
-		found->definition = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_definition, desc, &isnull));
-		found->partials = DatumGetObjectId(heap_getattr(tuple, Anum_rollup_partials, desc, &isnull));
-	}
-	table_close(catalog, AccessShareLock);
-	return tuple != NULL;
-}
-
-void
-rollup_relations_insert(const RollupRelations *relations)
-{
-	Relation	catalog = catalog_open(RowExclusiveLock);
-	Datum		values[3] = {
-		ObjectIdGetDatum(relations->rollup),
-		ObjectIdGetDatum(relations->definition),
-		ObjectIdGetDatum(relations->partials)
-	};
-	bool		nulls[3] = {false};
-
-	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
-	table_close(catalog, RowExclusiveLock);
-	CacheInvalidateRelcacheByRelid(relations->partials);
-	CommandCounterIncrement();
-}
-
-void
-rollup_relations_delete(Oid rollup)
-{
-	Relation	catalog = catalog_open(RowExclusiveLock);
-	HeapTuple	tuple = catalog_find(catalog, Anum_rollup_rollup, rollup);
-
-	if (tuple)
-		CatalogTupleDelete(catalog, &tuple->t_self);
-	table_close(catalog, RowExclusiveLock);
-	CommandCounterIncrement();
-}
 
 RollupShape *
 rollup_shape(const RollupRelations *relations)
@@ -265,6 +178,7 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->definition = relations->definition;
 	rollup->partials = relations->partials;
 	rollup->source = shape->source;
+	rollup->has_topic = catalog_has_topic(relations->rollup);
 
 	compile_columns(rollup, shape);
 	rollup->econtext = CreateStandaloneExprContext();
@@ -305,7 +219,7 @@ rollup_build(Oid partials)
 				old;
 	Rollup	   *rollup;
 
-	if (!rollup_relations(Anum_rollup_partials, partials, &relations))
+	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("relation with OID %u does not hold the partials of a rollup", partials),
@@ -419,7 +333,7 @@ invalidate_relation(Datum arg, Oid relid)
 	{
 		Rollup	   *rollup = entry->rollup;
 
-		if (rollup && (relid == InvalidOid || relid == catalog_relid || relid == rollup->source ||
+		if (rollup && (relid == InvalidOid || relid == rollup->source ||
 					   relid == rollup->rollup || relid == rollup->definition || relid == rollup->partials))
 			rollup->stale = true;
 	}

@@ -9,6 +9,7 @@
 #include "executor/executor.h"
 #include "fmgr.h"
 
+#include "catalog.h"
 #include "shape.h"
 
 /* A value computed from a source row. */
@@ -43,6 +44,7 @@ typedef struct Rollup
 	Oid			partials;
 	Oid			source;
 	Oid			owner;
+	bool		has_topic;
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
 	AttrNumber *columns;
@@ -73,22 +75,6 @@ extern void rollup_release(Rollup *rollup);
 
 /* Release it when the context is reset or deleted. */
 extern void rollup_release_with(Rollup *rollup, MemoryContext context);
-
-/* What a rollup is made of: the row of gymstream.rollup in which one column has this value. */
-typedef struct RollupRelations
-{
-	Oid			rollup;
-	Oid			definition;
-	Oid			partials;
-} RollupRelations;
-
-#define Anum_rollup_rollup 1
-#define Anum_rollup_definition 2
-#define Anum_rollup_partials 3
-
-extern bool rollup_relations(AttrNumber column, Oid value, RollupRelations *found);
-extern void rollup_relations_insert(const RollupRelations *relations);
-extern void rollup_relations_delete(Oid rollup);
 
 /* The definition's shape. */
 extern RollupShape *rollup_shape(const RollupRelations *relations);
