@@ -34,6 +34,7 @@ typedef struct CollectCall
 	Rollup	   *rollup;
 	int		   *old_columns;	/* for each used column, which argument has it; NULL: there is no old row */
 	int		   *new_columns;
+	bool		needs_event;	/* no statement trigger may follow */
 } CollectCall;
 
 /*
@@ -108,6 +109,7 @@ call_prepare(FunctionCallInfo fcinfo)
 	rollup_release_with(call->rollup, fcinfo->flinfo->fn_mcxt);
 	call->old_columns = call_columns(call->rollup, expression, INNER_VAR);
 	call->new_columns = call_columns(call->rollup, expression, OUTER_VAR);
+	call->needs_event = call->rollup->inherits || SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = call;
 	return call;
@@ -217,8 +219,8 @@ collect_row_as_owner(CollectCall *call, FunctionCallInfo fcinfo, const int *colu
 /*
  * gymstream.collect(partials regclass, tableoid oid, VARIADIC "any") returns boolean
  *
- * True for the first row of a pending period: that queues the one event whose function flushes where no statement
- * trigger does.
+ * True, where no statement trigger may follow, for the first row of a pending period: that queues the one event whose
+ * function flushes. So it is in a subscriber's apply worker, and where a statement on a parent table writes the source.
  */
 PG_FUNCTION_INFO_V1(gs_collect);
 Datum
@@ -241,7 +243,7 @@ gs_collect(PG_FUNCTION_ARGS)
 		collect(call, fcinfo, call->old_columns, pending, -1);
 	if (call->new_columns)
 		collect(call, fcinfo, call->new_columns, pending, 1);
-	PG_RETURN_BOOL(!was_pending && pending->dirty != NULL);
+	PG_RETURN_BOOL(call->needs_event && !was_pending && pending->dirty != NULL);
 }
 
 /* gymstream.flush(partials regclass) returns boolean: applies what is pending; always false */

@@ -7,6 +7,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -178,6 +179,7 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->definition = relations->definition;
 	rollup->partials = relations->partials;
 	rollup->source = shape->source;
+	rollup->inherits = has_superclass(shape->source);
 	rollup->has_topic = catalog_has_topic(relations->rollup);
 
 	compile_columns(rollup, shape);

@@ -45,6 +45,7 @@ typedef struct Rollup
 	Oid			source;
 	Oid			owner;
 	bool		has_topic;
+	bool		inherits;		/* a statement on another table may write the source */
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
 	AttrNumber *columns;
