@@ -148,7 +148,7 @@ COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a droppe
 CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position') RETURNS text
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	AS 'MODULE_PATHNAME', 'gymstream_create_topic';
+	AS 'MODULE_PATHNAME', 'gs_create_topic';
 COMMENT ON FUNCTION gymstream.create_topic(regclass, text) IS
 	'publish the changes of a table or rollup; returns the channel to LISTEN on';
 GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text) TO PUBLIC;
@@ -156,6 +156,6 @@ GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text) TO PUBLIC;
 CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	AS 'MODULE_PATHNAME', 'gymstream_drop_topic';
+	AS 'MODULE_PATHNAME', 'gs_drop_topic';
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS 'publish the changes of a table or rollup no longer';
 GRANT EXECUTE ON FUNCTION gymstream.drop_topic(regclass) TO PUBLIC;

@@ -39,8 +39,8 @@ typedef struct EventStamp
 typedef struct EventRelation
 {
 	Oid			relid;			/* hash key */
-	bool		ready;			/* all below is filled in */
-	bool		stale;			/* and out of date */
+	bool		valid;			/* all below is filled in and up to date */
+	bool		topic_known;	/* has_topic is */
 	bool		hidden;			/* gymstream's own tables, partials, no table at all: its rows are no events */
 	bool		has_topic;		/* the subject has a topic */
 	bool		full_identity;	/* old rows are logged whole */
@@ -60,7 +60,7 @@ extern EventRelation *event_relation(Relation rel);
 /* The same by OID; NULL when there is no such relation any more. Takes a lock only where no historic snapshot is set. */
 extern EventRelation *event_relation_by_oid(Oid relid);
 
-/* True when this rollup (its view) has a topic. Cached. */
+/* True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup. */
 extern bool event_rollup_is_published(Oid rollup);
 
 /* Whether events have a member for this column. */

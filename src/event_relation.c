@@ -22,26 +22,38 @@
 
 static HTAB *relations = NULL;
 
+/* counts what was invalidated: when it moves while the catalogs are read, what was read is not kept */
+static uint64 invalidations = 0;
+
+static void
+relation_forget(EventRelation *relation)
+{
+	relation->valid = false;
+	relation->topic_known = false;
+}
+
 static void
 relation_invalidated(Datum arg, Oid relid)
 {
-	EventRelation *relation = hash_search(relations, &relid, HASH_FIND, NULL);
 	HASH_SEQ_STATUS all;
+	EventRelation *relation;
 
+	invalidations++;
 	if (OidIsValid(relid))
 	{
+		relation = hash_search(relations, &relid, HASH_FIND, NULL);
 		if (relation == NULL)
 			return;
-		relation->stale = true;
+		relation_forget(relation);
 		/* the events of partials bear the view's name */
 		relation = hash_search(relations, &relation->partials, HASH_FIND, NULL);
 		if (relation != NULL)
-			relation->stale = true;
+			relation_forget(relation);
 		return;
 	}
 	hash_seq_init(&all, relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
-		relation->stale = true;
+		relation_forget(relation);
 }
 
 static void
@@ -63,7 +75,7 @@ relations_init(void)
 }
 
 static void
-relations_forget_stale(void)
+relations_drop_invalid(void)
 {
 	HASH_SEQ_STATUS all;
 	EventRelation *relation;
@@ -72,7 +84,7 @@ relations_forget_stale(void)
 	while ((relation = hash_seq_search(&all)) != NULL)
 	{
 		/* a rollup's view leads to its partials even when it is not prepared itself */
-		if ((relation->ready && !relation->stale) || OidIsValid(relation->partials))
+		if (relation->valid || OidIsValid(relation->partials))
 			continue;
 		if (relation->context != NULL)
 			MemoryContextDelete(relation->context);
@@ -93,12 +105,6 @@ relation_entry(Oid relid)
 		relation->relid = relid;
 	}
 	return relation;
-}
-
-static bool
-is_usable(const EventRelation *relation)
-{
-	return relation != NULL && relation->ready && !relation->stale;
 }
 
 /* Append the members that name a relation; nothing when it is gone. */
@@ -151,12 +157,12 @@ relation_prepare(Oid relid, Relation rel)
 {
 	EventRelation *relation;
 	MemoryContext old;
+	uint64		before = invalidations;
 
 	if (hash_get_num_entries(relations) > MANY_RELATIONS)
-		relations_forget_stale();
+		relations_drop_invalid();
 	relation = relation_entry(relid);
-	relation->ready = false;
-	relation->stale = false;
+	relation->valid = false;
 	if (relation->context == NULL)
 		relation->context = AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(relation->context);
@@ -178,7 +184,7 @@ relation_prepare(Oid relid, Relation rel)
 		if (event_shows_column(attribute))
 			json_column_init(&relation->columns[i], attribute, relation->context);
 	}
-	relation->ready = true;
+	relation->valid = relation->topic_known = before == invalidations;
 	return relation;
 }
 
@@ -190,7 +196,7 @@ event_relation(Relation rel)
 
 	relations_init();
 	relation = hash_search(relations, &relid, HASH_FIND, NULL);
-	return is_usable(relation) ? relation : relation_prepare(relid, rel);
+	return relation != NULL && relation->valid ? relation : relation_prepare(relid, rel);
 }
 
 EventRelation *
@@ -201,7 +207,7 @@ event_relation_by_oid(Oid relid)
 
 	relations_init();
 	relation = hash_search(relations, &relid, HASH_FIND, NULL);
-	if (is_usable(relation))
+	if (relation != NULL && relation->valid)
 		return relation;
 
 	/* decoding must not wait behind somebody's lock; its snapshot is historic, so nothing changes under its feet */
@@ -225,7 +231,16 @@ event_relation_by_oid(Oid relid)
 bool
 event_rollup_is_published(Oid rollup)
 {
-	EventRelation *relation = event_relation_by_oid(rollup);
+	EventRelation *relation;
+	uint64		before;
 
-	return relation != NULL && relation->has_topic;
+	relations_init();
+	relation = relation_entry(rollup);
+	if (!relation->topic_known)
+	{
+		before = invalidations;
+		relation->has_topic = topic_lookup(rollup, NULL);
+		relation->topic_known = before == invalidations;
+	}
+	return relation->has_topic;
 }

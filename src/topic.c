@@ -28,8 +28,8 @@
 
 #define CHANNEL_PREFIX "gymstream:"
 
-PG_FUNCTION_INFO_V1(gymstream_create_topic);
-PG_FUNCTION_INFO_V1(gymstream_drop_topic);
+PG_FUNCTION_INFO_V1(gs_create_topic);
+PG_FUNCTION_INFO_V1(gs_drop_topic);
 
 /* ---- look-up ---- */
 
@@ -245,7 +245,7 @@ relation_argument(FunctionCallInfo fcinfo)
  * on gymstream.topic. Locks the relation against DROP and gymstream.topic against other writers until commit.
  */
 Datum
-gymstream_create_topic(PG_FUNCTION_ARGS)
+gs_create_topic(PG_FUNCTION_ARGS)
 {
 	Oid			relid = relation_argument(fcinfo);
 	TopicNotify notify = notify_from_text(fcinfo, 1);
@@ -284,9 +284,14 @@ gymstream_create_topic(PG_FUNCTION_ARGS)
 bool
 topic_delete(Oid relation)
 {
-	Relation	catalog = catalog_open_for_write();
-	HeapTuple	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	Relation	catalog;
+	HeapTuple	tuple;
 
+	/* most relations that are dropped have none: no strong lock for those */
+	if (!topic_lookup(relation, NULL))
+		return false;
+	catalog = catalog_open_for_write();
+	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
 	if (HeapTupleIsValid(tuple))
 	{
 		CatalogTupleDelete(catalog, &tuple->t_self);
@@ -299,7 +304,7 @@ topic_delete(Oid relation)
 
 /* drop_topic(relation regclass) returns void. For the relation's owner. */
 Datum
-gymstream_drop_topic(PG_FUNCTION_ARGS)
+gs_drop_topic(PG_FUNCTION_ARGS)
 {
 	Oid			relid = relation_argument(fcinfo);
 
