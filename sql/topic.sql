@@ -117,6 +117,13 @@ ROLLBACK TO a;
 SELECT gymstream.create_topic('totals_definition');
 ROLLBACK;
 
+-- a topic goes with its relation
+SET ROLE topic_owner;
+DROP TABLE part, booking;
+DROP TABLE reservation;
+RESET ROLE;
+SELECT relation, channel FROM gymstream.topic WHERE relation::text ~ '^(\d+|part|booking|reservation)$';
+
 -- what anyone may do with the functions and the tables
 SELECT p.oid::regprocedure, prosecdef, provolatile, proparallel, proisstrict, proconfig, proacl IS NULL AS default_acl
 FROM pg_proc p WHERE pronamespace = 'gymstream'::regnamespace AND proname ~ '_topic$' ORDER BY 1;

@@ -211,15 +211,19 @@ create_definition(const DefineName *name, Query *query)
 static Oid
 create_partials(const DefineName *name, const RollupShape *shape)
 {
-	char	   *index = define_sql_index(name, shape);
-	Oid			partials;
-
 	run(define_sql_partials(name, shape));
-	partials = get_relname_relid(name->name, name->schema);
+	return get_relname_relid(name->name, name->schema);
+}
+
+/* Only once the catalog says what they are: decoding would take the rows for those of an ordinary table. */
+static void
+fill_partials(const DefineName *name, Oid partials, const RollupShape *shape)
+{
+	char	   *index = define_sql_index(name, shape);
+
 	run(define_sql_fill(partials, shape));
 	if (index)
 		run(index);
-	return partials;
 }
 
 /* gymstream.create_rollup(name text, query text) returns regclass */
@@ -252,6 +256,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	run(define_sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	catalog_relations_insert(&relations);
+	fill_partials(&partials, relations.partials, shape);
 	create_triggers(&relations, shape);
 	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);

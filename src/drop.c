@@ -55,8 +55,7 @@ dropped_relation(Oid relid, bool asked_for, const char *identity)
 {
 	RollupRelations relations;
 
-	if (catalog_has_topic(relid))
-		topic_delete(relid);
+	(void) topic_delete(relid);
 	for (AttrNumber column = ROLLUP_ROLLUP; column <= ROLLUP_PARTIALS; column++)
 		if (catalog_relations(column, relid, &relations))
 		{

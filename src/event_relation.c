@@ -8,7 +8,6 @@
 #include "catalog.h"
 #include "catalog/pg_class.h"
 #include "json.h"
-#include "topic.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -148,7 +147,7 @@ relation_classify(EventRelation *relation, Relation rel)
 		relation->partials = catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_PARTIALS);
 	if (OidIsValid(rollup))
 		relation->subject = rollup;
-	relation->has_topic = topic_lookup(relation->subject, NULL);
+	relation->has_topic = catalog_has_topic(relation->subject);
 }
 
 /* Read the catalogs anew. */
@@ -239,7 +238,7 @@ event_rollup_is_published(Oid rollup)
 	if (!relation->topic_known)
 	{
 		before = invalidations;
-		relation->has_topic = topic_lookup(rollup, NULL);
+		relation->has_topic = catalog_has_topic(rollup);
 		relation->topic_known = before == invalidations;
 	}
 	return relation->has_topic;

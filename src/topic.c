@@ -43,7 +43,7 @@ topic_lookup(Oid relation, Topic *topic)
 	if (catalog == NULL)
 		return false;
 	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
-	if (HeapTupleIsValid(tuple) && topic != NULL)
+	if (HeapTupleIsValid(tuple))
 	{
 		Datum		channel = heap_getattr(tuple, TOPIC_CHANNEL, RelationGetDescr(catalog), &isnull);
 		Datum		notify = heap_getattr(tuple, TOPIC_NOTIFY, RelationGetDescr(catalog), &isnull);
@@ -288,7 +288,7 @@ topic_delete(Oid relation)
 	HeapTuple	tuple;
 
 	/* most relations that are dropped have none: no strong lock for those */
-	if (!topic_lookup(relation, NULL))
+	if (!catalog_has_topic(relation))
 		return false;
 	catalog = catalog_open_for_write();
 	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));

@@ -21,7 +21,7 @@ typedef struct Topic
 
 /*
  * The topic of a table or rollup, under the snapshot in force (the historic one while decoding); false when it has
- * none, or the extension is not installed. Reads the catalog each time. topic may be NULL.
+ * none, or the extension is not installed. Reads the catalog each time.
  */
 extern bool topic_lookup(Oid relation, Topic *topic);
 
