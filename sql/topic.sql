@@ -124,6 +124,17 @@ DROP TABLE reservation;
 RESET ROLE;
 SELECT relation, channel FROM gymstream.topic WHERE relation::text ~ '^(\d+|part|booking|reservation)$';
 
+-- writers look whether their rollup has a topic, and leave no trace that could fail a SERIALIZABLE transaction
+CREATE TABLE source (a int);
+SELECT gymstream.create_rollup('counts', 'SELECT a, count(*) FROM source GROUP BY a');
+SELECT gymstream.create_topic('counts');
+\c -
+SET search_path = topics;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+INSERT INTO source VALUES (1);
+SELECT count(*) AS traces FROM pg_locks WHERE mode = 'SIReadLock' AND relation = 'gymstream.topic'::regclass;
+COMMIT;
+
 -- what anyone may do with the functions and the tables
 SELECT p.oid::regprocedure, prosecdef, provolatile, proparallel, proisstrict, proconfig, proacl IS NULL AS default_acl
 FROM pg_proc p WHERE pronamespace = 'gymstream'::regnamespace AND proname ~ '_topic$' ORDER BY 1;

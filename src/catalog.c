@@ -20,6 +20,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 Oid
@@ -79,7 +80,12 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 
 	ScanKeyInit(&scan_key, column, BTEqualStrategyNumber, text ? F_TEXTEQ : F_OIDEQ, key);
 	scan_key.sk_collation = TupleDescAttr(RelationGetDescr(catalog), column - 1)->attcollation;
-	scan = systable_beginscan(catalog, index, OidIsValid(index), NULL, 1, &scan_key);
+	/*
+	 * These rows are never updated, so that what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
+	 * transaction lock what it reads of a user's table, and writers of a rollup's source read here.
+	 */
+	scan = systable_beginscan(catalog, index, OidIsValid(index), HistoricSnapshotActive() ? NULL : SnapshotSelf,
+							  1, &scan_key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);

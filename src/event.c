@@ -182,8 +182,8 @@ append_changed(StringInfo out, const EventRelation *relation, const Row *old, co
 }
 
 /*
- * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not NULL
- * is the key. With REPLICA IDENTITY FULL it is the whole row.
+ * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not
+ * NULL is the key. With REPLICA IDENTITY FULL it is the whole row.
  */
 static void
 append_old(StringInfo out, const EventRelation *relation, const Row *old)
@@ -268,6 +268,7 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 static bool
 is_text(const char *content, Size size)
 {
+	int			encoding = GetDatabaseEncoding();
 	bool		ascii = true;
 
 	for (Size i = 0; i < size; i++)
@@ -276,8 +277,10 @@ is_text(const char *content, Size size)
 			return false;
 		ascii = ascii && !IS_HIGHBIT_SET(content[i]);
 	}
-	return ascii || ((GetDatabaseEncoding() == PG_UTF8 || IsTransactionState()) && GetDatabaseEncoding() != PG_SQL_ASCII &&
-					 pg_encoding_verifymbstr(GetDatabaseEncoding(), content, size) == size);
+	if (ascii)
+		return true;
+	return (encoding == PG_UTF8 || IsTransactionState()) && encoding != PG_SQL_ASCII &&
+		pg_encoding_verifymbstr(encoding, content, size) == size;
 }
 
 void

@@ -57,7 +57,7 @@ extern EventStamp event_stamp(const ReorderBufferTXN *txn);
 /* Looked up under the snapshot in force, historic while decoding. Never NULL for an open relation. */
 extern EventRelation *event_relation(Relation rel);
 
-/* The same by OID; NULL when there is no such relation any more. Takes a lock only where no historic snapshot is set. */
+/* The same by OID; NULL when there is no such relation any more. Takes a lock only where no decoding goes on. */
 extern EventRelation *event_relation_by_oid(Oid relid);
 
 /* True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup. */
@@ -74,8 +74,8 @@ extern void event_change(StringInfo out, const EventOptions *options, const Even
 extern bool event_shows_truncate(const EventRelation *relation);
 
 /* A truncate of the relation's subject. */
-extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
-						   bool cascade, bool restart_identity);
+extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+						   EventRelation *relation, bool cascade, bool restart_identity);
 
 /*
  * A rollup's delta, while decoding or in any transaction. False, with nothing appended, when the rollup is gone or is

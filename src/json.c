@@ -87,7 +87,9 @@ append_character(StringInfo out, const char *bytes, int len)
 static void
 append_escaped(StringInfo out, unsigned char c)
 {
-	static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+	static const char letters[] = {
+		['\b'] = 'b',['\t'] = 't',['\n'] = 'n',['\f'] = 'f',['\r'] = 'r',['"'] = '"',['\\'] = '\\',
+	};
 
 	if (c < sizeof(letters) && letters[c] != '\0')
 	{
@@ -148,8 +150,8 @@ is_numeric_sum(Oid type)
 	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
 	Oid			extension;
 
-	if (!OidIsValid(schema) ||
-		GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"), ObjectIdGetDatum(schema)) != type)
+	if (!OidIsValid(schema) || GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"),
+											   ObjectIdGetDatum(schema)) != type)
 		return false;
 	extension = get_extension_oid(GS_SCHEMA, true);
 	return OidIsValid(extension) && getExtensionOfObject(TypeRelationId, type) == extension;

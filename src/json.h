@@ -42,7 +42,7 @@ extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, Me
 /* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
 extern void json_append_value(StringInfo out, JsonColumn *column, Datum value);
 
-/* Append bytes in the database's encoding as a JSON string, quotes included. What is no valid character becomes U+FFFD. */
+/* Append bytes in the database's encoding as a JSON string, with quotes. What is no valid character becomes U+FFFD. */
 extern void json_append_string(StringInfo out, const char *bytes, int len);
 
 /*

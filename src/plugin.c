@@ -85,7 +85,8 @@ options_read(PluginState *state, List *given)
 		if (element->arg != NULL && !parse_bool(strVal(element->arg), option->value))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream", strVal(element->arg), option->name),
+					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream",
+							strVal(element->arg), option->name),
 					 option_hint(options, lengthof(options))));
 	}
 }

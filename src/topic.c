@@ -93,9 +93,9 @@ check_table(Relation rel)
 	if (relid < FirstNormalObjectId)
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a system table.", NULL);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a temporary table: its changes are not in the write-ahead log.", NULL);
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is temporary: its changes are not in the write-ahead log.", NULL);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is an unlogged table: its changes are not in the write-ahead log.",
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is unlogged: its changes are not in the write-ahead log.",
 			   "Make it a logged one with ALTER TABLE ... SET LOGGED.");
 	if (RelationGetNamespace(rel) == catalog_schema())
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is one of gymstream's own tables.", NULL);
@@ -152,7 +152,7 @@ check_server(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("gymstream is not in \"shared_preload_libraries\""),
-				 errdetail("Topics are published by background workers, which exist only when the library is loaded at server start."),
+				 errdetail("Topics are published by background workers, which are started with the server."),
 				 errhint("Add gymstream to \"shared_preload_libraries\" and restart the server.")));
 	if (wal_level < WAL_LEVEL_LOGICAL)
 		ereport(ERROR,
@@ -190,7 +190,7 @@ catalog_open_for_write(void)
 	return catalog;
 }
 
-/* All that caches whether this relation is published must look again, decoders at this transaction's place in the log. */
+/* Whoever caches whether this relation is published looks again, a decoder at this transaction's place in the log. */
 static void
 invalidate(Oid relation)
 {
@@ -226,7 +226,7 @@ notify_from_text(FunctionCallInfo fcinfo, int argument)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 notify ? errmsg("invalid value \"%s\" for notify", notify) : errmsg("notify must not be null"),
-			 errhint("Use 'position' to send topic and position only, or 'row' to send the event to everybody who listens.")));
+			 errhint("Use 'position' to send topic and position only, or 'row' to send the whole event.")));
 	return TOPIC_NOTIFY_POSITION;
 }
 
