@@ -10,6 +10,11 @@
 #error "gymstream needs PostgreSQL 15 or later"
 #endif
 
+/* 16: the macros for values of variable length have a header of their own */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 17: LogLogicalMessage can flush at once */
 #include "replication/message.h"
 #if PG_VERSION_NUM >= 170000
