@@ -15,6 +15,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "commands/extension.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -33,6 +34,25 @@ catalog_schema(void)
 	return schema;
 }
 
+/* Whether the relation exists now, whatever the historic snapshot says. */
+static bool
+exists_now(Oid relid)
+{
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetNonHistoricCatalogSnapshot(RelationRelationId));
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		exists;
+
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(pg_class, ClassOidIndexId, true, snapshot, 1, &key);
+	exists = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(pg_class, AccessShareLock);
+	return exists;
+}
+
 Relation
 catalog_open(const char *name, LOCKMODE lock)
 {
@@ -42,7 +62,14 @@ catalog_open(const char *name, LOCKMODE lock)
 
 	if (!OidIsValid(extension) || getExtensionOfObject(RelationRelationId, relid) != extension)
 		return NULL;
-	return table_open(relid, lock);
+	LockRelationOid(relid, lock);
+	/* decoding what was before DROP EXTENSION: the table can be seen, but its file is gone */
+	if (HistoricSnapshotActive() && !exists_now(relid))
+	{
+		UnlockRelationOid(relid, lock);
+		return NULL;
+	}
+	return table_open(relid, NoLock);
 }
 
 /* The index whose only column is this one. The catalogs have one for each column that is searched. */
@@ -73,19 +100,23 @@ HeapTuple
 catalog_find(Relation catalog, AttrNumber column, Datum key)
 {
 	bool		text = TupleDescAttr(RelationGetDescr(catalog), column - 1)->atttypid == TEXTOID;
-	Oid			index = catalog_index(catalog, column);
+	bool		historic = HistoricSnapshotActive();
+	Oid			index = historic ? InvalidOid : catalog_index(catalog, column);
 	ScanKeyData scan_key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
 	ScanKeyInit(&scan_key, column, BTEqualStrategyNumber, text ? F_TEXTEQ : F_OIDEQ, key);
 	scan_key.sk_collation = TupleDescAttr(RelationGetDescr(catalog), column - 1)->attcollation;
+
 	/*
-	 * These rows are never updated, so that what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
+	 * No index while decoding: of a user's catalog table the server finds the current file, not of its indexes, which
+	 * REINDEX and VACUUM FULL write anew.
+	 *
+	 * Else these rows are never updated, so that what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
 	 * transaction lock what it reads of a user's table, and writers of a rollup's source read here.
 	 */
-	scan = systable_beginscan(catalog, index, OidIsValid(index), HistoricSnapshotActive() ? NULL : SnapshotSelf,
-							  1, &scan_key);
+	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1, &scan_key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);

@@ -29,7 +29,7 @@ extern Oid	catalog_schema(void);
 /* One of the extension's tables, opened with the lock; NULL when the extension is not installed. */
 extern Relation catalog_open(const char *name, LOCKMODE lock);
 
-/* The row whose column is key, as a copy, or NULL. Uses an index on the column. Historic while decoding. */
+/* The row whose column is key, as a copy, or NULL. Historic while decoding. */
 extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
 
 /* What a rollup is made of: a row of gymstream.rollup. */
