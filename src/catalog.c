@@ -113,8 +113,8 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	 * No index while decoding: of a user's catalog table the server finds the current file, not of its indexes, which
 	 * REINDEX and VACUUM FULL write anew.
 	 *
-	 * Else these rows are never updated, so that what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
-	 * transaction lock what it reads of a user's table, and writers of a rollup's source read here.
+	 * Else these rows are never updated, so that what is committed now will do. An MVCC snapshot would make a
+	 * SERIALIZABLE transaction lock what it reads of a user's table, and writers of a rollup's source read here.
 	 */
 	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1, &scan_key);
 	tuple = systable_getnext(scan);
