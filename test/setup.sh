@@ -73,41 +73,42 @@ setup_missing() { # PACKAGE...: print those not installed
 
 # Debian's own cluster is not ours to make: for the time of this installation a new server comes without one.
 setup_apt() {
-	local packages="$*" folder=/etc/postgresql-common/createcluster.d log
-	local file=$folder/gymstream.conf apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
+	local packages="$*" log
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
 	log=$(mktemp)
 	say "installing by apt: $packages"
-	"${apt[@]}" --version >/dev/null 2>&1 || die "apt-get is needed to install: $packages"
 	as_root "${apt[@]}" update >"$log" 2>&1 || say "apt-get update failed; going on with the package lists at hand"
-	# 'as_root sh' because the caller may be an ordinary user
+	# shellcheck disable=SC2016
 	as_root sh -c '
-		folder=$1 file=$2; shift 2
-		had=yes; [ -d "$folder" ] || had=no
-		trap "rm -f \"$file\"; [ \$had = yes ] || rmdir -p --ignore-fail-on-non-empty \"$folder\" 2>/dev/null || true" EXIT
-		mkdir -p "$folder" && echo "create_main_cluster = false" >"$file" && "$@"' sh \
-		"$folder" "$file" "${apt[@]}" install --no-install-recommends "$@" >>"$log" 2>&1 ||
+		folder=/etc/postgresql-common/createcluster.d
+		trap "rm -f $folder/gymstream.conf; rmdir -p --ignore-fail-on-non-empty $folder" EXIT
+		mkdir -p $folder && echo "create_main_cluster = false" >$folder/gymstream.conf && "$@"' sh \
+		"${apt[@]}" install --no-install-recommends "$@" >>"$log" 2>&1 ||
 		{ tail -n 40 "$log" >&2; rm -f "$log"; die "could not install: $packages"; }
 	rm -f "$log"
 }
 
 setup_install() {
-	local want=(gcc libc6-dev make pkg-config libpq-dev libncurses-dev libjansson-dev) major='' missing
+	local want=(gcc libc6-dev make pkg-config libpq-dev libncurses-dev libjansson-dev) major='' missing bin
 	command -v dpkg-query >/dev/null || die "this script installs on Debian; elsewhere: make, make install"
 	case ${PG_CONFIG:-} in
 		'') major=$(setup_major) ;;
-		/usr/lib/postgresql/*/bin/pg_config) major=${PG_CONFIG#/usr/lib/postgresql/} major=${major%%/*} ;;
-		*) [ -x "$(command -v "$PG_CONFIG")" ] || die "no such program: PG_CONFIG=$PG_CONFIG"
-			case $("$PG_CONFIG" --bindir) in /usr/lib/postgresql/*) major=$("$PG_CONFIG" --version | tr -dc '0-9. ' | xargs) major=${major%%.*} ;; esac ;;
+		*)
+			bin=${PG_CONFIG%/*}
+			[ ! -x "$(command -v "$PG_CONFIG")" ] || bin=$(pg_bin)
+			# a server that is not Debian's is taken as it is
+			[[ ! $bin =~ ^/usr/lib/postgresql/([0-9]+)/bin$ ]] || major=${BASH_REMATCH[1]} ;;
 	esac
 	if [ -n "$major" ]; then
 		want+=("postgresql-$major" "postgresql-server-dev-$major")
 		[ "${1:-}" != dev ] || want+=("postgresql-$major-pgtap")
 		export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$major/bin/pg_config}
 	fi
-	[ "${1:-}" != dev ] || want+=(perl libtap-parser-sourcehandler-pgtap-perl libipc-run-perl libdbd-pg-perl)
+	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl)
 	mapfile -t missing < <(setup_missing "${want[@]}")
 	[ ${#missing[@]} -eq 0 ] || setup_apt "${missing[@]}"
-	[ -n "${PG_CONFIG:-}" ] || die "could not tell which PostgreSQL this machine offers: set PG_CONFIG"
+	[ -n "${PG_CONFIG:-}" ] || die "cannot tell which PostgreSQL this machine offers: set PG_CONFIG"
+	[ -x "$(command -v "$PG_CONFIG")" ] || die "no such program: PG_CONFIG=$PG_CONFIG"
 	[ -x "$(pg_bin)/postgres" ] || die "no PostgreSQL server beside $PG_CONFIG"
 	say "using $("$PG_CONFIG" --version) in $(pg_bin)"
 }
@@ -136,10 +137,8 @@ setup_tmp() {
 	as_server mktemp -d "$parent/gymstream.XXXXXX"
 }
 
-server_conf() { # DIR
+server_conf() {
 	cat <<-END
-		listen_addresses = ''
-		unix_socket_directories = '$1'
 		shared_preload_libraries = 'gymstream'
 		wal_level = logical
 		max_prepared_transactions = 20
@@ -160,7 +159,7 @@ server_start() { # DIR [LINE...]
 	if [ ! -e "$dir/data" ]; then
 		as_server "$bin/initdb" --no-sync -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$dir/data" >"$dir/initdb.log" 2>&1 ||
 			{ cat "$dir/initdb.log" >&2; die "initdb failed"; }
-		{ server_conf "$dir"; [ $# -eq 0 ] || printf '%s\n' "$@"; } >>"$dir/data/postgresql.conf"
+		{ server_conf; printf "%s = '%s'\n" listen_addresses '' unix_socket_directories "$dir"; [ $# -eq 0 ] || printf '%s\n' "$@"; } >>"$dir/data/postgresql.conf"
 	fi
 	as_server "$bin/pg_ctl" -s -w -t 60 -D "$dir/data" -l "$dir/server.log" start ||
 		{ tail -n 20 "$dir/server.log" >&2; die "the server did not start"; }
