@@ -1,0 +1,126 @@
+# kill -9 of a backend in the middle of a statement, of each worker, and of the postmaster under load: afterwards every
+# rollup is exact, prepared transactions end as they were told to, and the workers go on by themselves.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamTest;
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = start_gymstream('crash', 'fsync = off');
+
+sub alive { return $node->psql('postgres', 'SELECT 1') == 0 }
+
+# Kill a process of the server, and wait until the server has started anew.
+sub kill_process
+{
+	my ($signal, $pid) = @_;
+	my $before = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
+	my $started = $node->safe_psql('postgres', q{SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'});
+
+	kill $signal, $pid;
+	return wait_until(sub {
+		my $now = '';
+		my $status = $node->psql('postgres', q{SELECT backend_start FROM pg_stat_activity WHERE backend_type = 'checkpointer'},
+			stdout => \$now);
+		return $status == 0 && $now ne '' && $now ne $started;
+	});
+}
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE booking (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, class_id int, status text, price numeric);
+	SELECT gymstream.create_rollup('by_class',
+		'SELECT class_id, count(*), sum(price), avg(price) FROM booking GROUP BY class_id');
+	SELECT gymstream.create_rollup('total', $$SELECT count(*), sum(price) FROM booking WHERE status = 'booked'$$);
+	INSERT INTO booking (class_id, status, price) SELECT i % 10, 'booked', i / 4.0 FROM generate_series(1, 1000) i;
+});
+is(differences($node), '', 'exact before any crash');
+
+# a backend that has written half of a statement, after a whole one in the same transaction
+my ($in, $out, $err) = ("BEGIN; UPDATE booking SET price = price + 1;
+	INSERT INTO booking (class_id, status, price) SELECT i % 10, 'booked', 1 FROM generate_series(1, 1000000) i, pg_sleep(0.001);\n", '', '');
+my $victim = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$err);
+ok(wait_until(sub {
+	$victim->pump_nb;
+	$node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1000000)%'
+		AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL AND clock_timestamp() - query_start > interval '200 ms'}) == 1;
+}), 'a backend is in the middle of a statement');
+ok(kill_process('KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity
+	WHERE query LIKE '%generate_series(1, 1000000)%' AND pid <> pg_backend_pid()})), 'the server recovers from its death');
+$victim->finish;
+is($node->safe_psql('postgres', 'SELECT count(*) FROM booking'), 1000, 'nothing of it remains');
+is(differences($node), '', 'exact after the death of a backend');
+
+# each worker of gymstream
+my $workers = q{SELECT string_agg(backend_type, ',' ORDER BY backend_type) FROM pg_stat_activity WHERE backend_type LIKE 'gymstream%'};
+$node->safe_psql('postgres', q{SELECT gymstream.create_topic('by_class', notify => 'row')});
+ok(wait_until(sub { $node->safe_psql('postgres', $workers) =~ /decoder.*publisher/ }), 'decoder and publisher run');
+my $all = $node->safe_psql('postgres', $workers);
+for my $type (split /,/, $all)
+{
+	for my $signal ('TERM', 'KILL')
+	{
+		my $find = qq{SELECT pid FROM pg_stat_activity WHERE backend_type = '$type'};
+		my $pid = $node->safe_psql('postgres', $find);
+		if ($signal eq 'KILL')
+		{
+			ok(kill_process('KILL', $pid), "the server recovers from the death of its $type");
+		}
+		else
+		{
+			kill 'TERM', $pid;
+		}
+		ok(wait_until(sub { my $now; $node->psql('postgres', $find, stdout => \$now) == 0 && $now && $now ne $pid }),
+			"$type is back after SIG$signal");
+	}
+}
+ok(wait_until(sub { $node->safe_psql('postgres', $workers) eq $all }), 'all workers run again');
+is(differences($node), '', 'exact after the deaths of workers');
+
+# prepared transactions, across a kill of the postmaster under load
+$node->safe_psql('postgres', q{
+	BEGIN; INSERT INTO booking (class_id, status, price) VALUES (1, 'booked', 0.125), (77, 'booked', 5);
+	UPDATE booking SET class_id = 2 WHERE id <= 10; PREPARE TRANSACTION 'kept';});
+$node->safe_psql('postgres', q{
+	BEGIN; INSERT INTO booking (class_id, status, price) VALUES (1, 'booked', 1000), (78, 'booked', 5);
+	DELETE FROM booking WHERE id BETWEEN 11 AND 20; PREPARE TRANSACTION 'dropped';});
+
+my $script = $node->basedir . '/traffic.sql';
+append_to_file($script, q{
+\set class random(0, 9)
+\set id random(100, 1000)
+BEGIN;
+INSERT INTO booking (class_id, status, price) VALUES (:class, 'booked', :class / 8.0);
+UPDATE booking SET class_id = :class, price = price + 0.01 WHERE id = :id;
+DELETE FROM booking WHERE id = :id + 1000 AND id > 1200;
+COMMIT;
+});
+for my $round (1 .. 3)
+{
+	my ($text, $errors) = ('', '');
+	my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM booking');
+	my $pgbench = IPC::Run::start([ 'pgbench', '-n', '-c', 8, '-j', 2, '-T', 60, '-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
+		'>', \$text, '2>', \$errors);
+	ok(wait_until(sub { $pgbench->pump_nb; $node->safe_psql('postgres', 'SELECT count(*) FROM booking') > $before + 500 }),
+		"traffic flows, round $round");
+	$node->kill9;
+	$pgbench->finish;
+	# backends notice one by one that their postmaster is gone; until then the data directory is theirs
+	ok(wait_until(sub { $node->start(fail_ok => 1) }), 'the server starts again');
+	is(differences($node), '', 'exact after the death of the postmaster');
+}
+
+is($node->safe_psql('postgres', 'SELECT count(*) FROM pg_prepared_xacts'), 2, 'both prepared transactions survived');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'kept'});
+is(differences($node), '', 'exact after one is committed');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'dropped'});
+is(differences($node), '', 'exact after the other is rolled back');
+is($node->safe_psql('postgres', 'SELECT class_id, count, sum FROM by_class WHERE class_id > 9'), '77|1|5', 'as they were told to');
+ok(wait_until(sub { $node->safe_psql('postgres', $workers) eq $all }), 'all workers run');
+
+$node->stop;
+done_testing();
