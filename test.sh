@@ -166,8 +166,8 @@ run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
 		timeout 1200 perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
 	count_tap "$test" "$dir/$name.log" "$status" || {
-		grep -A 12 '^not ok' "$dir/$name.log" || true
-		for log in "$dir"/log/*"$name"*.log "$dir"/tmp_check/log/*"$name"*.log; do show "$log" 25; done
+		grep -A 12 '^not ok' "$dir/$name.log" || show "$dir/$name.log" 20
+		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/"$name"_*.log; do show "$log" 15; done
 	}
 }
 

@@ -28,7 +28,7 @@ sub start_gymstream
 	unshift @lines, "output_plugin_libraries = 'pgoutput, test_decoding, gymstream'" if has_setting('output_plugin_libraries');
 	$node->append_conf('postgresql.conf', join("\n",
 		"shared_preload_libraries = 'gymstream'", 'max_prepared_transactions = 20', 'max_worker_processes = 20',
-		'restart_after_crash = on', @lines, ''));
+		'restart_after_crash = on', 'log_statement = none', @lines, ''));
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION gymstream');
 	return $node;

@@ -36,7 +36,7 @@ sub rollups
 		by_class => 'SELECT class_id, count(*) AS attendance, sum(price_cents) AS revenue FROM booking GROUP BY class_id',
 		by_gym => 'SELECT gym, count(*), count(price_cents) AS priced, avg(price_cents), sum(seats) FROM booking GROUP BY gym',
 		by_gym_day => 'SELECT gym, day, sum(fee), avg(fee), count(fee) FROM booking GROUP BY gym, day',
-		total => 'SELECT count(*), sum(seats), avg(seats), sum(fee), avg(fee) FROM booking',
+		total => 'SELECT count(*), sum(seats) AS seats, avg(seats), sum(fee) AS fees, avg(fee) AS fee FROM booking',
 		booked => q{SELECT class_id, count(*), sum(price_cents), avg(fee) FROM booking WHERE status = 'booked' GROUP BY class_id},
 		parity => 'SELECT class_id % 2 AS parity, sum(price_cents * 2), avg(fee * 1.5) FROM booking WHERE price_cents > 100 GROUP BY class_id % 2',
 	);
@@ -59,6 +59,7 @@ sub below	# a number from 0 to n - 1
 sub pick { my ($session, @of) = @_; return $of[ below($session, scalar @of) ]; }
 
 sub id { return 1 + below($_[0], 400) }
+sub fresh { return below($_[0], 5) ? 401 + below($_[0], 8000) : id($_[0]) }	# mostly no row has it
 sub class { return below($_[0], 5) }
 sub gym { return pick($_[0], 'gym 0', 'gym 1', 'gym 2', undef) }
 sub day { my $n = below($_[0], 5); return $n ? "2026-01-0$n" : undef }
@@ -80,6 +81,7 @@ sub values_of { my ($s, @ids) = @_; return join ', ', map { '(' . join(', ', map
 
 # Ids in order, so that statements meet each other's rows in one order.
 sub ids { my ($s, $max) = @_; my %ids = map { id($s) => 1 } 0 .. below($s, $max); return sort { $a <=> $b } keys %ids }
+sub fresh_ids { my ($s, $max) = @_; my %ids = map { fresh($s) => 1 } 0 .. below($s, $max); return sort { $a <=> $b } keys %ids }
 
 sub assignment
 {
@@ -94,14 +96,15 @@ sub condition
 	my ($s) = @_;
 	my $low = id($s);
 	return pick($s, 'id = ' . id($s), "id BETWEEN $low AND " . ($low + below($s, 12)), 'id IN (' . join(', ', ids($s, 4)) . ')',
-		"id BETWEEN $low AND " . ($low + 30) . ' AND class_id = ' . class($s), 'id = -1');
+		"id BETWEEN $low AND " . ($low + 30) . ' AND class_id = ' . class($s),
+		'id BETWEEN ' . 20 * $low . ' AND ' . (20 * $low + 300), 'id = -1');
 }
 
 my $typed = 'v(id, class_id, gym, day, status, price_cents, fee, seats)';
 my $casts = 'v.id::int, v.class_id::int, v.gym, v.day::date, v.status, v.price_cents::int, v.fee::numeric, v.seats::bigint';
 
 my %make = (
-	insert => sub { my ($s) = @_; return 'INSERT INTO booking VALUES ' . values_of($s, ids($s, 4)) },
+	insert => sub { my ($s) = @_; return 'INSERT INTO booking VALUES ' . values_of($s, fresh_ids($s, 4)) },
 	upsert => sub {
 		my ($s) = @_;
 		return 'INSERT INTO booking VALUES ' . values_of($s, ids($s, 5)) . ' ON CONFLICT (id) DO '
@@ -110,7 +113,7 @@ my %make = (
 	},
 	copy => sub {
 		my ($s) = @_;
-		return [ 'COPY booking FROM STDIN', map { join "\t", map { $_ // '\N' } row($s, $_) } ids($s, 4) ];
+		return [ 'COPY booking FROM STDIN', map { join "\t", map { $_ // '\N' } row($s, $_) } fresh_ids($s, 4) ];
 	},
 	update => sub { my ($s) = @_; return 'UPDATE booking SET ' . assignment($s) . ' WHERE ' . condition($s) },
 	delete => sub { my ($s) = @_; return 'DELETE FROM booking WHERE ' . condition($s) },
@@ -200,7 +203,6 @@ sub done
 	my ($name) = ref $sql ? () : $sql =~ /(\w+)'?$/;
 	my $points = $s->{savepoints};
 
-	if ($kind eq 'truncate' && $ok) { $s->{truncated} = 1 }
 	if ($kind eq 'begin') { $s->{open} = $ok }
 	elsif ($kind =~ /^(commit|rollback|prepare)$/)
 	{
