@@ -7,10 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The rooms in the order of the data's way. A module includes headers of its own room and of those before it.
 rooms=(
-	'compat gymstream'
+	'compat gymstream catalog shared'
 	'message state numeric_sum rollup define drop pending apply collect'
 	'json event topic plugin'
-	'shared frame launcher decoder publisher status database'
+	'frame launcher decoder publisher status database'
 )
 door=gymstream.c
 

@@ -1,0 +1,73 @@
+-- What create_topic and drop_topic refuse, and how.
+BEGIN;
+\ir refused.psql
+SELECT no_plan();
+SET client_min_messages = warning;
+
+CREATE ROLE gs_owner;
+CREATE ROLE gs_other;
+CREATE SCHEMA gym AUTHORIZATION gs_owner;
+GRANT USAGE ON SCHEMA gym, tap TO gs_other;
+GRANT USAGE ON SCHEMA tap TO gs_owner;
+SET search_path = gym, public, tap;
+SET ROLE gs_owner;
+CREATE TABLE booking (id int PRIMARY KEY, class_id int);
+CREATE TABLE guarded (id int);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+CREATE VIEW seen AS SELECT * FROM booking;
+CREATE MATERIALIZED VIEW kept AS SELECT * FROM booking;
+CREATE TEMP TABLE passing (id int);
+CREATE UNLOGGED TABLE forgetful (id int);
+CREATE TABLE whole (id int) PARTITION BY LIST (id);
+CREATE SEQUENCE counter;
+SELECT gymstream.create_rollup('by_class', 'SELECT class_id, count(*) FROM booking GROUP BY class_id');
+RESET ROLE;
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE gym.remote (id int) SERVER elsewhere;
+ALTER FOREIGN TABLE gym.remote OWNER TO gs_owner;
+
+SET tap.role = gs_owner;
+SELECT refused(format('SELECT gymstream.create_topic(%L)', relation), code, about, what) FROM (VALUES
+	('seen', '42809', 'seen', 'a view that is no rollup'),
+	('kept', '42809', 'kept', 'a materialized view'),
+	('passing', '42809', 'passing', 'a temporary table'),
+	('forgetful', '42809', 'forgetful', 'an unlogged table'),
+	('whole', '0A000', 'whole', 'a partitioned table'),
+	('counter', '42809', 'counter', 'a sequence'),
+	('booking_pkey', '42809', 'booking_pkey', 'an index'),
+	('remote', '42809', 'remote', 'a foreign table'),
+	('by_class_partials', '42809', 'by_class_partials', 'a rollup''s partials'),
+	('by_class_definition', '42809', 'by_class_definition', 'a rollup''s definition'),
+	('nothing', '42P01', 'nothing', 'what does not exist'),
+	('pg_catalog.pg_class', '42501|42809', 'pg_class', 'a system table'),
+	('gymstream.topic', '42501|42809', 'topic', 'gymstream''s own table')
+) AS t (relation, code, about, what);
+SELECT refused(call, code, about, what) FROM (VALUES
+	($$ SELECT gymstream.create_topic('booking', notify => 'everything') $$, '22023', 'everything', 'a wrong value for notify'),
+	($$ SELECT gymstream.create_topic('booking', notify => NULL) $$, '22004', 'null', 'no value for notify'),
+	($$ SELECT gymstream.create_topic(NULL) $$, '22004', 'null', 'no relation'),
+	($$ SELECT gymstream.create_topic('guarded', notify => 'row') $$, '0A000|55000|42501', 'guarded', 'rows under row-level security'),
+	($$ SELECT gymstream.drop_topic('booking') $$, '42704', 'booking', 'dropping what is no topic'),
+	($$ INSERT INTO gymstream.topic VALUES ('booking', 'x', 'row') $$, '42501', 'topic', 'writing the catalog')
+) AS t (call, code, about, what);
+
+SELECT accepted($$ SELECT gymstream.create_topic('booking') $$, 'a table');
+SELECT accepted($$ SELECT gymstream.create_topic('by_class', notify => 'row') $$, 'a rollup');
+SELECT accepted($$ SELECT gymstream.create_topic('guarded') $$, 'positions alone of a table with row-level security');
+SELECT refused($$ SELECT gymstream.create_topic('booking') $$, '42710', 'booking', 'the same topic again');
+SELECT results_eq($$ SELECT relation::text, channel, notify FROM gymstream.topic ORDER BY 1 $$,
+	$$ VALUES ('booking', 'gymstream:gym.booking', 'position'), ('by_class', 'gymstream:gym.by_class', 'row'),
+		('guarded', 'gymstream:gym.guarded', 'position') $$, 'channels are named after what they publish');
+
+SET tap.role = gs_other;
+SELECT refused($$ SELECT gymstream.create_topic('guarded') $$, '42501', 'owner', 'who does not own the relation');
+SELECT refused($$ SELECT gymstream.drop_topic('booking') $$, '42501', 'owner', 'who does not own the topic');
+
+SET tap.role = gs_owner;
+SELECT accepted($$ SELECT gymstream.drop_topic('booking') $$, 'dropping a topic');
+SELECT accepted($$ DROP VIEW by_class $$, 'dropping a rollup');
+SELECT is((SELECT count(*) FROM gymstream.topic), 1::bigint, 'takes its topic with it');
+
+SELECT * FROM finish();
+ROLLBACK;
