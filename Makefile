@@ -7,9 +7,6 @@ EXTENSION    = gymstream
 MODULE_big   = gymstream
 OBJS         = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 DATA         = $(wildcard sql/gymstream--*.sql)
-PGFILEDESC   = "gymstream - rollups, change events and notifications"
-PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
-
 REGRESS      = $(filter $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)),$(patsubst expected/%.out,%,$(sort $(wildcard expected/*.out))))
 ISOLATION    = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 TAP_TESTS    = 1
@@ -18,7 +15,8 @@ TEST_SERVER  = --temp-config=.installcheck.conf --load-extension=gymstream
 REGRESS_OPTS = --temp-instance=tmp_check_regress $(TEST_SERVER)
 ISOLATION_OPTS = --inputdir=test --temp-instance=tmp_check_iso $(TEST_SERVER)
 REGRESS_PREP = .installcheck.conf
-EXTRA_CLEAN  = .installcheck.conf .built-for-* tmp_check_regress
+PGFILEDESC   = "gymstream - rollups, change events and notifications"
+PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
@@ -26,13 +24,18 @@ include $(PGXS)
 
 # Objects built for one server are not linked for another: all depend on a file whose name says for which they are.
 BUILT_FOR   := .built-for-$(shell $(PG_CONFIG) --version --includedir-server --cflags | cksum | cut -d ' ' -f 1)
+$(patsubst %.c,%.o,$(wildcard src/*.c src/client/*.c demo/*.c)) $(OBJS:.o=.bc): $(BUILT_FOR)
 $(BUILT_FOR):
 	rm -f .built-for-* && touch $@
 
-# PGXS knows no header dependencies.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) $(BUILT_FOR)
-
 # the configuration of the servers that installcheck boots
-.PHONY: .installcheck.conf
+.PHONY: .installcheck.conf clean-test
 .installcheck.conf:
 	PG_CONFIG='$(PG_CONFIG)' bash -c '. test/setup.sh && server_conf' >$@
+
+clean: clean-test
+clean-test:
+	rm -rf .installcheck.conf .built-for-* tmp_check_regress
+
+# PGXS knows no header dependencies
+$(OBJS): $(wildcard src/*.h)
