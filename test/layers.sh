@@ -83,7 +83,7 @@ client_apart() {
 
 unopened() {
 	local file
-	for file in src/*.[ch] src/*/*.[ch]; do
+	for file in "${programs[@]}" src/*.h; do
 		[ "$(head -c 2 "$file")" = '/*' ] || echo "$file does not open with a comment"
 	done
 }

@@ -89,7 +89,7 @@ setup_apt() {
 }
 
 setup_install() {
-	local want=(gcc libc6-dev make pkg-config libpq-dev libncurses-dev libjansson-dev) major='' missing bin
+	local want=(gcc libc6-dev make pkg-config libpq-dev libncurses-dev) major='' missing bin
 	command -v dpkg-query >/dev/null || die "this script installs on Debian; elsewhere: make, make install"
 	case ${PG_CONFIG:-} in
 		'') major=$(setup_major) ;;
@@ -147,8 +147,8 @@ server_conf() {
 		max_worker_processes = 20
 		log_line_prefix = '%m [%p] %q%d %a '
 	END
-	# minor releases before its introduction refuse to start when it is set
-	if "$(pg_bin)/postgres" --describe-config | grep -q '^output_plugin_libraries'; then
+	# minor releases before its introduction refuse to start when it is set; grep -q would break the pipe
+	if "$(pg_bin)/postgres" --describe-config | grep '^output_plugin_libraries' >/dev/null; then
 		echo "output_plugin_libraries = 'pgoutput, test_decoding, gymstream'"
 	fi
 }

@@ -45,7 +45,7 @@ SELECT refused(format('SELECT gymstream.create_topic(%L)', relation), code, abou
 ) AS t (relation, code, about, what);
 SELECT refused(call, code, about, what) FROM (VALUES
 	($$ SELECT gymstream.create_topic('booking', notify => 'everything') $$, '22023', 'everything', 'a wrong value for notify'),
-	($$ SELECT gymstream.create_topic('booking', notify => NULL) $$, '22004', 'null', 'no value for notify'),
+	($$ SELECT gymstream.create_topic('booking', notify => NULL) $$, '22004|22023', 'null', 'no value for notify'),
 	($$ SELECT gymstream.create_topic(NULL) $$, '22004', 'null', 'no relation'),
 	($$ SELECT gymstream.create_topic('guarded', notify => 'row') $$, '0A000|55000|42501', 'guarded', 'rows under row-level security'),
 	($$ SELECT gymstream.drop_topic('booking') $$, '42704', 'booking', 'dropping what is no topic'),

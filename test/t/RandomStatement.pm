@@ -38,6 +38,8 @@ sub rollups
 		by_gym_day => 'SELECT gym, day, sum(fee), avg(fee), count(fee) FROM booking GROUP BY gym, day',
 		total => 'SELECT count(*), sum(seats) AS seats, avg(seats), sum(fee) AS fees, avg(fee) AS fee FROM booking',
 		booked => q{SELECT class_id, count(*), sum(price_cents), avg(fee) FROM booking WHERE status = 'booked' GROUP BY class_id},
+		picked => q{SELECT gym, count(*) FILTER (WHERE status = 'cancelled') AS cancelled, sum(seats) / 2 AS half, count(*) + 1 AS more
+			FROM booking GROUP BY gym HAVING count(*) > 20},
 		parity => 'SELECT class_id % 2 AS parity, sum(price_cents * 2), avg(fee * 1.5) FROM booking WHERE price_cents > 100 GROUP BY class_id % 2',
 	);
 }
