@@ -81,7 +81,7 @@ COMMENT ON AGGREGATE gymstream.total(bigint) IS 'sum of bigints as bigint; error
 ------------------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION gymstream.create_rollup(name text, query text) RETURNS regclass
-	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_rollup';
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_rollup';
 COMMENT ON FUNCTION gymstream.create_rollup(text, text) IS
 	'makes a rollup: a view of this name that always equals the query, kept by triggers on the table that it reads';
 

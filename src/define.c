@@ -231,7 +231,7 @@ PG_FUNCTION_INFO_V1(gs_create_rollup);
 Datum
 gs_create_rollup(PG_FUNCTION_ARGS)
 {
-	char	   *sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *sql;
 	DefineName	view,
 				definition,
 				partials;
@@ -241,7 +241,12 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 	int			nest;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the name and the query of a rollup must not be null")));
 	require_read_committed("gymstream.create_rollup");
+	sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	view = parse_name(PG_GETARG_TEXT_PP(0));
 	query = define_analyze(sql);
 	define_check(query, sql);

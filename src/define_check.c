@@ -211,7 +211,7 @@ check_source(const Query *query)
 			   entry->rtekind == RTE_FUNCTION ? "a function in FROM" : "anything but a table in FROM",
 			   "A rollup reads one table.");
 	if (entry->tablesample)
-		refuse(NULL, "TABLESAMPLE", NULL);
+		refuse(NULL, "TABLESAMPLE", "A rollup reads all rows of its table.");
 
 	source = relation_open(entry->relid, AccessShareLock);
 	what = source_refused(source);
