@@ -24,6 +24,16 @@ sub schema
 			END IF;
 			RETURN NULL;
 		END $$;
+		-- a function that writes the source in the middle of a statement on it
+		CREATE FUNCTION meddle(id int, price int) RETURNS int LANGUAGE plpgsql AS $$
+		BEGIN
+			DELETE FROM booking b WHERE b.id = -1;	-- ends a statement that changed nothing
+			INSERT INTO booking VALUES (id + 30000, id % 5, 'gym 1', NULL, 'booked', price, 0.25, 3)
+				ON CONFLICT ON CONSTRAINT booking_pkey DO UPDATE SET price_cents = excluded.price_cents;
+			IF id % 3 = 0 THEN RAISE EXCEPTION 'on purpose'; END IF;
+			RETURN price;
+		EXCEPTION WHEN raise_exception THEN RETURN NULL;
+		END $$;
 		CREATE TRIGGER rebook AFTER INSERT ON booking FOR EACH ROW EXECUTE FUNCTION rebook();
 		INSERT INTO booking SELECT i, i % 5, 'gym ' || i % 3, date '2026-01-01' + i % 4, 'booked', i, i / 4.0, i
 			FROM generate_series(1, 200) i;
@@ -48,7 +58,7 @@ sub rollups
 sub kinds
 {
 	return ('begin', 'commit', 'rollback', 'savepoint', 'rollback to', 'release', 'prepare', 'commit prepared', 'rollback prepared',
-		qw(insert upsert copy update delete merge block chain truncate oracle));
+		qw(insert upsert copy update delete merge block chain nested truncate oracle));
 }
 
 sub below	# a number from 0 to n - 1
@@ -135,6 +145,13 @@ my %make = (
 		  . 'INSERT INTO booking SELECT id + 20000, class_id, gym, day, status, price_cents, fee, seats FROM gone '
 		  . 'ON CONFLICT (id) DO NOTHING';
 	},
+	nested => sub {
+		my ($s) = @_;
+		my ($low, $class) = (1 + below($s, 400), class($s));
+		return pick($s, "INSERT INTO booking SELECT i, $class, 'gym 2', NULL, 'booked', meddle(i, 50), 0.5, 1 "
+			  . "FROM generate_series($low, $low + 5) i ON CONFLICT DO NOTHING",
+			"UPDATE booking SET price_cents = meddle(id, price_cents), class_id = $class WHERE id BETWEEN $low AND $low + 9");
+	},
 	truncate => sub { return 'TRUNCATE booking' });
 
 $make{block} = sub {
@@ -190,10 +207,10 @@ sub next_statement
 			return below($s, 3) ? ('rollback to', "ROLLBACK TO $name") : ('release', "RELEASE $name");
 		}
 	}
-	$dice = below($s, 200);
-	return ('truncate', $make{truncate}->($s)) if $dice == 0 && !@$prepared;
-	return ('oracle', $oracle) if $dice < 30;
-	my $kind = pick($s, qw(insert insert upsert upsert copy update update update delete merge block chain));
+	$dice = below($s, 400);
+	return ('truncate', $make{truncate}->($s)) if $dice < 3 && !@$prepared;
+	return ('oracle', $oracle) if $dice < 60;
+	my $kind = pick($s, qw(insert insert upsert upsert copy update update update delete merge block chain nested));
 	return ($kind, $make{$kind}->($s));
 }
 
