@@ -10,7 +10,7 @@ rooms=(
 	'compat gymstream catalog shared'
 	'message state numeric_sum shape rollup define pending apply collect'
 	'json event topic plugin'
-	'frame launcher decoder publisher status database drop'
+	'frame readback batch launcher decoder publisher status database drop'
 )
 door=gymstream.c
 
