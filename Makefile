@@ -22,11 +22,12 @@ PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-# Objects built for one server are not linked for another: all depend on a file whose name says for which they are.
-BUILT_FOR   := .built-for-$(shell $(PG_CONFIG) --version --includedir-server --cflags | cksum | cut -d ' ' -f 1)
-$(patsubst %.c,%.o,$(wildcard src/*.c src/client/*.c demo/*.c)) $(OBJS:.o=.bc): $(BUILT_FOR)
-$(BUILT_FOR):
-	rm -f .built-for-* && touch $@
+# Objects built for one server are not linked for another: all depend on a file that says for which one they are.
+BUILT_FOR   := $(shell $(PG_CONFIG) --version --includedir-server --cflags | cksum)
+$(patsubst %.c,%.o,$(wildcard src/*.c src/client/*.c demo/*.c)) $(OBJS:.o=.bc): .built-for
+.built-for: force
+	@echo '$(BUILT_FOR)' | cmp -s - $@ || echo '$(BUILT_FOR)' >$@
+.PHONY: force
 
 # the configuration of the servers that installcheck boots
 .PHONY: .installcheck.conf clean-test
@@ -35,7 +36,7 @@ $(BUILT_FOR):
 
 clean: clean-test
 clean-test:
-	rm -rf .installcheck.conf .built-for-* tmp_check_regress
+	rm -rf .installcheck.conf .built-for tmp_check_regress
 
 # PGXS knows no header dependencies
 $(OBJS): $(wildcard src/*.h)

@@ -25,7 +25,7 @@ copy() { # ROOT: print where a clean copy of the checkout now is, as seen from t
 	local folder
 	folder=$(mktemp -d "$1/tmp/gymstream-matrix.XXXXXX")
 	chmod 755 "$folder"
-	tar -C "$top" --exclude=.git --exclude=\*.o --exclude=\*.so --exclude=\*.bc --exclude=.built-for-\* -cf - . | tar -C "$folder" -xf -
+	tar -C "$top" --exclude=.git --exclude=\*.o --exclude=\*.so --exclude=\*.bc --exclude=.built-for -cf - . | tar -C "$folder" -xf -
 	echo "${folder#"$1"}"
 }
 
