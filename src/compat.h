@@ -83,11 +83,14 @@ gs_flatten_groups(Query *query)
 
 /* 16: one function checks ownership of any object */
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "utils/acl.h"
 #if PG_VERSION_NUM >= 160000
 #define gs_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
+#define gs_owns_database(database, user) object_ownercheck(DatabaseRelationId, database, user)
 #else
 #define gs_owns_relation(relid, user) pg_class_ownercheck(relid, user)
+#define gs_owns_database(database, user) pg_database_ownercheck(database, user)
 #endif
 
 /* 16: the reorder buffer itself reports progress within a transaction */
@@ -109,6 +112,32 @@ gs_flatten_groups(Query *query)
 #define gs_is_virtual(attribute) ((attribute)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
 #else
 #define gs_is_virtual(attribute) false
+#endif
+
+/* 17: slots can be synchronized to standbys; 18: a slot that is invalid need not be an error */
+#if PG_VERSION_NUM >= 170000
+#define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false)
+#else
+#define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false)
+#endif
+#if PG_VERSION_NUM >= 180000
+#define gs_slot_acquire(name) ReplicationSlotAcquire(name, true, false)
+#else
+#define gs_slot_acquire(name) ReplicationSlotAcquire(name, true)
+#endif
+
+/* 16: why a slot is invalid is remembered, not only that it is */
+#if PG_VERSION_NUM >= 160000
+#define gs_slot_is_invalid(slot) ((slot)->data.invalidated != RS_INVAL_NONE)
+#else
+#define gs_slot_is_invalid(slot) ((slot)->data.invalidated_at != InvalidXLogRecPtr)
+#endif
+
+/* minor releases before 15.4: a database whose DROP was interrupted is not marked */
+#ifdef DATCONNLIMIT_INVALID_DB
+#define GS_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB
+#else
+#define GS_DATCONNLIMIT_INVALID (-2)
 #endif
 
 #endif							/* GS_COMPAT_H */

@@ -9,5 +9,6 @@
 #include "compat.h"
 
 #define GS_SCHEMA "gymstream"
+#define GS_SLOT_NAME "gymstream_%u"	/* the decoder's replication slot, by its database's OID */
 
 #endif							/* GYMSTREAM_H */

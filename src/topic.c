@@ -267,6 +267,11 @@ gs_create_topic(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("\"%s\" has a topic already", RelationGetRelationName(rel)),
 				 errhint("To change it, drop it first with gymstream.drop_topic.")));
+	if (!shared_prepare_decoder())
+		ereport(NOTICE,
+				(errmsg("changes of \"%s\" will be published once gymstream's workers are ready",
+						RelationGetRelationName(rel)),
+				 errhint("See the view gymstream.status.")));
 	channel = choose_channel(catalog, relid);
 	values[TOPIC_RELATION - 1] = ObjectIdGetDatum(relid);
 	values[TOPIC_CHANNEL - 1] = CStringGetTextDatum(channel);
@@ -275,6 +280,7 @@ gs_create_topic(PG_FUNCTION_ARGS)
 	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
 	invalidate(relid);
 	CommandCounterIncrement();
+	shared_poke_at_commit();
 
 	table_close(catalog, NoLock);
 	relation_close(rel, NoLock);
@@ -297,6 +303,7 @@ topic_delete(Oid relation)
 		CatalogTupleDelete(catalog, &tuple->t_self);
 		invalidate(relation);
 		CommandCounterIncrement();
+		shared_poke_at_commit();
 	}
 	table_close(catalog, NoLock);
 	return HeapTupleIsValid(tuple);
