@@ -5,10 +5,12 @@
 #include "gymstream.h"
 
 #include "fmgr.h"
-
+#include "database.h"
+#include "launcher.h"
 #include "pending.h"
 #include "rollup.h"
 #include "shared.h"
+#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
@@ -17,7 +19,11 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	shared_init();
 	rollup_init();
 	pending_init();
-	shared_init();
+	launcher_init();
+	database_init();
+	if (shared_is_preloaded())
+		MarkGUCPrefixReserved("gymstream");
 }

@@ -1,0 +1,21 @@
+/*
+ * launcher.h: the worker that starts the others, and how it hands them over what they need.
+ */
+#ifndef GS_LAUNCHER_H
+#define GS_LAUNCHER_H
+
+#include "gymstream.h"
+
+#include "shared.h"
+#include "storage/shm_mq.h"
+
+extern void launcher_init(void);
+
+/* What a worker calls first: signals, connection, its place, and the queue (NULL where that is gone already). */
+extern shm_mq_handle *launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place);
+
+extern PGDLLEXPORT void launcher_main(Datum arg);
+extern PGDLLEXPORT void publisher_main(Datum arg);
+extern PGDLLEXPORT void decoder_main(Datum arg);
+
+#endif							/* GS_LAUNCHER_H */
