@@ -159,3 +159,44 @@ CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
 	AS 'MODULE_PATHNAME', 'gs_drop_topic';
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS 'publish the changes of a table or rollup no longer';
 GRANT EXECUTE ON FUNCTION gymstream.drop_topic(regclass) TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Status of the current database. Anyone may read it.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream.status_row(
+	OUT preloaded boolean, OUT wal_level text, OUT launcher_pid integer, OUT publisher_pid integer,
+	OUT decoder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
+	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
+	OUT notifications bigint, OUT skipped bigint, OUT waiting_for text, OUT last_error text,
+	OUT last_error_at timestamptz, OUT problem text)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gymstream_status';
+COMMENT ON FUNCTION gymstream.status_row() IS 'what the view gymstream.status shows';
+GRANT EXECUTE ON FUNCTION gymstream.status_row() TO PUBLIC;
+
+CREATE VIEW gymstream.status AS SELECT * FROM gymstream.status_row();
+COMMENT ON VIEW gymstream.status IS 'the workers that publish this database''s changes, and how far they are';
+COMMENT ON COLUMN gymstream.status.preloaded IS 'the library was loaded at server start, as the workers need it';
+COMMENT ON COLUMN gymstream.status.wal_level IS 'what the write-ahead log holds: must be logical';
+COMMENT ON COLUMN gymstream.status.launcher_pid IS 'the worker that starts the others';
+COMMENT ON COLUMN gymstream.status.publisher_pid IS 'the worker that tells listeners';
+COMMENT ON COLUMN gymstream.status.decoder_pid IS 'the worker that reads the write-ahead log; runs while there are topics';
+COMMENT ON COLUMN gymstream.status.slot_name IS 'the decoder''s replication slot';
+COMMENT ON COLUMN gymstream.status.decoded_lsn IS 'the write-ahead log was read up to here';
+COMMENT ON COLUMN gymstream.status.published_lsn IS 'listeners know of all commits up to here';
+COMMENT ON COLUMN gymstream.status.confirmed_lsn IS 'after a restart, decoding goes on from here';
+COMMENT ON COLUMN gymstream.status.lag_bytes IS
+	'write-ahead log between this database''s last commit and what listeners know';
+COMMENT ON COLUMN gymstream.status.retained_bytes IS 'write-ahead log that is kept for the slot';
+COMMENT ON COLUMN gymstream.status.topics IS 'number of topics';
+COMMENT ON COLUMN gymstream.status.events IS 'events since the server started';
+COMMENT ON COLUMN gymstream.status.notifications IS 'notifications sent; events of a rollup''s group may share one';
+COMMENT ON COLUMN gymstream.status.skipped IS
+	'notifications not sent because the server''s notification queue was nearly full';
+COMMENT ON COLUMN gymstream.status.waiting_for IS 'what holds publishing up';
+COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
+COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';
+COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
+GRANT SELECT ON gymstream.status TO PUBLIC;
