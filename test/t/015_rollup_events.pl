@@ -1,0 +1,139 @@
+# Rollup events: the key, the delta, and the group's row as of that moment; events of a group may share one.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamListener;
+use GymstreamTest;
+use JSON::PP ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = start_gymstream('rollup_events', 'fsync = off');
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE booking (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, class_id int, day text, status text, price numeric, cents int);
+	SELECT gymstream.create_rollup('by_class', $$SELECT class_id, count(*) AS attendance, sum(price) AS revenue, sum(cents) AS cents
+		FROM booking WHERE status = 'booked' GROUP BY class_id$$);
+	SELECT gymstream.create_rollup('by_class_day', $$SELECT class_id, day, count(*) AS n FROM booking GROUP BY class_id, day$$);
+	SELECT gymstream.create_rollup('total', $$SELECT count(*) AS n, sum(cents) AS cents FROM booking$$);
+});
+$node->safe_psql('postgres', qq{SELECT gymstream.create_topic('$_', notify => 'row')}) for qw(by_class by_class_day total);
+
+my $listener = GymstreamListener->new($node, 'postgres', 'gymstream:public.by_class');
+my $days = GymstreamListener->new($node, 'postgres', 'gymstream:public.by_class_day');
+my $total = GymstreamListener->new($node, 'postgres', 'gymstream:public.total');
+
+sub insert { return $node->safe_psql('postgres', "INSERT INTO booking (class_id, day, status, price, cents) VALUES $_[0]") }
+
+insert(q{(7, 'mon', 'booked', 15.00, 1500)});
+my ($event) = $listener->take(1);
+is_deeply([ @$event{qw(topic action schema table)} ], [ 'public.by_class', 'rollup', 'public', 'by_class' ], 'a rollup event');
+is_deeply($event->{key}, { class_id => 7 }, 'names the group');
+is($event->{delta}{'count(*)'}, 1, 'says by how much it changed');
+is_deeply($event->{row}, { class_id => 7, attendance => 1, revenue => 15, cents => 1500 }, 'and ends with the row');
+like($event->{payload}, qr/,"row":\{"class_id":7,"attendance":1,"revenue":15\.00,"cents":1500\}\}$/, 'in the order of the columns');
+
+# keys that are NULL, and no keys at all
+($event) = $days->take(1);
+is_deeply($event->{row}, { class_id => 7, day => 'mon', n => 1 }, 'two keys');
+insert(q{(NULL, 'mon', 'booked', 1, 1), (7, NULL, 'booked', 1, 1), (NULL, NULL, 'booked', 1, 1), (8, E'it''s "quoted"\\n', 'booked', 1, 1)});
+is_deeply([ sort map { JSON::PP->new->canonical->encode($_->{row}) } $days->take(4) ],
+	[ '{"class_id":7,"day":null,"n":1}', '{"class_id":8,"day":"it\'s \"quoted\"\n","n":1}',
+		'{"class_id":null,"day":"mon","n":1}', '{"class_id":null,"day":null,"n":1}' ], 'keys that are NULL');
+my @totals = $total->take(2);
+is_deeply([ $totals[-1]{key}, $totals[-1]{row} ], [ {}, { n => 5, cents => 1504 } ], 'a rollup of one group');
+$listener->take(3);
+
+# the last row of a group
+$node->safe_psql('postgres', 'DELETE FROM booking WHERE class_id = 8');
+($event) = $listener->take(1);
+is_deeply([ $event->{key}, exists $event->{row}, $event->{row} ], [ { class_id => 8 }, 1, undef ], 'the row is null when the group is gone');
+like($event->{payload}, qr/,"row":null\}$/, 'literally');
+is($event->{delta}{'count(*)'}, -1, 'with its delta');
+
+# what does not touch the rollup tells nothing of it; a rolled back delta neither
+$node->safe_psql('postgres', q{UPDATE booking SET status = status; BEGIN; DELETE FROM booking; ROLLBACK});
+insert(q{(9, 'mon', 'cancelled', 1, 1), (10, 'mon', 'booked', 2, 2)});
+is(join(',', map { $_->{key}{class_id} } $listener->take(1)), '10', 'only what changes the rollup');
+
+# many deltas of one group: they add up to the row, and the last event is exact
+$listener->wait_for(0);
+$days->wait_for(0);
+my $script = $node->basedir . '/insert.sql';
+append_to_file($script, "INSERT INTO booking (class_id, day, status, price, cents) VALUES (77, 'tue', 'booked', 0.5, 1);\n");
+$node->command_ok([ 'pgbench', '-n', '-c', '4', '-t', '500', '-f', $script, $node->connstr('postgres') ], '2,000 changes of one group');
+sub sum_of { my ($name, @of) = @_; my $sum = 0; $sum += $_->{delta}{$name} for @of; return $sum }
+ok(wait_until(sub { sum_of('count(*)', $listener->wait_for(1)) == 2000 }), 'the deltas of the events add up');
+my @events = $listener->take(1);
+is(sum_of('sum(cents)', @events), 2000, 'of each column');
+is_deeply($events[-1]{row}, { class_id => 77, attendance => 2000, revenue => 1000, cents => 2000 }, 'the last event has the final row');
+cmp_ok(scalar(@events), '<', 2000, 'changes of a group that come fast share events: ' . scalar(@events));
+my ($rising, $last) = (1, 0);
+for (@events)
+{
+	$rising &&= $_->{row}{attendance} >= $last;
+	$last = $_->{row}{attendance};
+}
+ok($rising, 'rows only move forward');
+is(join(',', map { $_->{position} } @events), join(',', sort map { $_->{position} } @events), 'in the order of positions');
+
+# in one transaction: coalesced for certain, with the position of the last
+$days->wait_for(0);
+$node->safe_psql('postgres', q{DO $$ BEGIN FOR i IN 1 .. 10 LOOP
+	INSERT INTO booking (class_id, day, status, price, cents) VALUES (78, 'tue', 'booked', 0.25, 1); END LOOP; END $$});
+@events = $listener->take(1);
+is(scalar(@events), 1, 'deltas of one group in one transaction become one event');
+is($events[0]{delta}{'count(*)'}, 10, 'that carries their sum');
+cmp_ok($events[0]{row}{revenue}, '==', 2.5, 'and the row');
+
+# the read-back uses the index, however many groups there are
+$node->safe_psql('postgres', q{INSERT INTO booking (class_id, day, status, price, cents)
+	SELECT 1000 + i, 'wed', 'booked', 1, 1 FROM generate_series(1, 20000) i});
+ok(wait_until(sub { $node->safe_psql('postgres', q{SELECT lag_bytes FROM gymstream.status}) eq '0' }), 'all of 20,000 groups were told');
+$listener->wait_for(0);
+is(scalar(grep { defined $_->{row} && $_->{row}{attendance} == 1 } $listener->take(20000)), 20000, 'each with its row');
+my $scans = q{SELECT sum(seq_scan), sum(idx_scan) FROM pg_stat_user_tables WHERE relname LIKE 'by\_class%partials'};
+ok(wait_until(sub { $node->safe_psql('postgres', $scans) =~ /\|(\d+)$/ && $1 >= 20000 }), 'the index was used');
+my ($before) = split /\|/, $node->safe_psql('postgres', $scans);
+insert(q{(1001, 'wed', 'booked', 1, 1), (NULL, 'wed', 'booked', 1, 1)});
+is($listener->take(2), 2, 'two more events');
+cmp_ok($before, '<', 100, 'and the partials were not read whole each time');
+
+# a truncate, and a rollup that is renamed
+$node->safe_psql('postgres', 'TRUNCATE booking');
+is(join(',', map { $_->{action} } $listener->take(1)), 'truncate', 'a truncate of the source is one of the rollup');
+$node->safe_psql('postgres', 'ALTER VIEW by_class RENAME TO "By Class"');
+insert(q{(1, 'mon', 'booked', 1, 1)});
+($event) = $listener->take(1);
+is_deeply([ $event->{topic}, $event->{row}{attendance} ], [ 'public."By Class"', 1 ], 'a renamed rollup keeps its channel');
+
+# the row is read with the rights of the rollup's owner; where that fails, the event comes without it
+$node->safe_psql('postgres', q{CREATE ROLE trainer; GRANT CREATE ON SCHEMA public TO trainer; SET ROLE trainer;
+	CREATE TABLE visit (gym int);
+	SELECT gymstream.create_rollup('visits', 'SELECT gym, count(*) AS n FROM visit GROUP BY gym');
+	SELECT gymstream.create_topic('visits', 'row')});
+my $visits = GymstreamListener->new($node, 'postgres', 'gymstream:public.visits');
+$node->safe_psql('postgres', 'INSERT INTO visit VALUES (1)');
+is_deeply([ map { $_->{row} } $visits->take(1) ], [ { gym => 1, n => 1 } ], 'read as the owner');
+$node->safe_psql('postgres', 'REVOKE ALL ON visits FROM trainer; INSERT INTO visit VALUES (1)');
+($event) = $visits->take(1);
+is_deeply([ $event->{delta}{'count(*)'}, exists $event->{row} ], [ 1, '' ], 'without the right the event has no row');
+is($node->safe_psql('postgres', 'SELECT last_error FROM gymstream.status'), "the rows of a rollup could not be read, see the server's log",
+	'which status says');
+$node->safe_psql('postgres', 'GRANT SELECT ON visits TO trainer; INSERT INTO visit VALUES (1)');
+is_deeply([ map { $_->{row} } $visits->take(1) ], [ { gym => 1, n => 3 } ], 'with it again it has one');
+$visits->close;
+
+# dropped with events on the way
+$node->safe_psql('postgres', q{INSERT INTO booking (class_id) SELECT i FROM generate_series(1, 5000) i; DROP VIEW by_class_day CASCADE});
+insert(q{(2, 'mon', 'booked', 1, 1)});
+$listener->wait_for(1);
+ok(wait_until(sub { grep { ($_->{key}{class_id} // 0) == 2 } $listener->wait_for(1) }), 'a rollup dropped meanwhile disturbs nothing');
+
+is($node->safe_psql('postgres', q{SELECT skipped, problem IS NULL FROM gymstream.status}), '0|t', 'all is well');
+$_->close for $listener, $days, $total;
+$node->stop('fast');
+done_testing();
