@@ -80,6 +80,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->context = CurrentMemoryContext;
 	apply->rollup = pending->rollup;
 	apply->partials = table_open(apply->rollup->partials, RowExclusiveLock);
+	rollup_check_partials(apply->rollup, apply->partials);
 	indexes = RelationGetIndexList(apply->partials);
 	foreach(cell, indexes)
 	{
@@ -274,6 +275,9 @@ write_indexes(Apply *apply)
 		Datum		values[INDEX_MAX_KEYS];
 		bool		isnull[INDEX_MAX_KEYS];
 
+		/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far */
+		if (!info->ii_ReadyForInserts)
+			continue;
 		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL || info->ii_Unique)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -331,6 +335,19 @@ write_delete(Apply *apply, TupleTableSlot *slot)
 		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
 }
 
+/* All of the partial's columns. What an owner's own UPDATE may have put there is not trusted. */
+static void
+get_states(Apply *apply, TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+	for (int i = 0; i < apply->rollup->nstates; i++)
+		if (slot->tts_isnull[apply->rollup->nkeys + i])
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(apply->partials)),
+					 errhint("Run gymstream.rebuild_rollup.")));
+}
+
 /* Add the states of b to those of the row in out. False if the sum does not fit: out is then of no use. */
 static bool
 add_states(Apply *apply, const Datum *b, bool *zero)
@@ -360,7 +377,7 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 	TupleTableSlot *out = ExecClearTuple(apply->out);
 	bool		zero;
 
-	slot_getallattrs(apply->held);
+	get_states(apply, apply->held);
 	memcpy(out->tts_values, apply->held->tts_values, natts * sizeof(Datum));
 	memcpy(out->tts_isnull, apply->held->tts_isnull, natts * sizeof(bool));
 	ExecStoreVirtualTuple(out);
@@ -368,7 +385,7 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 		return false;
 	if (fold)
 	{
-		slot_getallattrs(apply->folded);
+		get_states(apply, apply->folded);
 		if (!add_states(apply, apply->folded->tts_values + nkeys, &zero))
 			return false;
 		write_delete(apply, apply->folded);

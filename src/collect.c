@@ -155,34 +155,32 @@ row_load(Rollup *rollup, FunctionCallInfo fcinfo, const int *columns)
 	rollup->econtext->ecxt_scantuple = row;
 }
 
-/* Add the loaded row to its group, or take it away. */
+/* Add the loaded row to its group, or take it away. All values come first: what computes them may flush the group. */
 static void
 row_collect(Rollup *rollup, PendingRollup *pending, int sign)
 {
 	Datum		keys[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
+	Datum	   *inputs = palloc(rollup->ninputs * sizeof(Datum));
+	bool	   *input_isnull = palloc(rollup->ninputs * sizeof(bool));
 	PendingGroup *group;
 
 	if (rollup->filter && !ExecQual(rollup->filter, rollup->econtext))
 		return;
 	for (int i = 0; i < rollup->nkeys; i++)
 		keys[i] = row_value(rollup, &rollup->keys[i].value, &isnull[i]);
+	for (int i = 0; i < rollup->ninputs; i++)
+		inputs[i] = row_value(rollup, &rollup->inputs[i], &input_isnull[i]);
 	group = pending_group(pending, keys, isnull);
 	for (int i = 0; i < rollup->nstates; i++)
 	{
 		RollupState *state = &rollup->states[i];
 		Datum		input = (Datum) 0;
 
-		if (state->input >= 0)
-		{
-			bool		input_isnull;
-
-			input = row_value(rollup, &rollup->inputs[state->input], &input_isnull);
-			if (input_isnull)
-				continue;
-			if (state->kind != STATE_COUNT)
-				input = widen_input(&rollup->inputs[state->input], input);
-		}
+		if (state->input >= 0 && input_isnull[state->input])
+			continue;
+		if (state->input >= 0 && state->kind != STATE_COUNT)
+			input = widen_input(&rollup->inputs[state->input], inputs[state->input]);
 		state_collect(state->kind, &group->deltas[i], input, sign, pending->context);
 	}
 }
@@ -208,10 +206,23 @@ collect_row_as_owner(CollectCall *call, FunctionCallInfo fcinfo, const int *colu
 	int			context;
 	int			nest = NewGUCNestLevel();
 
+	if (call->rollup->evaluating)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("a function in the query of a rollup cannot write the source of the rollup")));
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(call->rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-	collect_row(call, fcinfo, columns, pending, sign);
+	call->rollup->evaluating = true;
+	PG_TRY();
+	{
+		collect_row(call, fcinfo, columns, pending, sign);
+	}
+	PG_FINALLY();
+	{
+		call->rollup->evaluating = false;
+	}
+	PG_END_TRY();
 	AtEOXact_GUC(false, nest);
 	SetUserIdAndSecContext(user, context);
 }

@@ -21,12 +21,12 @@
 #include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "commands/tablecmds.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -149,6 +149,19 @@ require_read_committed(const char *what)
 }
 
 /*
+ * Keep writers away. A statement of this session that is in the middle of changing the source would go on without new
+ * triggers, and with deltas pending that the rollup's rows, seen now, already have.
+ */
+static void
+lock_source(Oid source, const char *what)
+{
+	Relation	relation = table_open(source, ShareRowExclusiveLock);
+
+	CheckTableNotInUse(relation, what);
+	table_close(relation, NoLock);
+}
+
+/*
  * Triggers
  */
 
@@ -256,7 +269,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	nest = fixed_path_begin();
 	relations.definition = create_definition(&definition, query);
 	shape = rollup_shape(&relations);
-	LockRelationOid(shape->source, ShareRowExclusiveLock);
+	lock_source(shape->source, "make a rollup of");
 	relations.partials = create_partials(&partials, shape);
 	run(define_sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
@@ -313,7 +326,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 
 	nest = fixed_path_begin();
 	shape = rollup_shape(&relations);
-	LockRelationOid(shape->source, ShareRowExclusiveLock);
+	lock_source(shape->source, "rebuild a rollup of");
 	delete_partials(relations.partials);
 	run(define_sql_fill(relations.partials, shape));
 	fixed_path_end(nest);

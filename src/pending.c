@@ -377,10 +377,10 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 			groups_iterator iterator;
 			GroupEntry *entry;
 
+			pending_storage(outer, pending->file);
 			groups_start_iterate(pending->groups, &iterator);
 			while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
 				group_intern(outer, entry->group)->own = entry->group->own;
-			outer->file = pending->file;
 			rollup_discard(pending);
 		}
 	}

@@ -7,7 +7,9 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -73,7 +75,8 @@ calls_functions_walker(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (check_functions_in_node(node, calls_function, NULL))
+	/* a domain's constraints may call anything */
+	if (check_functions_in_node(node, calls_function, NULL) || IsA(node, CoerceToDomain))
 		return true;
 	return expression_tree_walker(node, calls_functions_walker, context);
 }
@@ -115,6 +118,23 @@ compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 	key->search = get_opcode(type->eq_opr);
 }
 
+static Oid
+state_type(StateKind kind)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+			return INT8OID;
+		case STATE_SUM_BIG:
+			return NUMERICOID;
+		case STATE_SUM_NUMERIC:
+			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"),
+								   ObjectIdGetDatum(get_namespace_oid(GS_SCHEMA, false)));
+	}
+	return InvalidOid;
+}
+
 static void
 compile_states(Rollup *rollup, const RollupShape *shape)
 {
@@ -131,6 +151,7 @@ compile_states(Rollup *rollup, const RollupShape *shape)
 		ListCell   *known;
 
 		state->kind = wanted->kind;
+		state->type = state_type(wanted->kind);
 		state->input = -1;
 		if (wanted->input == NULL)
 			continue;
@@ -236,6 +257,33 @@ rollup_build(Oid partials)
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, CacheMemoryContext);
 	return rollup;
+}
+
+static bool
+partials_fit(const Rollup *rollup, TupleDesc desc)
+{
+	if (desc->natts != rollup->nkeys + rollup->nstates)
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		Oid			type = i < rollup->nkeys ? rollup->keys[i].value.type : rollup->states[i - rollup->nkeys].type;
+
+		if (column->attisdropped || column->atttypid != type)
+			return false;
+	}
+	return true;
+}
+
+void
+rollup_check_partials(const Rollup *rollup, Relation partials)
+{
+	if (!partials_fit(rollup, RelationGetDescr(partials)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" does not fit the definition of its rollup", RelationGetRelationName(partials)),
+				 errdetail("One of them has been altered."),
+				 errhint("Undo the change, or drop the rollup and create it again.")));
 }
 
 /*

@@ -34,6 +34,7 @@ typedef struct RollupKey
 typedef struct RollupState
 {
 	StateKind	kind;
+	Oid			type;			/* of the partials' column */
 	int			input;			/* into inputs, or -1: each row counts */
 } RollupState;
 
@@ -61,6 +62,8 @@ typedef struct Rollup
 	int			nstates;
 	RollupState *states;
 
+	bool		evaluating;		/* a row, by such a function */
+
 	/* of the cache */
 	MemoryContext context;
 	int			references;
@@ -76,6 +79,9 @@ extern void rollup_release(Rollup *rollup);
 
 /* Release it when the context is reset or deleted. */
 extern void rollup_release_with(Rollup *rollup, MemoryContext context);
+
+/* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
+extern void rollup_check_partials(const Rollup *rollup, Relation partials);
 
 /* The definition's shape. */
 extern RollupShape *rollup_shape(const RollupRelations *relations);
