@@ -18,6 +18,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
+#include "parser/parse_target.h"
 #include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
@@ -83,6 +84,15 @@ define_analyze(const char *text)
 }
 
 static void
+require(const char *what, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("a rollup needs %s", what),
+			 errhint("%s", hint)));
+}
+
+static void
 refuse(const void *node, const char *what, const char *hint)
 {
 	ereport(ERROR,
@@ -120,7 +130,7 @@ check_clauses(const Query *query)
 	if (query->rowMarks != NIL)
 		refuse(NULL, "FOR UPDATE or FOR SHARE", NULL);
 	if (!query->hasAggs && query->groupClause == NIL)
-		refuse(NULL, "neither an aggregate nor GROUP BY", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
+		require("an aggregate or GROUP BY", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
 }
 
 /*
@@ -163,11 +173,11 @@ source_refused(Relation source)
 		return "an unlogged table";
 	if (form->relispartition)
 		return "a partition";
-	if (form->relhassubclass && has_subclass(RelationGetRelid(source)))
+	if (find_inheritance_children(RelationGetRelid(source), NoLock) != NIL)
 		return "a table with inheritance children";
 	if (form->relrowsecurity)
 		return "a table with row-level security";
-	if (form->relhasrules)
+	if (source->rd_rules)
 		return "a table with rules";
 	return NULL;
 }
@@ -201,7 +211,7 @@ check_source(const Query *query)
 	RollupRelations relations;
 
 	if (query->jointree->fromlist == NIL)
-		refuse(NULL, "no FROM", "A rollup reads one table.");
+		require("a table in FROM", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
 	from = linitial(query->jointree->fromlist);
 	if (list_length(query->jointree->fromlist) > 1 || !IsA(from, RangeTblRef))
 		refuse(NULL, "a join", "Make a rollup of one table, and join in queries on the rollup.");
@@ -298,6 +308,8 @@ check_node_walker(Node *node, Query *query)
 		check_aggregate((Aggref *) node);
 	else if (IsA(node, GroupingFunc))
 		refuse(node, "GROUPING()", NULL);
+	else if (IsA(node, SQLValueFunction))
+		refuse(node, FigureColname(node), "Its result may change while the table does not: store the value in a column.");
 	else if (contain_mutable_functions(node) && !expression_tree_walker(node, check_node_walker, query))
 		refuse(node, "an expression whose result may change while the table does not",
 			   "Use immutable expressions only.");

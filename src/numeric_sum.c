@@ -293,14 +293,17 @@ gs_numeric_sum_in(PG_FUNCTION_ARGS)
 		/* the count is for readers: it follows from the scales */
 		if (skip_token(&p, ",\"count\":"))
 			p += strspn(p, "-0123456789");
-		if (skip_token(&p, ",\"scales\":{"))
-			while (*p == '"' && parse_scale(&p, &scales[nscales]) &&
-				   (nscales == 0 || scales[nscales - 1].scale < scales[nscales].scale))
+		if (skip_token(&p, ",\"scales\":{") && *p == '"')
+			do
 			{
-				nscales++;
-				if (!skip_token(&p, ","))
+				if (!parse_scale(&p, &scales[nscales]) ||
+					(nscales > 0 && scales[nscales - 1].scale >= scales[nscales].scale))
+				{
+					finite = NULL;
 					break;
-			}
+				}
+				nscales++;
+			} while (skip_token(&p, ","));
 	}
 	if (finite == NULL || numeric_is_nan(finite) || numeric_is_inf(finite) || strcmp(p, "}}") != 0)
 		ereport(ERROR,

@@ -245,7 +245,8 @@ rollup_build(Oid partials)
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("relation with OID %u does not hold the partials of a rollup", partials),
+				 errmsg("\"%s\" does not hold the partials of a rollup",
+						get_rel_name(partials) ? get_rel_name(partials) : psprintf("%u", partials)),
 				 errhint("Triggers that call gymstream.collect are made by gymstream.create_rollup only.")));
 
 	/* lives under the caller's context until it is whole, so that an error leaves nothing */

@@ -16,13 +16,11 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 
 	if (delta->numeric)
 		sum = numeric_sum_plus(delta->numeric, sum);
-	if (delta->numeric == NULL || GetMemoryChunkSpace(delta->numeric) < VARSIZE(sum) + 64)
-	{
-		if (delta->numeric)
-			pfree(delta->numeric);
-		/* with room to grow, so that most additions happen in place */
+	/* with room to grow, so that most additions happen in place */
+	if (delta->numeric == NULL)
 		delta->numeric = MemoryContextAlloc(keep, VARSIZE(sum) + 128);
-	}
+	else
+		delta->numeric = repalloc(delta->numeric, VARSIZE(sum));
 	memcpy(delta->numeric, sum, VARSIZE(sum));
 }
 
