@@ -3,9 +3,10 @@
  *
  * A writer never waits here. Of the group's partials it takes the first that no other transaction holds, by a tuple lock
  * that is skipped rather than waited for, and where there is none it inserts one more. Partials are looked up under
- * SnapshotSelf: that shows what is committed now and takes no predicate locks. In REPEATABLE READ and SERIALIZABLE a
- * partial is taken only where the transaction's snapshot sees the very version that is newest, so that the transaction
- * reads its snapshot plus its own changes, and nothing of those who committed since.
+ * SnapshotSelf: that shows what is committed now and takes no predicate locks. But a partial is taken only where the
+ * snapshot of the transaction, in READ COMMITTED that of the statement, sees the very version that is newest: whoever
+ * reads on under that snapshot sees what it shows plus the transaction's own changes, and nothing of those who committed
+ * since. (In READ COMMITTED too, since the statements of a rule share a snapshot.)
  *
  * Each delta is also logged as a message for those who decode. Relation locks are RowExclusiveLock on the partials and
  * its indexes, which no writer's lock conflicts with. Never reads the source, runs no query.
@@ -48,6 +49,7 @@ typedef struct Apply
 	TupleTableSlot *folded;		/* one that is folded into it */
 	TupleTableSlot *out;		/* the row that is written */
 	Datum	   *delta;			/* state values of the group at hand */
+	Snapshot	snapshot;		/* what a partial must be visible to */
 	bool		logged;			/* deltas go out as messages too */
 	MemoryContext context;		/* lives as long as the flush; scans allocate in it when they please */
 } Apply;
@@ -95,6 +97,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->folded = table_slot_create(apply->partials, NULL);
 	apply->out = MakeSingleTupleTableSlot(RelationGetDescr(apply->partials), &TTSOpsVirtual);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
+	apply->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials));
 }
@@ -215,8 +218,7 @@ take_candidate(Apply *apply, TupleTableSlot *slot)
 	{
 		if (looks_busy(apply->candidate))
 			return false;
-		if (IsolationUsesXactSnapshot() &&
-			!table_tuple_satisfies_snapshot(apply->partials, apply->candidate, GetTransactionSnapshot()))
+		if (!table_tuple_satisfies_snapshot(apply->partials, apply->candidate, apply->snapshot))
 			return false;
 		return table_tuple_lock(apply->partials, &apply->candidate->tts_tid, SnapshotSelf, slot,
 								GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0,
