@@ -141,6 +141,67 @@ CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP 
 	EXECUTE FUNCTION gymstream.on_drop();
 COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';
 
+-- What would let a source change unseen is refused, as create_rollup refuses such a table. Looks only at what the command
+-- has locked: the tables it altered and their parents.
+CREATE FUNCTION gymstream.on_alter() RETURNS event_trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	source regclass;
+	problem text;
+BEGIN
+	SELECT c.oid, CASE
+			WHEN t.tgenabled IN ('D', 'R') THEN 'have its rollups'' triggers disabled'
+			WHEN c.relpersistence <> 'p' THEN 'be unlogged'
+			WHEN c.relrowsecurity THEN 'have row-level security'
+			WHEN EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid) THEN 'have rules'
+			WHEN c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'have inheritance children'
+		END AS what
+		INTO source, problem
+		FROM (SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass
+			UNION SELECT i.inhparent FROM pg_event_trigger_ddl_commands() d JOIN pg_inherits i ON i.inhrelid = d.objid
+				WHERE d.classid = 'pg_class'::regclass
+			UNION SELECT r.ev_class FROM pg_event_trigger_ddl_commands() d JOIN pg_rewrite r ON r.oid = d.objid
+				WHERE d.classid = 'pg_rewrite'::regclass) altered
+			JOIN pg_class c ON c.oid = altered.objid
+			JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = 'gymstream.flush_pending()'::regprocedure
+		ORDER BY what LIMIT 1;
+	IF problem IS NOT NULL THEN
+		RAISE EXCEPTION 'table % is the source of a rollup: it cannot %', source, problem
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop its rollups first.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION gymstream.on_alter() IS 'refuses what would let a rollup''s source change unseen';
+CREATE EVENT TRIGGER gymstream_alter ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE')
+	EXECUTE FUNCTION gymstream.on_alter();
+COMMENT ON EVENT TRIGGER gymstream_alter IS 'refuses what would let a rollup''s source change unseen';
+
+CREATE FUNCTION gymstream.on_drop_trigger() RETURNS event_trigger
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	dropped record;
+BEGIN
+	SELECT d.address_names[3] AS name, s.source INTO dropped
+		FROM pg_event_trigger_dropped_objects() d,
+			LATERAL (SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) AS source) s
+		WHERE d.object_type = 'trigger' AND d.original AND starts_with(d.address_names[3], '!gymstream ')
+			AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.source AND t.tgfoid = 'gymstream.flush_pending()'::regprocedure);
+	IF FOUND THEN
+		RAISE EXCEPTION 'cannot drop trigger "%" because a rollup of % needs it', dropped.name, dropped.source
+			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop the view of the rollup instead.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION gymstream.on_drop_trigger() IS 'refuses to drop one of a rollup''s triggers by itself';
+CREATE EVENT TRIGGER gymstream_drop_trigger ON sql_drop WHEN tag IN ('DROP TRIGGER')
+	EXECUTE FUNCTION gymstream.on_drop_trigger();
+COMMENT ON EVENT TRIGGER gymstream_drop_trigger IS 'refuses to drop one of a rollup''s triggers by itself';
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Topics. Anyone may call these functions: they check that the caller owns the relation.
 ------------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+-- DDL that would let a source change unseen by its rollups is refused; all other DDL goes on as ever.
+\getenv srcdir PG_ABS_SRCDIR
+\set oracle :srcdir '/test/oracle.sql'
+\set ECHO none
+\i :oracle
+\set ECHO all
+
+CREATE SCHEMA test_alter;
+SET search_path = test_alter, public;
+CREATE TABLE t (id int PRIMARY KEY, k int, v int);
+CREATE TABLE other (id int NOT NULL, k int, v int);
+SELECT gymstream.create_rollup('r', 'SELECT k, count(*), sum(v) FROM t GROUP BY k');
+INSERT INTO t VALUES (1, 1, 1);
+
+SELECT refused(ddl) FROM unnest(ARRAY[
+	'ALTER TABLE t DISABLE TRIGGER ALL',
+	'ALTER TABLE t DISABLE TRIGGER USER',
+	'ALTER TABLE t DISABLE TRIGGER "!gymstream insert r"',
+	'ALTER TABLE t ENABLE REPLICA TRIGGER "!gymstream flush r"',
+	'ALTER TABLE t ENABLE ROW LEVEL SECURITY',
+	'ALTER TABLE t SET UNLOGGED',
+	'CREATE TABLE child () INHERITS (t)',
+	'CREATE TEMP TABLE child () INHERITS (t)',
+	'ALTER TABLE other INHERIT t',
+	'CREATE RULE also AS ON INSERT TO t DO ALSO NOTHING',
+	'DROP TRIGGER "!gymstream insert r" ON t',
+	'DROP TRIGGER "!gymstream truncate r" ON t',
+	'ALTER TABLE t ALTER k TYPE bigint',
+	'ALTER TABLE t DROP COLUMN v']) ddl;
+TABLE inexact;
+
+-- the rest is nobody's business
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TRIGGER mine BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TRIGGER "!gymstream mine" BEFORE INSERT ON other FOR EACH ROW EXECUTE FUNCTION nothing();
+ALTER TABLE t DISABLE TRIGGER mine;
+ALTER TABLE t ENABLE TRIGGER mine;
+DROP TRIGGER mine ON t;
+DROP TRIGGER "!gymstream mine" ON other;
+ALTER TABLE t ADD COLUMN w int DEFAULT 7, ADD CHECK (v > 0);
+ALTER TABLE t ALTER w TYPE bigint, ALTER w SET NOT NULL;
+ALTER TABLE t DROP COLUMN w;
+ALTER TABLE t FORCE ROW LEVEL SECURITY;
+ALTER TABLE t NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE t SET (fillfactor = 50);
+ALTER TABLE t REPLICA IDENTITY FULL;
+CREATE TABLE child () INHERITS (other);
+CREATE RULE also AS ON INSERT TO other DO ALSO NOTHING;
+ALTER TABLE other ENABLE ROW LEVEL SECURITY;
+CREATE TABLE parent (id int NOT NULL, k int, v int);
+ALTER TABLE t INHERIT parent;
+INSERT INTO t VALUES (2, 1, 2);
+UPDATE parent SET v = v + 1;
+TABLE inexact;
+ALTER TABLE t NO INHERIT parent;
+CREATE TABLE copy (LIKE t INCLUDING ALL);
+TABLE inexact;
+
+-- without a rollup a table is free again
+DROP VIEW r;
+ALTER TABLE t DISABLE TRIGGER ALL;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE TABLE child_of_t () INHERITS (t);
+
+DROP SCHEMA test_alter CASCADE;
