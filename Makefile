@@ -18,6 +18,15 @@ REGRESS_PREP = .installcheck.conf
 PGFILEDESC   = "gymstream - rollups, change events and notifications"
 PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
+# The client, a program of its own; CLIENT=no builds without it
+CLIENT       = yes
+ifneq ($(CLIENT),no)
+SCRIPTS_built = gymstream
+EXTRA_CLEAN  = $(CLIENT_OBJS) $(CLIENT_MAIN) $(BOARD_OBJS) demo/board
+endif
+CLIENT_MAIN  = src/client/main.o
+CLIENT_OBJS  = $(filter-out $(CLIENT_MAIN),$(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c))))
+
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
@@ -40,3 +49,27 @@ clean-test:
 
 # PGXS knows no header dependencies
 $(OBJS): $(wildcard src/*.h)
+
+# The client links libpq and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
+CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" gymstream.control)"' \
+			   -Isrc/client -I$(includedir) -I$(includedir_internal)
+CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) $(libpq_pgport) -lncursesw -ltinfo -lm -o $@
+
+gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)
+	$(CLIENT_LINK)
+
+BOARD_OBJS   = $(patsubst %.c,%.o,$(sort $(wildcard demo/*.c)))
+demo/board: $(BOARD_OBJS) $(CLIENT_OBJS)
+	$(CLIENT_LINK)
+
+$(BOARD_OBJS): $(wildcard demo/*.h)
+$(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS): override CPPFLAGS := $(CLIENT_FLAGS) $(CPPFLAGS)
+$(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS): %.o: %.c $(wildcard src/client/*.h) | client-libraries
+	$(CC) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+.PHONY: client-libraries
+client-libraries:
+	@printf '#include <ncurses.h>\n#include <libpq-fe.h>\n' | $(CC) -I$(includedir) -E -x c - >/dev/null 2>&1 || { \
+		echo 'The client gymstream needs the headers of libpq and ncurses. On Debian:' >&2; \
+		echo '  apt-get install libpq-dev libncurses-dev' >&2; \
+		echo 'or build without it:  make CLIENT=no' >&2; exit 1; }

@@ -1,0 +1,92 @@
+/*
+ * loop.c: waiting, stopping and the clock.
+ *
+ * Takes signals and file descriptors, gives a wait that ends when something happened or a deadline came.
+ * Never polls: the signals are blocked except while it waits, so none is missed between a look and a wait.
+ */
+#include "postgres_fe.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include "loop.h"
+
+static volatile sig_atomic_t stopping = false;
+static sigset_t open_mask;		/* the signals let in while waiting */
+
+static void
+loop_on_signal(int signo)
+{
+	/* SIGWINCH only ends the wait: what was there before, ncurses' handler, is not replaced */
+	if (signo != SIGWINCH)
+		stopping = true;
+}
+
+/*
+ * SIGINT, SIGTERM and SIGHUP stop the program. SIGPIPE is ignored: writers look at their errors.
+ */
+void
+loop_start(void)
+{
+	struct sigaction action = {.sa_handler = loop_on_signal};
+	sigset_t	blocked;
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGHUP);
+	sigaddset(&blocked, SIGWINCH);
+	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
+	sigdelset(&open_mask, SIGINT);
+	sigdelset(&open_mask, SIGTERM);
+	sigdelset(&open_mask, SIGHUP);
+	sigdelset(&open_mask, SIGWINCH);
+}
+
+bool
+loop_stopping(void)
+{
+	return stopping;
+}
+
+void
+loop_stop(void)
+{
+	stopping = true;
+}
+
+/* Microseconds of a clock that only goes forward. */
+int64
+loop_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/*
+ * Wait for one of the descriptors, a signal or the deadline. A descriptor below zero is passed over.
+ */
+void
+loop_wait(struct pollfd *fds, int nfds, int64 deadline)
+{
+	struct timespec timeout = {0};
+	int64		left = deadline == LOOP_NEVER ? 0 : Max(deadline - loop_now(), 0);
+
+	if (stopping)
+		return;
+	timeout.tv_sec = left / 1000000;
+	timeout.tv_nsec = left % 1000000 * 1000;
+	if (ppoll(fds, nfds, deadline == LOOP_NEVER ? NULL : &timeout, &open_mask) < 0)
+	{
+		for (int i = 0; i < nfds; i++)
+			fds[i].revents = 0;
+	}
+}

@@ -1,0 +1,46 @@
+#ifndef GYMSTREAM_CLIENT_OPTIONS_H
+#define GYMSTREAM_CLIENT_OPTIONS_H
+
+#include "postgres_fe.h"
+
+typedef enum PasswordPrompt
+{
+	PROMPT_IF_ASKED,
+	PROMPT_NEVER,
+	PROMPT_ALWAYS,
+} PasswordPrompt;
+
+/* How to reach the server; what is NULL comes from the environment or libpq's defaults. */
+typedef struct ConnectOptions
+{
+	const char *dbname;			/* a name, a connection string or a URI */
+	const char *host;
+	const char *port;
+	const char *user;
+	PasswordPrompt prompt;
+} ConnectOptions;
+
+/* An option of one command, beside those of the connection. */
+typedef struct CommandOption
+{
+	char		letter;			/* 0: long form only */
+	const char *name;
+	const char *argument;		/* its placeholder in the help; NULL: takes none */
+	const char *help;
+	bool		(*set) (void *context, const char *value);	/* false: the value makes no sense */
+} CommandOption;
+
+/* A program or one of its subcommands. */
+typedef struct Command
+{
+	const char *name;			/* as typed: "gymstream tail" */
+	const char *arguments;		/* placeholder of what follows the options */
+	const char *about;			/* a sentence or two for the help */
+	const CommandOption *options;	/* ends with a NULL name; may be NULL */
+} Command;
+
+extern int	options_parse(const Command *command, int argc, char **argv, ConnectOptions *connect, void *context);
+extern void options_usage_error(const Command *command, const char *fmt,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
+extern bool options_number(const char *value, int64 least, int64 most, int64 *number);
+
+#endif
