@@ -70,7 +70,11 @@ listener_join(Listener *l, Topic *topic, PQExpBuffer error)
 	char	   *sql;
 
 	if (result == NULL)
+	{
+		if (error->len > 0)
+			appendPQExpBuffer(error, " in \"%s\"", topic->given);
 		return false;
+	}
 	if (PQntuples(result) == 0 || PQgetisnull(result, 0, 1))
 	{
 		if (PQntuples(result) == 0)

@@ -113,7 +113,7 @@ options_tables(const Command *command, struct option *options, char *letters)
 	int			count = lengthof(connect_options);
 
 	memcpy(options, connect_options, sizeof(connect_options));
-	strcpy(letters, "+:d:h:p:U:wWV");	/* '+': stop at the first argument, which may start a command of its own */
+	strcpy(letters, ":d:h:p:U:wWV");	/* ':': a missing value is told from an unknown option */
 	for (int i = 0; command->options && command->options[i].name; i++)
 	{
 		const CommandOption *own = &command->options[i];

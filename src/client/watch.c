@@ -20,15 +20,15 @@ static bool
 watch_load(Watch *watch, int index, bool again, PQExpBuffer error)
 {
 	Table	   *table = &watch->views[index].table;
-	const char *name = watch->listener.topics[index].name;
-	char	   *sql = psprintf("SELECT * FROM %s", name);
+	const Topic *topic = &watch->listener.topics[index];
+	char	   *sql = psprintf("SELECT * FROM %s", topic->name);
 	PGresult   *result = listener_read(&watch->listener, sql, error);
 
 	free(sql);
 	if (result == NULL)
 		return false;
 	free(table->name);
-	table->name = pg_strdup(name);
+	table->name = pg_strdup(topic->given);
 	table_load(table, result);
 	PQclear(result);
 	watch->dirty = true;
@@ -76,6 +76,11 @@ watch_heard(void *context, int topic, const char *payload)
 	}
 	initPQExpBuffer(&change);
 	table_apply(table, &event, loop_now(), &change);
+	for (char *p = change.data; *p; p++)
+	{
+		if ((unsigned char) *p < 0x20)
+			*p = ' ';			/* one line a change, whatever the values hold */
+	}
 	if (change.len > 0)
 		printf("%s\n", change.data);
 	termPQExpBuffer(&change);

@@ -153,28 +153,32 @@ watch_draw_view(Watch *watch, int index, int y, int lines, int64 now)
 		watch_draw_row(watch, table, first, y + FRAME_LINES + i, table->rows[view->first_row + i], now);
 }
 
+static int
+watch_needed_lines(const Watch *watch, int index)
+{
+	return FRAME_LINES + watch->views[index].table.nrows + (index < watch->nviews - 1 ? 1 : 0);
+}
+
 /*
- * Share the lines out: each view gets what it needs, as far as its even share of what is left goes.
+ * Share the lines out: a view that needs less than an even share leaves the rest to the others.
  */
 void
 watch_draw(Watch *watch, int64 now)
 {
 	int			y = 1;
 	int			left = screen_lines() - 2;
-	int			spare = left;
-
-	for (int i = 0; i < watch->nviews; i++)
-		spare -= watch->views[i].table.nrows + FRAME_LINES + 1;
 
 	watch->fade_at = LOOP_NEVER;
 	screen_clear();
 	watch_draw_top(watch);
 	for (int i = 0; i < watch->nviews && left > 0; i++)
 	{
-		int			needed = watch->views[i].table.nrows + FRAME_LINES + 1;
-		int			lines = spare >= 0 ? needed : Max(Min(needed, left / (watch->nviews - i)), 1);
+		int			share = left / (watch->nviews - i);
+		int			lines = left;
 
-		lines = Min(lines, left);
+		for (int later = i + 1; later < watch->nviews; later++)
+			lines -= Min(watch_needed_lines(watch, later), share);
+		lines = Max(1, Min(lines, watch_needed_lines(watch, i)));
 		watch_draw_view(watch, i, y, i < watch->nviews - 1 ? Max(lines - 1, 1) : lines, now);
 		y += lines;
 		left -= lines;
