@@ -61,6 +61,13 @@ loop_stop(void)
 	stopping = true;
 }
 
+/* After a stop: there is something left to do, which the next signal ends. */
+void
+loop_go_on(void)
+{
+	stopping = false;
+}
+
 /* Microseconds of a clock that only goes forward. */
 int64
 loop_now(void)

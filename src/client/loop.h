@@ -11,6 +11,7 @@
 extern void loop_start(void);
 extern bool loop_stopping(void);
 extern void loop_stop(void);
+extern void loop_go_on(void);
 extern void loop_wait(struct pollfd *fds, int nfds, int64 deadline);
 extern int64 loop_now(void);
 

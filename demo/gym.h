@@ -1,0 +1,48 @@
+#ifndef GYMSTREAM_DEMO_GYM_H
+#define GYMSTREAM_DEMO_GYM_H
+
+#include "event.h"
+#include "listen.h"
+
+#define GYM_DAYS	14			/* of classes, from today */
+
+typedef struct Gym
+{
+	char	   *name;
+	int64		target;			/* cents, as all money here */
+	int64		revenue;
+	int64		sold;
+	double		days[GYM_DAYS]; /* revenue by the day of the class */
+} Gym;
+
+typedef struct GymClass
+{
+	char	   *title;
+	char	   *starts;			/* "Mon 07:15" */
+	int			gym;
+	int			capacity;
+	int			attendance;
+	int64		changed;		/* on loop_now's clock; 0: never */
+} GymClass;
+
+/* The chain of gyms, in memory; ids count from 1 without gaps. */
+typedef struct Chain
+{
+	Gym		   *gyms;
+	int			ngyms;
+	GymClass   *classes;
+	int			nclasses;
+	GymClass  **fullest;		/* all of them, in order once chain_sort was called */
+	int64		first_day;		/* days since 1970 */
+	int64		members;
+} Chain;
+
+extern bool chain_read(Chain *chain, Listener *listener, PQExpBuffer error);
+extern bool chain_read_rollups(Chain *chain, Listener *listener, PQExpBuffer error);
+extern bool chain_same_as_rollups(const Chain *chain, Listener *listener, PQExpBuffer error);
+extern void chain_attendance(Chain *chain, const Event *event, int64 now);
+extern void chain_day_revenue(Chain *chain, const Event *event);
+extern void chain_sales(Chain *chain, const Event *event);
+extern void chain_sort(Chain *chain);
+
+#endif

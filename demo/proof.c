@@ -1,0 +1,132 @@
+/*
+ * proof.c: the end of the demo.
+ *
+ * Takes a board whose traffic has stopped, waits for the events that are still on their way, and compares what it heard
+ * with what the tables hold. Gives a report, and whether all of it was right.
+ */
+#include "postgres_fe.h"
+
+#include "board.h"
+
+#define DRAIN_MOST		INT64CONST(10000000)	/* to wait for the last events, in microseconds */
+#define DRAIN_LOOK		INT64CONST(100000)	/* between two looks at the rollups */
+
+static const char verify_query[] =
+"SELECT name, (SELECT count(*) FROM gymstream.verify_rollup(name::regclass))"
+" FROM (VALUES ('class_attendance'), ('gym_day_revenue'), ('gym_sales')) AS rollup (name)";
+static const char overbooked_query[] =
+"SELECT count(*) FROM class JOIN class_attendance USING (class_id) WHERE attendance > capacity";
+
+static bool
+proof_number(Board *board, const char *sql, int64 *number, PQExpBuffer error)
+{
+	PGresult   *result = listener_read(&board->listener, sql, error);
+
+	if (result == NULL)
+		return false;
+	*number = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+	PQclear(result);
+	return true;
+}
+
+/*
+ * Nothing is written any more: wait until all has arrived, and see whether the board is then what the tables are.
+ */
+static bool
+proof_drain(Board *board, int64 made, PQExpBuffer error)
+{
+	int64		most = loop_now() + DRAIN_MOST;
+	bool		same = false;
+
+	while (loop_now() < most && listener_fine(&board->listener))
+	{
+		same = board->booked >= made && chain_same_as_rollups(&board->chain, &board->listener, error);
+		if (same || error->len > 0 || !listener_step(&board->listener, NULL, 0, loop_now() + DRAIN_LOOK))
+			break;
+		board_drawn(board, loop_now());
+	}
+	return same;
+}
+
+static bool
+proof_line(bool fine, const char *about, const char *fmt,...) pg_attribute_printf(3, 4);
+
+static bool
+proof_line(bool fine, const char *about, const char *fmt,...)
+{
+	va_list		args;
+
+	printf("  %-6s %-17s ", fine ? "ok" : "WRONG", about);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+	return fine;
+}
+
+static bool
+proof_verify(Board *board, PQExpBuffer error)
+{
+	PGresult   *result = listener_read(&board->listener, verify_query, error);
+	bool		fine = result != NULL;
+
+	for (int i = 0; i < PQntuples(result); i++)
+	{
+		const char *differences = PQgetvalue(result, i, 1);
+
+		fine &= proof_line(strcmp(differences, "0") == 0, "verify_rollup", "%s: %s differences",
+						   PQgetvalue(result, i, 0), strcmp(differences, "0") == 0 ? "no" : differences);
+	}
+	PQclear(result);
+	return fine;
+}
+
+static bool
+proof_all(Board *board, int64 ran, PQExpBuffer error)
+{
+	int64		bookings;
+	int64		made;
+	int64		overbooked;
+	bool		fine;
+	bool		same;
+
+	if (!proof_number(board, "SELECT count(*) FROM booking", &bookings, error))
+		return false;
+	made = bookings - board->bookings_before;
+	same = proof_drain(board, made, error);
+	if (error->len > 0 || !proof_number(board, overbooked_query, &overbooked, error))
+		return false;
+
+	printf("\nThe gyms were open for %.1f s.\n", ran / 1000000.0);
+	fine = proof_line(made > 0, "bookings made", "%s by the table", board_number(made));
+	fine &= proof_line(board->booked == made && !board->lost_some, "events received",
+					   "%s bookings, %s cancellations, %s in all", board_number(board->booked),
+					   board_number(board->cancelled), board_number(board->listener.heard));
+	fine &= proof_verify(board, error);
+	fine &= proof_line(same, "board", "kept by notifications alone, %s the rollups", same ? "it equals" : "it differs from");
+	fine &= proof_line(overbooked == 0, "overbooked", "%s classes", overbooked == 0 ? "no" : board_number(overbooked));
+	if (board->traffic_status >= 0)
+		fine &= proof_line(false, "traffic", "ended by itself with status %d", board->traffic_status);
+	fine &= proof_line(board->latency.count > 0, "latency", "from commit to %s p50 %s, p99 %s",
+					   board->on_screen ? "screen" : "client", board_duration(latency_at(&board->latency, 0.5)),
+					   board_duration(latency_at(&board->latency, 0.99)));
+	return fine;
+}
+
+bool
+proof_print(Board *board)
+{
+	int64		ran = loop_now() - board->started;
+	PQExpBufferData error;
+	bool		fine;
+
+	initPQExpBuffer(&error);
+	fine = proof_all(board, ran, &error);
+	if (error.len > 0 || !listener_fine(&board->listener))
+	{
+		fprintf(stderr, "board: could not prove it: %s\n", error.len > 0 ? error.data : "the connection is lost");
+		fine = false;
+	}
+	termPQExpBuffer(&error);
+	return fine;
+}
