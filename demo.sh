@@ -3,7 +3,7 @@
 #
 #   ./demo.sh [--seconds N] [--rate N]
 #
-# --seconds ends it by itself; otherwise q or Ctrl-C does. --rate is the transactions a second (400). Installs by apt what
+# --seconds ends it by itself; otherwise q or Ctrl-C does. --rate is the transactions a second (500). Installs by apt what
 # is missing (as root, or with sudo), builds, and runs everything in a private server that is gone afterwards. Without a
 # terminal it prints a line a second. At the end it proves itself; the exit status is 1 where that fails.
 
@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=test/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/test/setup.sh"
 
-rate=400 seconds=() tmp='' board=''
+rate=500 seconds=() tmp='' board=''
 
 usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 

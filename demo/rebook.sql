@@ -11,7 +11,7 @@ WITH target AS (
 	UPDATE booking SET status = 'cancelled', paid_cents = 0, cancelled_at = now()
 	WHERE EXISTS (SELECT FROM target) AND booking_id = (
 		SELECT booking_id FROM booking
-		WHERE status = 'booked' AND booking_id >= :part / 1000000.0 * (SELECT last_value FROM booking_booking_id_seq)
+		WHERE status = 'booked' AND booking_id >= :part * (SELECT last_value FROM booking_booking_id_seq) / 1000000
 		ORDER BY booking_id LIMIT 1 FOR UPDATE SKIP LOCKED)
 	RETURNING member_id
 )
