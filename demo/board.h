@@ -1,3 +1,6 @@
+/*
+ * board.h: what the board's parts share
+ */
 #ifndef GYMSTREAM_DEMO_BOARD_H
 #define GYMSTREAM_DEMO_BOARD_H
 

@@ -1,3 +1,6 @@
+/*
+ * gym.h: what the board knows of the gyms
+ */
 #ifndef GYMSTREAM_DEMO_GYM_H
 #define GYMSTREAM_DEMO_GYM_H
 

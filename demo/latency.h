@@ -1,3 +1,6 @@
+/*
+ * latency.h: how long things take
+ */
 #ifndef GYMSTREAM_DEMO_LATENCY_H
 #define GYMSTREAM_DEMO_LATENCY_H
 

@@ -1,3 +1,6 @@
+/*
+ * connect.h: one connection that comes back after it was lost
+ */
 #ifndef GYMSTREAM_CLIENT_CONNECT_H
 #define GYMSTREAM_CLIENT_CONNECT_H
 

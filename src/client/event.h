@@ -1,3 +1,6 @@
+/*
+ * event.h: a notification's payload, taken apart
+ */
 #ifndef GYMSTREAM_CLIENT_EVENT_H
 #define GYMSTREAM_CLIENT_EVENT_H
 

@@ -1,3 +1,6 @@
+/*
+ * json.h: reading JSON in place
+ */
 #ifndef GYMSTREAM_CLIENT_JSON_H
 #define GYMSTREAM_CLIENT_JSON_H
 

@@ -1,3 +1,6 @@
+/*
+ * listen.h: hearing what happens on topics
+ */
 #ifndef GYMSTREAM_CLIENT_LISTEN_H
 #define GYMSTREAM_CLIENT_LISTEN_H
 

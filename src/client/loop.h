@@ -1,3 +1,6 @@
+/*
+ * loop.h: waiting, stopping and the clock
+ */
 #ifndef GYMSTREAM_CLIENT_LOOP_H
 #define GYMSTREAM_CLIENT_LOOP_H
 

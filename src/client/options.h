@@ -1,3 +1,6 @@
+/*
+ * options.h: the command line
+ */
 #ifndef GYMSTREAM_CLIENT_OPTIONS_H
 #define GYMSTREAM_CLIENT_OPTIONS_H
 

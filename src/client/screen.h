@@ -1,3 +1,6 @@
+/*
+ * screen.h: the terminal
+ */
 #ifndef GYMSTREAM_CLIENT_SCREEN_H
 #define GYMSTREAM_CLIENT_SCREEN_H
 

@@ -1,3 +1,6 @@
+/*
+ * table.h: a rollup's rows as they are now
+ */
 #ifndef GYMSTREAM_CLIENT_TABLE_H
 #define GYMSTREAM_CLIENT_TABLE_H
 

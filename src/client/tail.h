@@ -1,3 +1,6 @@
+/*
+ * tail.h: "gymstream tail"
+ */
 #ifndef GYMSTREAM_CLIENT_TAIL_H
 #define GYMSTREAM_CLIENT_TAIL_H
 

@@ -1,3 +1,6 @@
+/*
+ * watch.h: "gymstream watch": what its control and its drawing share
+ */
 #ifndef GYMSTREAM_CLIENT_WATCH_H
 #define GYMSTREAM_CLIENT_WATCH_H
 

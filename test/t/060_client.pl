@@ -1,0 +1,222 @@
+# The program gymstream: its command line, its errors, what it prints and draws, and that it comes back after the server
+# was gone.
+
+use strict;
+use warnings;
+use utf8;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamTest;
+use IPC::Run ();
+use JSON::PP qw(decode_json);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+delete $ENV{PGAPPNAME};    # it would hide the program's own name
+my $node = start_gymstream('client');
+my $database = $node->connstr('postgres');
+
+# Run to the end: status, standard output, standard error.
+sub client
+{
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ 'gymstream', @_ ], '<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
+	return ($? >> 8, $out, $err);
+}
+
+sub listeners
+{
+	return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity
+		WHERE application_name = 'gymstream' AND state = 'idle' AND query ~ '^LISTEN|^SELECT \* FROM'});
+}
+
+sub pump { $_[0]{handle}->pump_nb if $_[0]{handle}->pumpable }
+
+# Start in the background, and wait until it listens.
+sub start_client
+{
+	my %run = (out => '', err => '');
+	my $before = listeners();
+
+	$run{handle} = IPC::Run::start([ 'gymstream', @_ ], '<', \undef, '>', \$run{out}, '2>', \$run{err});
+	ok(wait_until(sub { pump(\%run); listeners() > $before }), "listens: $_[0] $_[-1]");
+	return \%run;
+}
+
+sub shows
+{
+	my ($run, $stream, $pattern, $name) = @_;
+
+	ok(wait_until(sub { pump($run); $run->{$stream} =~ $pattern }), $name) or diag("$stream: $run->{$stream}");
+}
+
+sub stop_client
+{
+	my ($run, $signal) = @_;
+
+	$run->{handle}->signal($signal);
+	$run->{handle}->finish;
+	return $run->{handle}->result(0);
+}
+
+#
+# The command line
+#
+
+for my $command ([], ['watch'], ['tail'])
+{
+	my ($status, $out, $err) = client(@$command, '--help');
+
+	is($status, 0, "@$command --help succeeds");
+	like($out, qr/Usage:\n  gymstream/, "@$command --help says how to use it");
+	is($err, '', "@$command --help has no errors");
+}
+my $version = slurp_file("$FindBin::Bin/../../gymstream.control") =~ /^default_version = '(.*)'/m ? $1 : 'none';
+is((client('--version'))[1], "gymstream $version\n", 'the version is the one of gymstream.control');
+
+for my $case (
+	[ [], 'no command' ], [ ['fly'], 'unknown command "fly"' ], [ ['tail'], 'no topic' ], [ ['watch'], 'no rollup' ],
+	[ [ 'tail', '--foo', 'x' ], 'unknown option "--foo"' ], [ [ 'watch', '-Z' ], 'unknown option "-Z"' ],
+	[ [ 'tail', '-n', '0', 'x' ], 'invalid value "0" for option "--count"' ],
+	[ [ 'tail', '-h' ], 'option "-h" needs a value' ], [ [ 'tail', '--help=1' ], 'option "--help" takes no value' ])
+{
+	my ($arguments, $message) = @$case;
+	my ($status, $out, $err) = client(@$arguments);
+
+	is($status, 2, "usage error: @$arguments");
+	like($err, qr/^gymstream.*\Q$message\E.*\nTry "gymstream/, "told of: @$arguments");
+}
+
+#
+# What is wrong on the server
+#
+
+$node->safe_psql('postgres', q{
+	CREATE TABLE booking (id int PRIMARY KEY, class_id int, price numeric, note text);
+	SELECT gymstream.create_rollup('by_class',
+		'SELECT class_id, count(*) AS n, sum(price) AS total FROM booking GROUP BY class_id');
+	SELECT gymstream.create_rollup('unheard', 'SELECT count(*) FROM booking');
+	SELECT gymstream.create_topic('booking', notify => 'row');
+	SELECT gymstream.create_topic('by_class', notify => 'row')});
+$node->safe_psql('postgres', 'CREATE DATABASE bare');
+
+for my $case (
+	[ 'no server', [ 'tail', '-h', '/nonexistent', 'booking' ], qr/connection to server .* failed/ ],
+	[ 'no database', [ 'tail', '-d', $node->connstr('nowhere'), 'booking' ], qr/database "nowhere" does not exist/ ],
+	[ 'no extension', [ 'tail', '-d', $node->connstr('bare'), 'x' ], qr/not have the extension.*\nHINT:  CREATE EXTENSION/ ],
+	[ 'no relation', [ 'tail', '-d', $database, 'nothing' ], qr/no table or rollup "nothing"/ ],
+	[ 'bad name', [ 'tail', '-d', $database, 'a b' ], qr/invalid name syntax/ ],
+	[ 'no topic', [ 'watch', '-d', $database, 'unheard' ],
+		qr/"unheard" has no topic\nHINT:  SELECT gymstream.create_topic\('unheard', notify => 'row'\);/ ],
+	[ 'no rollup', [ 'watch', '-d', $database, 'booking' ], qr/"booking" is not a rollup/ ])
+{
+	my ($name, $arguments, $message) = @$case;
+	my ($status, $out, $err) = client(@$arguments);
+
+	is($status, 1, "$name: status 1");
+	like($err, $message, "$name: told");
+	is($out, '', "$name: nothing on standard output");
+}
+
+#
+# tail
+#
+
+my $tail = start_client('tail', '-d', $database, '--count', '4', 'booking', 'by_class');
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 7, 12.50, E'line\nbreak "quoted" \\\\ \u00e9')});
+$node->safe_psql('postgres', q{BEGIN; INSERT INTO booking VALUES (99, 7, 1, 'never'); ROLLBACK});
+$node->safe_psql('postgres', q{DELETE FROM booking WHERE id = 1});
+$tail->{handle}->finish;
+is($tail->{handle}->result(0), 0, 'tail ends after --count events');
+my @events = map { decode_json($_) } split /\n/, $tail->{out};
+is_deeply([ map { "$_->{topic} $_->{action}" } @events ],
+	[ 'public.booking insert', 'public.by_class rollup', 'public.booking delete', 'public.by_class rollup' ],
+	'each event is a line, in order');
+is($events[0]{new}{note}, "line\nbreak \"quoted\" \\ \x{e9}", 'a value with every kind of escape');
+is_deeply($events[1]{row}, { class_id => 7, n => 1, total => 12.5 }, "the group's row");
+is($events[3]{row}, undef, 'a group that is gone');
+
+my $first = '';
+my $before = listeners();
+my $pipe = IPC::Run::start([ 'gymstream', 'tail', '-d', $database, 'booking' ], '|', [ 'head', '-n', '1' ], '>', \$first,
+	IPC::Run::timeout(120));
+wait_until(sub { listeners() > $before });
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 7, 12.50, NULL)});
+$pipe->finish;
+like($first, qr/^\{.*\}\n$/, 'tail ends when its reader does');
+
+#
+# watch, without a terminal
+#
+
+$node->safe_psql('postgres', q{
+	CREATE SCHEMA "Odd ""s";
+	CREATE TABLE "Odd ""s"."t able" ("Key \ k" text, flag bool, at timestamptz, big numeric);
+	INSERT INTO "Odd ""s"."t able" VALUES (E'new\nline', true, '2026-01-02 03:04:05+02', 1);
+	SELECT gymstream.create_rollup('"Odd ""s"."r ollup"', $$
+		SELECT "Key \ k", flag, at, sum(big) AS "su""m" FROM "Odd ""s"."t able" GROUP BY "Key \ k", flag, at $$);
+	SELECT gymstream.create_topic('"Odd ""s"."r ollup"', notify => 'row')});
+my $watch = start_client('watch', '-d', $database, 'by_class', '"Odd ""s"."r ollup"');
+shows($watch, 'out', qr/^by_class: 1 row$/m, 'says what it begins with');
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (2, 7, 0.25, NULL), (3, 8, 1, NULL)});
+shows($watch, 'out', qr/^by_class class_id=7: n 1 -> 2, total 12.50 -> 12.75$/m, 'a changed group');
+shows($watch, 'out', qr/^by_class class_id=8: new, n 1, total 1$/m, 'a new group');
+$node->safe_psql('postgres', q{DELETE FROM booking WHERE id = 3; INSERT INTO booking VALUES (4, NULL, NULL, NULL)});
+shows($watch, 'out', qr/^by_class class_id=8: gone$/m, 'a group that is gone');
+shows($watch, 'out', qr/^by_class class_id=null: new, n 1, total null$/m, 'a null key');
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (5, 9, 12345678901234567890123456789.00000000000000000001, NULL)});
+shows($watch, 'out', qr/class_id=9: new, n 1, total 12345678901234567890123456789\.00000000000000000001$/m,
+	'a numeric to its last digit');
+$node->safe_psql('postgres', q{INSERT INTO "Odd ""s"."t able" SELECT "Key \ k", flag, at, 2 FROM "Odd ""s"."t able"});
+shows($watch, 'out', qr/^"Odd ""s"."r ollup" Key \\ k=new line flag=true at=2026-01-02 01:04:05\+00: su"m 1 -> 3$/m,
+	'strange names, and a key of several types found again');
+$node->safe_psql('postgres', q{SELECT pg_notify(channel, 'junk') FROM gymstream.topic; TRUNCATE booking});
+shows($watch, 'out', qr/^by_class: emptied$/m, 'a truncated source');
+$node->safe_psql('postgres', q{INSERT INTO "Odd ""s"."t able" SELECT string_agg(i::text, ''), NULL, NULL, 1
+	FROM generate_series(1, 2500) i});
+shows($watch, 'out', qr/^"Odd ""s"."r ollup": read again, 2 rows$/m, 'read again where a row is too large to be sent');
+
+$node->safe_psql('postgres', q{SELECT gymstream.create_topic('unheard', notify => 'position')});
+my $position = start_client('watch', '-d', $database, 'unheard');
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 1, 1, NULL)});
+shows($position, 'out', qr/^unheard: read again, 1 row$/m, 'read again where notifications carry positions only');
+is(stop_client($position, 'INT'), 0, 'SIGINT ends it cleanly');
+
+#
+# The server restarts
+#
+
+$tail = start_client('tail', '-d', $database, 'by_class');
+$node->restart;
+shows($_, 'err', qr/connection lost, trying again: .+\n.*connected again; /, 'comes back') for $tail, $watch;
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (2, 1, 1, NULL)});
+shows($watch, 'out', qr/^by_class class_id=1: n 1 -> 2/m, 'watch goes on');
+shows($tail, 'out', qr/"key":\{"class_id":1\}/, 'tail goes on');
+is(stop_client($watch, 'TERM'), 0, 'SIGTERM ends watch cleanly');
+is(stop_client($tail, 'TERM'), 0, 'SIGTERM ends tail cleanly');
+
+#
+# watch, on a terminal
+#
+
+SKIP:
+{
+	skip 'needs IO::Pty', 4 unless eval { require IO::Pty };
+	my ($in, $out) = ('', '');
+	local $ENV{TERM} = 'xterm-256color';
+	local $ENV{LC_ALL} = 'C.UTF-8';
+	my $screen = IPC::Run::start([ 'gymstream', 'watch', '-d', $database, 'by_class' ], '<pty<', \$in, '>pty>', \$out);
+
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /class_id/ }), 'draws a table');
+	$node->safe_psql('postgres', q{INSERT INTO booking VALUES (77, 424242, 1, NULL)});
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /424242/ }), 'in which a new group appears');
+	$in = 'q';
+	$screen->finish;
+	is($screen->result(0), 0, 'q quits');
+	like($out, qr/\e\[\?1049l/, 'and gives the terminal back');
+}
+
+$node->stop;
+done_testing();
