@@ -277,7 +277,7 @@ board_draw(Board *board, int64 now)
 {
 	int			columns = screen_columns();
 	bool		both = columns >= 70;
-	int			right = !both ? 0 : columns >= WIDE_COLUMNS ? columns * 45 / 100 : 31;
+	int			right = !both ? 0 : columns >= WIDE_COLUMNS ? columns * 45 / 100 : 29;
 	Panel		panel = {.y = HEAD_LINES - 1,.x = 1};
 
 	panel.lines = screen_lines() - panel.y;

@@ -61,7 +61,7 @@ FROM generate_series(1, 100000) AS n,
 -- demand falls off with popularity, as the traffic's does
 INSERT INTO booking (class_id, gym_id, member_id, day, paid_cents)
 SELECT class_id, gym_id, 1 + floor(random() * 100000)::int, starts_at::date, price_cents
-FROM class, generate_series(1, least(capacity, (25 * (0.75 + 0.5 * random()) * exp(-1.5 * class_id / 2000))::int))
+FROM class, generate_series(1, least(capacity, (24 * (0.75 + 0.5 * random()) * exp(-1.5 * class_id / 2000))::int))
 ORDER BY random();
 
 CREATE INDEX ON booking (booking_id) WHERE status = 'booked';

@@ -1,0 +1,67 @@
+# The demo's board: it proves what it showed, says so when it cannot, and leaves nothing running. demo.sh around it
+# installs and builds, and is tried by hand.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamTest;
+use IPC::Run ();
+use Test::More;
+
+my $top = "$FindBin::Bin/../..";
+my $node = start_gymstream('demo', 'fsync = off');
+my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+
+is(system('make', '-s', '-C', $top, "PG_CONFIG=$pg_config", 'demo/board'), 0, 'the board builds');
+$node->safe_psql('postgres', slurp("$top/demo/$_.sql")) for qw(schema rollups);
+
+sub slurp
+{
+	open my $file, '<', $_[0] or die "$_[0]: $!";
+	local $/;
+	return <$file>;
+}
+
+sub start_board
+{
+	my ($out, @arguments) = @_;
+	local $ENV{PG_CONFIG} = $pg_config;
+
+	return IPC::Run::start([ "$top/demo/board", '-d', $node->connstr('postgres'), @arguments ],
+		'<', \undef, '>', $out, '2>&1', IPC::Run::timeout(120));
+}
+
+sub others { return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'}) }
+
+local $ENV{PGHOST} = $node->host;
+local $ENV{PGPORT} = $node->port;
+local $ENV{PGDATABASE} = 'postgres';
+
+my $out = '';
+my $board = start_board(\$out, '--seconds', '4', '--', "$top/demo/traffic.sh", '100');
+$board->finish;
+is($board->result(0), 0, 'it proves itself') or diag($out);
+like($out, qr/^0:03  .*bookings\/s/m, 'a line a second without a terminal');
+like($out, qr/^  ok     \Q$_\E /m, "proved: $_")
+	for 'bookings made', 'events received', 'verify_rollup', 'board', 'overbooked', 'latency';
+unlike($out, qr/WRONG/, 'nothing is wrong');
+ok(wait_until(sub { others() == 0 }), 'the traffic is gone');
+is(differences($node), '', 'the rollups are exact');
+
+$out = '';
+$board = start_board(\$out, '--', "$top/demo/traffic.sh", '100');
+ok(wait_until(sub { $board->pump_nb; $out =~ /^0:02/m }), 'without --seconds it goes on');
+$board->signal('INT');
+$board->finish;
+is($board->result(0), 0, 'until it is interrupted, and proves itself then') or diag($out);
+
+$out = '';
+$board = start_board(\$out, '--seconds', '2', '--', 'false');
+$board->finish;
+is($board->result(0), 1, 'fails without bookings');
+like($out, qr/^  WRONG  traffic +ended by itself with status 1$/m, 'and says that the traffic has ended');
+
+$node->stop;
+done_testing();
