@@ -21,7 +21,7 @@
 
 static SCREEN *screen;
 static bool utf8;				/* the terminal takes UTF-8 */
-static bool blocks;				/* and its font has the eighths of a block */
+static bool blocks;				/* and its font has parts of blocks and of lines */
 static bool colours;
 
 /*
@@ -289,30 +289,24 @@ screen_text(int y, int x, ScreenStyle style, const char *text)
 }
 
 /*
- * A bar over that many columns, filled by the share (0 to 1).
+ * A bar over that many columns, filled by the share (0 to 1). A line, as bars above each other would run together.
  */
 void
 screen_bar(int y, int x, int width, double share, ScreenStyle style)
 {
-	static const wchar_t eighths[] = L" ▏▎▍▌▋▊▉█";
-	int			filled;
+	const wchar_t *signs = blocks ? L"─╸━" : utf8 ? L"·■■" : L".##";	/* empty, half, full */
+	int			halves;
 
 	if (width <= 0 || y >= LINES || x >= COLS)
 		return;
-	filled = (int) (Max(0.0, Min(share, 1.0)) * width * 8 + 0.5);
+	halves = (int) (Max(0.0, Min(share, 1.0)) * width * 2 + 0.5);
 	move(y, x);
-	for (int i = 0; i < width; i++, filled -= 8)
+	for (int i = 0; i < width; i++, halves -= 2)
 	{
-		int			part = Max(0, Min(filled, 8));
-		wchar_t		wide[2] = {0};
+		int			part = Max(0, Min(halves, 2));
+		wchar_t		wide[2] = {signs[part], 0};
 
 		attrset(screen_attributes(part > 0 ? style : STYLE_DIM));
-		if (blocks)
-			wide[0] = part > 0 ? eighths[part] : L'·';
-		else if (utf8)
-			wide[0] = part >= 4 ? L'█' : L'░';
-		else
-			wide[0] = part >= 4 ? L'#' : L'.';
 		addwstr(wide);
 	}
 	attrset(A_NORMAL);
@@ -324,8 +318,8 @@ screen_bar(int y, int x, int width, double share, ScreenStyle style)
 void
 screen_curve(int y, int x, int width, const double *values, int nvalues, double most, ScreenStyle style)
 {
-	static const wchar_t heights[] = L" ▁▂▃▄▅▆▇█";
-	static const char ascii[] = " .:-=+*#@";
+	static const wchar_t heights[] = L" ▁▂▃▄▅▆▇";	/* not higher, to stay apart from the line above */
+	static const char ascii[] = " .:-=+*#";
 
 	if (width <= 0 || y >= LINES || x >= COLS)
 		return;
@@ -334,7 +328,7 @@ screen_curve(int y, int x, int width, const double *values, int nvalues, double 
 	for (int i = nvalues - width; i < nvalues; i++)
 	{
 		double		value = i < 0 || most <= 0 ? 0 : Min(values[i] / most, 1.0);
-		int			height = value <= 0 ? 0 : Max(1, (int) (value * 8 + 0.5));
+		int			height = value <= 0 ? 0 : Max(1, (int) (value * 7 + 0.5));
 		wchar_t		wide[2] = {blocks ? heights[height] : ascii[height], 0};
 
 		addwstr(wide);
