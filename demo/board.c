@@ -214,7 +214,8 @@ board_redraw(Board *board, int64 now)
 static void
 board_run(Board *board)
 {
-	struct pollfd keyboard = {.fd = board->on_screen ? STDIN_FILENO : -1,.events = POLLIN};
+	/* without a terminal, an error of stdout is that its reader is gone */
+	struct pollfd other = {.fd = board->on_screen ? STDIN_FILENO : STDOUT_FILENO,.events = board->on_screen ? POLLIN : 0};
 	int64		now = loop_now();
 
 	board_redraw(board, now);
@@ -226,7 +227,7 @@ board_run(Board *board)
 		if (board->dirty)
 			deadline = Min(deadline, board->draw_at);
 		deadline = Min(deadline, Max(board->fade_at, board->draw_at));
-		if (!listener_step(&board->listener, &keyboard, 1, deadline) || keyboard.revents & (POLLHUP | POLLERR | POLLNVAL))
+		if (!listener_step(&board->listener, &other, 1, deadline) || other.revents & (POLLHUP | POLLERR | POLLNVAL))
 			return;
 		while (board->on_screen && (key = screen_key()) != SCREEN_NONE)
 		{

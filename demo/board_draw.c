@@ -237,7 +237,7 @@ board_draw_gyms(const Board *board, Panel panel)
 
 	for (int i = 0; i < board->chain.ngyms; i++)
 		sold += board->chain.gyms[i].revenue;
-	screen_text(panel.y, panel.x, STYLE_HEAD, panel.width >= 60 ? "SALES AGAINST TARGET" : "SALES, TARGET");
+	screen_text(panel.y, panel.x, STYLE_HEAD, panel.width >= 60 ? "SALES AGAINST TARGET" : "SALES TO TARGET");
 	snprintf(text, sizeof(text), "%s%s", screen_fancy() ? "€" : "EUR ", board_number(sold / 100));
 	if (panel.width >= 60)
 	{
