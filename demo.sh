@@ -32,12 +32,13 @@ while [ $# -gt 0 ]; do
 done
 
 clean_up() {
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE # nothing, a closed standard output neither, may end it half way
+	set +e
 	if [ -n "$board" ]; then
-		kill "$board" 2>/dev/null && wait "$board" || true
+		kill "$board" 2>/dev/null && wait "$board"
 	fi
 	if [ -n "$tmp" ]; then
-		say "stopping the server and removing $tmp"
+		say "stopping the server and removing $tmp" 2>/dev/null
 		server_stop "$tmp"
 		rm -rf "$tmp"
 	fi
