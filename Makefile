@@ -53,7 +53,7 @@ $(OBJS): $(wildcard src/*.h)
 # The client links libpq and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
 CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" gymstream.control)"' \
 			   -Isrc/client -I$(includedir) -I$(includedir_internal)
-CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) $(libpq_pgport) -lncursesw -ltinfo -lm -o $@
+CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lncursesw -ltinfo -lm -o $@
 
 gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)
 	$(CLIENT_LINK)
