@@ -29,7 +29,8 @@ board_ready(void *context, bool again, PQExpBuffer error)
 	board->lost_some = again;
 	if (again)
 		return chain_read_rollups(&board->chain, &board->listener, error);
-	if (!chain_read(&board->chain, &board->listener, error) || !chain_read_rollups(&board->chain, &board->listener, error))
+	if (!chain_read(&board->chain, &board->listener, error) ||
+		!chain_read_rollups(&board->chain, &board->listener, error))
 		return false;
 	result = listener_read(&board->listener, "SELECT count(*) FROM booking", error);
 	if (result == NULL)
@@ -215,7 +216,9 @@ static void
 board_run(Board *board)
 {
 	/* without a terminal, an error of stdout is that its reader is gone */
-	struct pollfd other = {.fd = board->on_screen ? STDIN_FILENO : STDOUT_FILENO,.events = board->on_screen ? POLLIN : 0};
+	struct pollfd keyboard = {.fd = STDIN_FILENO,.events = POLLIN};
+	struct pollfd output = {.fd = STDOUT_FILENO};
+	struct pollfd other = board->on_screen ? keyboard : output;
 	int64		now = loop_now();
 
 	board_redraw(board, now);

@@ -1,8 +1,8 @@
 /*
  * board_draw.c: how the board looks.
  *
- * Takes the board's state, gives a screen of any size from 40x10 up, or a line of text. Changes nothing but the order of
- * the classes and the time when a changed one need not stand out any more.
+ * Takes the board's state, gives a screen of any size from 40x10 up, or a line of text. Changes nothing but the order
+ * of the classes and the time when a changed one need not stand out any more.
  */
 #include "postgres_fe.h"
 
@@ -90,19 +90,19 @@ board_draw_title(const Board *board, int64 now)
 	char		right[256];
 	int			columns = screen_columns();
 	int			split;
+	bool		alarm = trouble || board->traffic_status >= 0;
 
 	snprintf(left, sizeof(left), " gymstream   %s gyms, %s classes, %s members", board_number(board->chain.ngyms),
 			 board_number(board->chain.nclasses), board_number(board->chain.members));
 	if (board->traffic_status >= 0)
 		snprintf(right, sizeof(right), "the traffic has ended ");
 	else
-		snprintf(right, sizeof(right), "%s  %s  q quit ", board_clock(board, now), screen_fancy() ? "● live" : "live");
+		snprintf(right, sizeof(right), "%s  %slive  q quit ", board_clock(board, now), screen_fancy() ? "● " : "");
 	if (trouble)
 		snprintf(right, sizeof(right), "%s ", trouble);
 	split = trouble ? Min(13, columns) : Min((int) strlen(left) + 2, columns);
 	screen_put(0, 0, split, ALIGN_LEFT, STYLE_TITLE, left);
-	screen_put(0, split, columns - split, ALIGN_RIGHT, trouble || board->traffic_status >= 0 ? STYLE_ALARM : STYLE_TITLE,
-			   right);
+	screen_put(0, split, columns - split, ALIGN_RIGHT, alarm ? STYLE_ALARM : STYLE_TITLE, right);
 	free(trouble);
 }
 
@@ -181,19 +181,28 @@ board_draw_class(Board *board, Panel panel, int y, const GymClass *class, int64 
 	screen_put(y, x + 6, sign_width, ALIGN_LEFT, style, board_class_sign(class, wide));
 }
 
+/* How many classes in a row look like this, from that place in the order on. */
+static int
+board_count_style(const Board *board, int place, ScreenStyle style)
+{
+	int			start = place;
+
+	while (place < board->chain.nclasses && board_class_style(board->chain.fullest[place]) == style)
+		place++;
+	return place - start;
+}
+
 static void
 board_draw_classes(Board *board, Panel panel, int64 now)
 {
-	int			full = 0;
-	int			nearly = 0;
+	int			full;
+	int			nearly;
 	char		legend[64];
 	int			x;
 
 	chain_sort(&board->chain);
-	while (full < board->chain.nclasses && board_class_style(board->chain.fullest[full]) == STYLE_ALARM)
-		full++;
-	while (full + nearly < board->chain.nclasses && board_class_style(board->chain.fullest[full + nearly]) == STYLE_WARN)
-		nearly++;
+	full = board_count_style(board, 0, STYLE_ALARM);
+	nearly = board_count_style(board, full, STYLE_WARN);
 	x = screen_text(panel.y, panel.x, STYLE_HEAD, "FULLEST CLASSES");
 	snprintf(legend, sizeof(legend), screen_fancy() ? "● %d full" : "# %d full", full);
 	x = screen_text(panel.y, x + 2, STYLE_ALARM, legend);
@@ -266,8 +275,8 @@ board_draw_news(const Board *board, Panel panel)
 		if (news->class_id < 1 || news->class_id > board->chain.nclasses)
 			continue;
 		class = &board->chain.classes[news->class_id - 1];
-		snprintf(text, sizeof(text), "%s  %s %s, %s, member " INT64_FORMAT, news->booked ? "+" : "-", class->title, class->starts,
-				 board->chain.gyms[class->gym].name, news->member_id);
+		snprintf(text, sizeof(text), "%s  %s %s, %s, member " INT64_FORMAT, news->booked ? "+" : "-", class->title,
+				 class->starts, board->chain.gyms[class->gym].name, news->member_id);
 		screen_put(panel.y + 2 + i, panel.x, panel.width, ALIGN_LEFT, news->booked ? STYLE_GOOD : STYLE_DIM, text);
 	}
 }

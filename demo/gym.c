@@ -228,7 +228,8 @@ chain_date(JsonValue value)
 void
 chain_day_revenue(Chain *chain, const Event *event)
 {
-	double	   *day = chain_day(chain, json_int(json_find(event->key, "gym_id")), chain_date(json_find(event->key, "day")));
+	int64		gym_id = json_int(json_find(event->key, "gym_id"));
+	double	   *day = chain_day(chain, gym_id, chain_date(json_find(event->key, "day")));
 
 	if (day)
 		*day = chain_value(event, "revenue_cents");

@@ -103,7 +103,8 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 					   "%s bookings, %s cancellations, %s in all", board_number(board->booked),
 					   board_number(board->cancelled), board_number(board->listener.heard));
 	fine &= proof_verify(board, error);
-	fine &= proof_line(same, "board", "kept by notifications alone, %s the rollups", same ? "it equals" : "it differs from");
+	fine &= proof_line(same, "board", "kept by notifications alone, %s the rollups",
+					   same ? "it equals" : "it differs from");
 	fine &= proof_line(overbooked == 0, "overbooked", "%s classes", overbooked == 0 ? "no" : board_number(overbooked));
 	if (board->traffic_status >= 0)
 		fine &= proof_line(false, "traffic", "ended by itself with status %d", board->traffic_status);

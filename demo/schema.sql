@@ -38,13 +38,15 @@ CREATE TABLE booking (
 
 INSERT INTO gym
 SELECT n, name, (21000 + 13000 * random())::int * 100
-FROM unnest(ARRAY['Amsterdam', 'Athína', 'Barcelona', 'Berlin', 'Brussels', 'Dublin', 'Genève', 'Göteborg', 'Helsinki',
-	'Kraków', 'København', 'Lisboa', 'London', 'Madrid', 'Milano', 'Paris', 'Praha', 'Tromsø', 'Wien', 'Zürich'])
+FROM unnest(ARRAY['Amsterdam', 'Athína', 'Barcelona', 'Berlin', 'Brussels', 'Dublin', 'Genève', 'Göteborg',
+	'Helsinki', 'Kraków', 'København', 'Lisboa', 'London',
+	'Madrid', 'Milano', 'Paris', 'Praha', 'Tromsø', 'Wien', 'Zürich'])
 	WITH ORDINALITY AS g (name, n);
 
 INSERT INTO class
 SELECT n, 1 + (n * 7) % 20, titles[1 + floor(random() * 16)::int],
-	current_date + n / 20 % 14 + make_interval(hours => 6 + floor(random() * 16)::int, mins => 15 * floor(random() * 4)::int),
+	current_date + n / 20 % 14
+		+ make_interval(hours => 6 + floor(random() * 16)::int, mins => 15 * floor(random() * 4)::int),
 	((10 + 24 * exp(-1.5 * n / 2000)) * (0.85 + 0.3 * random()))::int, 900 + 100 * floor(random() * 15)::int
 FROM generate_series(1, 2000) AS n,
 	(SELECT ARRAY['Yoga Flow', 'Spinning', 'Pilates', 'HIIT', 'Boxing', 'Zumba', 'Body Pump', 'Aqua Fit', 'Stretching',
@@ -53,10 +55,10 @@ FROM generate_series(1, 2000) AS n,
 INSERT INTO member
 SELECT n, 1 + n % 20, firsts[1 + n % 20] || ' ' || lasts[1 + n / 20 % 20]
 FROM generate_series(1, 100000) AS n,
-	(SELECT ARRAY['Ada', 'Bruno', 'Chloé', 'Dario', 'Elif', 'Finn', 'Greta', 'Hugo', 'Ines', 'Jan', 'Kaja', 'Leo', 'Mia',
-		'Nils', 'Olga', 'Paolo', 'Rosa', 'Søren', 'Tara', 'Yusuf'] AS firsts,
-	ARRAY['Andersen', 'Bianchi', 'Costa', 'Dubois', 'Eriksen', 'Fischer', 'García', 'Horák', 'Ivanov', 'Jansen', 'Kowalski',
-		'Lopez', 'Müller', 'Novak', 'Okafor', 'Petrov', 'Rossi', 'Silva', 'Tanaka', 'Weber'] AS lasts) AS t;
+	(SELECT ARRAY['Ada', 'Bruno', 'Chloé', 'Dario', 'Elif', 'Finn', 'Greta', 'Hugo', 'Ines', 'Jan', 'Kaja', 'Leo',
+		'Mia', 'Nils', 'Olga', 'Paolo', 'Rosa', 'Søren', 'Tara', 'Yusuf'] AS firsts,
+	ARRAY['Andersen', 'Bianchi', 'Costa', 'Dubois', 'Eriksen', 'Fischer', 'García', 'Horák', 'Ivanov', 'Jansen',
+		'Kowalski', 'Lopez', 'Müller', 'Novak', 'Okafor', 'Petrov', 'Rossi', 'Silva', 'Tanaka', 'Weber'] AS lasts) AS t;
 
 -- demand falls off with popularity, as the traffic's does
 INSERT INTO booking (class_id, gym_id, member_id, day, paid_cents)

@@ -3,5 +3,5 @@
 # each booking, so that the gyms neither fill up nor empty; some members move to another class.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-exec "$("${PG_CONFIG:-pg_config}" --bindir)/pgbench" --no-vacuum --protocol=prepared --client=8 --time=1000000 --rate="$1" \
-	--file=book.sql@9 --file=cancel.sql@9 --file=rebook.sql@2 >/dev/null
+exec "$("${PG_CONFIG:-pg_config}" --bindir)/pgbench" --no-vacuum --protocol=prepared --client=8 --time=1000000 \
+	--rate="$1" --file=book.sql@9 --file=cancel.sql@9 --file=rebook.sql@2 >/dev/null

@@ -54,8 +54,8 @@ listener_has_extension(Listener *l, PQExpBuffer error)
 	bool		has = result && *PQgetvalue(result, 0, 0) == 't';
 
 	if (result && !has)
-		appendPQExpBuffer(error, "database \"%s\" does not have the extension gymstream\nHINT:  CREATE EXTENSION gymstream;",
-						  PQdb(l->connection.pg));
+		appendPQExpBuffer(error, "database \"%s\" does not have the extension gymstream\n"
+						  "HINT:  CREATE EXTENSION gymstream;", PQdb(l->connection.pg));
 	PQclear(result);
 	return has;
 }
@@ -80,7 +80,8 @@ listener_join(Listener *l, Topic *topic, PQExpBuffer error)
 		if (PQntuples(result) == 0)
 			appendPQExpBuffer(error, "there is no table or rollup \"%s\"", topic->given);
 		else
-			appendPQExpBuffer(error, "\"%s\" has no topic\nHINT:  SELECT gymstream.create_topic('%s', notify => 'row');",
+			appendPQExpBuffer(error, "\"%s\" has no topic\n"
+							  "HINT:  SELECT gymstream.create_topic('%s', notify => 'row');",
 							  topic->given, topic->given);
 		PQclear(result);
 		return false;

@@ -35,10 +35,11 @@ options_help(const Command *command)
 		printf("Options:\n");
 		for (const CommandOption *own = command->options; own->name; own++)
 		{
+			char		letter[] = {'-', own->letter, ',', '\0'};
 			char		form[64];
 
-			snprintf(form, sizeof(form), "%c%c%s--%s%s%s", own->letter ? '-' : ' ', own->letter ? own->letter : ' ',
-					 own->letter ? ", " : "  ", own->name, own->argument ? "=" : "", own->argument ? own->argument : "");
+			snprintf(form, sizeof(form), "%3s --%s%s%s", own->letter ? letter : "", own->name,
+					 own->argument ? "=" : "", own->argument ? own->argument : "");
 			printf("  %-24s %s\n", form, own->help);
 		}
 		printf("\n");
@@ -119,7 +120,10 @@ options_tables(const Command *command, struct option *options, char *letters)
 		const CommandOption *own = &command->options[i];
 
 		Assert(count < MAX_OPTIONS - 1);
-		options[count++] = (struct option) {own->name, own->argument ? required_argument : no_argument, NULL, OPTION_OWN + i};
+		options[count].name = own->name;
+		options[count].has_arg = own->argument ? required_argument : no_argument;
+		options[count].flag = NULL;
+		options[count++].val = OPTION_OWN + i;
 		if (own->letter)
 		{
 			char		letter[] = {own->letter, own->argument ? ':' : '\0', '\0'};

@@ -1,9 +1,9 @@
 /*
  * table.c: a rollup's rows as they are now.
  *
- * Takes the result of one SELECT and then events, gives rows in the order asked for, with the time of each change.
- * An event replaces a group's row, so one that is older than the SELECT does no harm: where the group has changed since,
- * a later event follows. Never connects, never draws; what an event does not say, it marks as stale.
+ * Takes the result of one SELECT and then events, gives rows in the order asked for, with the time of each change. An
+ * event replaces a group's row, so one that is older than the SELECT does no harm: where the group has changed since, a
+ * later event follows. Never connects, never draws; what an event does not say, it marks as stale.
  */
 #include "postgres_fe.h"
 

@@ -33,7 +33,8 @@ watch_load(Watch *watch, int index, bool again, PQExpBuffer error)
 	PQclear(result);
 	watch->dirty = true;
 	if (!watch->on_screen)
-		printf("%s: %s%d row%s\n", table->name, again ? "read again, " : "", table->nrows, table->nrows == 1 ? "" : "s");
+		printf("%s: %s%d row%s\n", table->name, again ? "read again, " : "", table->nrows,
+			   table->nrows == 1 ? "" : "s");
 	return true;
 }
 
@@ -48,7 +49,8 @@ watch_ready(void *context, bool again, PQExpBuffer error)
 
 		if (!topic->is_rollup)
 		{
-			appendPQExpBuffer(error, "\"%s\" is not a rollup\nHINT:  \"gymstream tail %s\" shows the changes of any topic.",
+			appendPQExpBuffer(error, "\"%s\" is not a rollup\n"
+							  "HINT:  \"gymstream tail %s\" shows the changes of any topic.",
 							  topic->given, topic->given);
 			return false;
 		}

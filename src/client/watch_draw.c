@@ -16,7 +16,7 @@ static void
 watch_draw_top(Watch *watch)
 {
 	char	   *trouble = listener_trouble(&watch->listener);
-	char	   *left = psprintf(" gymstream watch%s%s", trouble ? "" : "  ", trouble ? "" : PQdb(watch->listener.connection.pg));
+	char	   *left = psprintf(" gymstream watch  %s", trouble ? "" : PQdb(watch->listener.connection.pg));
 	char	   *right = trouble ? psprintf("%s ", trouble) :
 		psprintf("%lld changes  %s ", (long long) watch->listener.heard, screen_fancy() ? "● live" : "live");
 	int			columns = screen_columns();
@@ -61,7 +61,8 @@ watch_draw_name(const Watch *watch, int index, int y)
 	}
 	if (!topic->rows)
 	{
-		text = psprintf("  read again at each change; for rows in its notifications: SELECT gymstream.drop_topic('%s'); "
+		text = psprintf("  read again at each change; for rows in its notifications: "
+						"SELECT gymstream.drop_topic('%s'); "
 						"SELECT gymstream.create_topic('%s', notify => 'row');", topic->given, topic->given);
 		screen_put(y, x, screen_columns() - x, ALIGN_LEFT, STYLE_WARN, text);
 		free(text);

@@ -105,7 +105,8 @@ $node->safe_psql('postgres', 'CREATE DATABASE bare');
 for my $case (
 	[ 'no server', [ 'tail', '-h', '/nonexistent', 'booking' ], qr/connection to server .* failed/ ],
 	[ 'no database', [ 'tail', '-d', $node->connstr('nowhere'), 'booking' ], qr/database "nowhere" does not exist/ ],
-	[ 'no extension', [ 'tail', '-d', $node->connstr('bare'), 'x' ], qr/not have the extension.*\nHINT:  CREATE EXTENSION/ ],
+	[ 'no extension', [ 'tail', '-d', $node->connstr('bare'), 'x' ],
+		qr/does not have the extension.*\nHINT:  CREATE EXTENSION/ ],
 	[ 'no relation', [ 'tail', '-d', $database, 'nothing' ], qr/no table or rollup "nothing"/ ],
 	[ 'bad name', [ 'tail', '-d', $database, 'a b' ], qr/invalid name syntax/ ],
 	[ 'no topic', [ 'watch', '-d', $database, 'unheard' ],
@@ -140,8 +141,8 @@ is($events[3]{row}, undef, 'a group that is gone');
 
 my $first = '';
 my $before = listeners();
-my $pipe = IPC::Run::start([ 'gymstream', 'tail', '-d', $database, 'booking' ], '|', [ 'head', '-n', '1' ], '>', \$first,
-	IPC::Run::timeout(120));
+my $pipe = IPC::Run::start([ 'gymstream', 'tail', '-d', $database, 'booking' ], '|', [ 'head', '-n', '1' ],
+	'>', \$first, IPC::Run::timeout(120));
 wait_until(sub { listeners() > $before });
 $node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 7, 12.50, NULL)});
 $pipe->finish;
@@ -166,7 +167,8 @@ shows($watch, 'out', qr/^by_class class_id=8: new, n 1, total 1$/m, 'a new group
 $node->safe_psql('postgres', q{DELETE FROM booking WHERE id = 3; INSERT INTO booking VALUES (4, NULL, NULL, NULL)});
 shows($watch, 'out', qr/^by_class class_id=8: gone$/m, 'a group that is gone');
 shows($watch, 'out', qr/^by_class class_id=null: new, n 1, total null$/m, 'a null key');
-$node->safe_psql('postgres', q{INSERT INTO booking VALUES (5, 9, 12345678901234567890123456789.00000000000000000001, NULL)});
+$node->safe_psql('postgres',
+	q{INSERT INTO booking VALUES (5, 9, 12345678901234567890123456789.00000000000000000001, NULL)});
 shows($watch, 'out', qr/class_id=9: new, n 1, total 12345678901234567890123456789\.00000000000000000001$/m,
 	'a numeric to its last digit');
 $node->safe_psql('postgres', q{INSERT INTO "Odd ""s"."t able" SELECT "Key \ k", flag, at, 2 FROM "Odd ""s"."t able"});

@@ -11,6 +11,7 @@ use IPC::Run ();
 use Test::More;
 
 my $top = "$FindBin::Bin/../..";
+delete $ENV{PGAPPNAME};
 my $node = start_gymstream('demo', 'fsync = off');
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 
@@ -33,7 +34,10 @@ sub start_board
 		'<', \undef, '>', $out, '2>&1', IPC::Run::timeout(120));
 }
 
-sub others { return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'}) }
+sub others
+{
+	return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'});
+}
 
 local $ENV{PGHOST} = $node->host;
 local $ENV{PGPORT} = $node->port;
