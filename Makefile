@@ -50,10 +50,10 @@ clean-test:
 # PGXS knows no header dependencies
 $(OBJS): $(wildcard src/*.h)
 
-# The client links libpq and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
+# The client links libpq, yajl and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
 CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" gymstream.control)"' \
 			   -Isrc/client -I$(includedir) -I$(includedir_internal)
-CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lncursesw -ltinfo -lm -o $@
+CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lyajl -lncursesw -ltinfo -lm -o $@
 
 gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)
 	$(CLIENT_LINK)
@@ -69,7 +69,7 @@ $(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS): %.o: %.c $(wildcard src/client/*.h)
 
 .PHONY: client-libraries
 client-libraries:
-	@printf '#include <ncurses.h>\n#include <libpq-fe.h>\n' | $(CC) -I$(includedir) -E -x c - >/dev/null 2>&1 || { \
-		echo 'The client gymstream needs the headers of libpq and ncurses. On Debian:' >&2; \
-		echo '  apt-get install libpq-dev libncurses-dev' >&2; \
+	@printf '#include <ncurses.h>\n#include <libpq-fe.h>\n#include <yajl/yajl_parse.h>\n' | $(CC) -I$(includedir) -E -x c - >/dev/null 2>&1 || { \
+		echo 'The client gymstream needs the headers of libpq, yajl and ncurses. On Debian:' >&2; \
+		echo '  apt-get install libpq-dev libyajl-dev libncurses-dev' >&2; \
 		echo 'or build without it:  make CLIENT=no' >&2; exit 1; }

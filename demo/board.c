@@ -52,8 +52,8 @@ board_booking(Board *board, const Event *event)
 		board->cancelled++;
 	else
 		return;
-	news->class_id = json_int(json_find(event->new_row, "class_id"));
-	news->member_id = json_int(json_find(event->new_row, "member_id"));
+	news->class_id = event_int(&event->new_row, "class_id");
+	news->member_id = event_int(&event->new_row, "member_id");
 	news->booked = booked;
 	board->nnews++;
 }
@@ -74,6 +74,7 @@ board_heard(void *context, int topic, const char *payload)
 		chain_day_revenue(&board->chain, &event);
 	else
 		chain_sales(&board->chain, &event);
+	event_free(&event);
 
 	board->dirty = true;
 	if (event.commit_time == 0)

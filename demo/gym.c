@@ -178,19 +178,19 @@ chain_same_as_rollups(const Chain *chain, Listener *listener, PQExpBuffer error)
 }
 
 /*
- * Events. A group whose row is null is at zero: json_int of what is not there.
+ * Events. A group whose row is null is at zero: event_int of what is not there.
  */
 
 static int64
 chain_value(const Event *event, const char *name)
 {
-	return json_int(json_find(event->row, name));
+	return event_int(&event->row, name);
 }
 
 void
 chain_attendance(Chain *chain, const Event *event, int64 now)
 {
-	GymClass   *class = chain_class(chain, json_int(json_find(event->key, "class_id")));
+	GymClass   *class = chain_class(chain, event_int(&event->key, "class_id"));
 	int			attendance = (int) chain_value(event, "attendance");
 
 	if (class && class->attendance != attendance)
@@ -203,7 +203,7 @@ chain_attendance(Chain *chain, const Event *event, int64 now)
 void
 chain_sales(Chain *chain, const Event *event)
 {
-	Gym		   *gym = chain_gym(chain, json_int(json_find(event->key, "gym_id")));
+	Gym		   *gym = chain_gym(chain, event_int(&event->key, "gym_id"));
 
 	if (gym)
 	{
@@ -212,13 +212,13 @@ chain_sales(Chain *chain, const Event *event)
 	}
 }
 
-/* "2026-11-23", quoted, as days since 1970 */
+/* "2026-11-23" as days since 1970 */
 static int64
-chain_date(JsonValue value)
+chain_date(const char *text)
 {
 	struct tm	tm = {0};
 
-	if (value.length != 12 || sscanf(value.text, "\"%4d-%2d-%2d\"", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
+	if (text == NULL || sscanf(text, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
 		return -1;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
@@ -228,8 +228,8 @@ chain_date(JsonValue value)
 void
 chain_day_revenue(Chain *chain, const Event *event)
 {
-	int64		gym_id = json_int(json_find(event->key, "gym_id"));
-	double	   *day = chain_day(chain, gym_id, chain_date(json_find(event->key, "day")));
+	int64		gym_id = event_int(&event->key, "gym_id");
+	double	   *day = chain_day(chain, gym_id, chain_date(event_text(&event->key, "day")));
 
 	if (day)
 		*day = chain_value(event, "revenue_cents");

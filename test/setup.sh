@@ -89,7 +89,7 @@ setup_apt() {
 }
 
 setup_install() {
-	local want=(gcc libc6-dev make pkg-config libpq-dev libncurses-dev) major='' missing bin
+	local want=(gcc libc6-dev make pkg-config libpq-dev libyajl-dev libncurses-dev) major='' missing bin
 	command -v dpkg-query >/dev/null || die "this script installs on Debian; elsewhere: make, make install"
 	case ${PG_CONFIG:-} in
 		'') major=$(setup_major) ;;

@@ -1,16 +1,36 @@
 /*
  * event.c: a notification's payload.
  *
- * Takes the payload, gives the event in it. Never keeps anything: the event points into the payload.
+ * Takes the payload, gives the event in it, which lives until event_free. Numbers stay the text they are, because a
+ * numeric must not pass through a double; so does JSON within a column. Trusts nothing in the payload: anyone may send a
+ * notification on any channel.
  */
 #include "postgres_fe.h"
 
 #include <time.h>
+#include <yajl/yajl_parse.h>
 
 #include "event.h"
 
+#define EVENT_DEPTH	256			/* nesting beyond this is refused */
+
+/* The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a column's own JSON. */
+typedef struct EventReader
+{
+	yajl_handle yajl;
+	Event	   *event;
+	const char *payload;
+	char	   *end;			/* of what is used of event->texts */
+	int			depth;
+	const char *name;			/* of the payload's member that is being read */
+	EventRow   *row;			/* the same, when it is a row */
+	size_t		column_start;	/* where in the payload a column's own JSON begins */
+	bool		topic;			/* what no event is without */
+	bool		position;
+} EventReader;
+
 static EventAction
-event_action(JsonValue value)
+event_action(const char *name)
 {
 	static const struct
 	{
@@ -27,7 +47,7 @@ event_action(JsonValue value)
 
 	for (int i = 0; i < lengthof(actions); i++)
 	{
-		if (json_string_is(value, actions[i].name))
+		if (strcmp(name, actions[i].name) == 0)
 			return actions[i].action;
 	}
 	return EVENT_OTHER;
@@ -35,19 +55,13 @@ event_action(JsonValue value)
 
 /* "2026-11-23T02:00:00.123456Z" as microseconds since 1970; 0 when it is not of that form. */
 static int64
-event_time(JsonValue value)
+event_time(const char *text)
 {
 	struct tm	tm = {0};
-	char		text[64];
-	char	   *fraction;
+	const char *fraction = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	char	   *end;
 	long		micros = 0;
 
-	if (value.length < 2 || value.length > sizeof(text))
-		return 0;
-	memcpy(text, value.text + 1, value.length - 2);
-	text[value.length - 2] = '\0';
-	fraction = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	if (fraction == NULL)
 		return 0;
 	if (*fraction == '.')
@@ -70,42 +84,207 @@ event_wall_clock(void)
 }
 
 /*
- * False when the payload is no event: anyone may send a notification on any channel.
+ * What yajl calls as it reads. 0 ends the reading: the payload is no event.
+ */
+
+/* Keep a text. There is room: in the payload each stands within quotes or before a comma or bracket. */
+static const char *
+reader_keep(EventReader *reader, const char *text, size_t length)
+{
+	char	   *kept = reader->end;
+
+	memcpy(kept, text, length);
+	kept[length] = '\0';
+	reader->end += length + 1;
+	return kept;
+}
+
+static int
+reader_name(void *context, const unsigned char *name, size_t length)
+{
+	EventReader *reader = context;
+	Event	   *event = reader->event;
+	EventRow   *row = reader->row;
+	const char *kept;
+
+	if (reader->depth > 2 || (reader->depth == 2 && row == NULL))
+		return 1;
+	if (memchr(name, '\0', length))
+		return 0;
+	kept = reader_keep(reader, (const char *) name, length);
+	if (reader->depth == 1)
+	{
+		reader->name = kept;
+		reader->row = strcmp(kept, "new") == 0 ? &event->new_row : strcmp(kept, "key") == 0 ? &event->key :
+			strcmp(kept, "row") == 0 ? &event->row : NULL;
+		return reader->row == NULL || reader->row->state == ROW_ABSENT;
+	}
+
+	for (int i = 0; i < row->count; i++)
+	{
+		if (strcmp(kept, row->members[i].name) == 0)
+			return 0;
+	}
+	if ((row->count & (row->count - 1)) == 0)	/* full: 0, 1, 2, 4, ... */
+		row->members = pg_realloc(row->members, sizeof(EventMember) * Max(row->count * 2, 1));
+	row->members[row->count++] = (EventMember) {kept, NULL};
+	return 1;
+}
+
+/* A value that is complete; NULL is null. */
+static int
+reader_value(EventReader *reader, const char *text, size_t length)
+{
+	Event	   *event = reader->event;
+	EventRow   *row = reader->row;
+
+	if (reader->depth > 2 || (reader->depth == 2 && row == NULL))
+		return 1;
+	if (reader->depth == 0 || (text && memchr(text, '\0', length)))
+		return 0;
+	if (reader->depth == 1 && row)
+		row->state = ROW_NULL;
+	if (text == NULL)
+		return 1;
+	if (reader->depth == 1 && row)
+		return 0;
+
+	text = reader_keep(reader, text, length);
+	if (row)
+		row->members[row->count - 1].text = text;
+	else if (strcmp(reader->name, "topic") == 0)
+		reader->topic = true;
+	else if (strcmp(reader->name, "position") == 0)
+		reader->position = true;
+	else if (strcmp(reader->name, "action") == 0)
+		event->action = event_action(text);
+	else if (strcmp(reader->name, "truncated") == 0)
+		event->truncated = strcmp(text, "true") == 0;
+	else if (strcmp(reader->name, "commit_time") == 0)
+		event->commit_time = event_time(text);
+	return 1;
+}
+
+static int
+reader_null(void *context)
+{
+	return reader_value(context, NULL, 0);
+}
+
+static int
+reader_boolean(void *context, int value)
+{
+	return value ? reader_value(context, "true", 4) : reader_value(context, "false", 5);
+}
+
+static int
+reader_number(void *context, const char *text, size_t length)
+{
+	return reader_value(context, text, length);
+}
+
+static int
+reader_string(void *context, const unsigned char *text, size_t length)
+{
+	return reader_value(context, (const char *) text, length);
+}
+
+static int
+reader_open_object(void *context)
+{
+	EventReader *reader = context;
+
+	if (reader->depth == 1 && reader->row)
+		reader->row->state = ROW_GIVEN;
+	if (reader->depth == 2)
+		reader->column_start = yajl_get_bytes_consumed(reader->yajl) - 1;
+	return ++reader->depth <= EVENT_DEPTH;
+}
+
+static int
+reader_open_array(void *context)
+{
+	EventReader *reader = context;
+
+	if (reader->depth == 0 || (reader->depth == 1 && reader->row))
+		return 0;
+	return reader_open_object(context);
+}
+
+static int
+reader_close(void *context)
+{
+	EventReader *reader = context;
+	size_t		read = yajl_get_bytes_consumed(reader->yajl);
+
+	reader->depth--;
+	if (reader->depth == 0)
+		return reader->payload[read] == '\0';	/* yajl would let half a string follow */
+	if (reader->depth == 2)
+		return reader_value(reader, reader->payload + reader->column_start, read - reader->column_start);
+	return 1;
+}
+
+/*
+ * False: the payload is no event, and there is nothing to free.
  */
 bool
 event_parse(const char *payload, Event *event)
 {
-	JsonValue	object;
-	JsonCursor	cursor;
-	JsonMember	member;
+	static const yajl_callbacks calls = {
+		.yajl_null = reader_null,
+		.yajl_boolean = reader_boolean,
+		.yajl_number = reader_number,
+		.yajl_string = reader_string,
+		.yajl_start_map = reader_open_object,
+		.yajl_map_key = reader_name,
+		.yajl_end_map = reader_close,
+		.yajl_start_array = reader_open_array,
+		.yajl_end_array = reader_close,
+	};
+	size_t		length = strlen(payload);
+	EventReader reader = {.event = event,.payload = payload};
+	bool		done;
 
 	memset(event, 0, sizeof(*event));
-	if (!json_parse(payload, &object) || !json_is_object(object))
+	if (strpbrk(payload, "\n\r\v\f"))	/* an event is one line; yajl takes the last two for spaces */
 		return false;
+	event->texts = reader.end = pg_malloc(length + 1);
+	reader.yajl = yajl_alloc(&calls, NULL, &reader);
+	done = yajl_parse(reader.yajl, (const unsigned char *) payload, length) == yajl_status_ok &&
+		yajl_complete_parse(reader.yajl) == yajl_status_ok && reader.topic && reader.position;
+	yajl_free(reader.yajl);
+	if (!done)
+		event_free(event);
+	return done;
+}
 
-	cursor = json_members(object);
-	while (json_next(&cursor, &member))
+/* NULL: null, or there is no such column. */
+const char *
+event_text(const EventRow *row, const char *name)
+{
+	for (int i = 0; i < row->count; i++)
 	{
-		if (json_string_is(member.name, "topic"))
-			event->topic = member.value;
-		else if (json_string_is(member.name, "position"))
-			event->position = member.value;
-		else if (json_string_is(member.name, "action"))
-			event->action = event_action(member.value);
-		else if (json_string_is(member.name, "truncated"))
-			event->truncated = *member.value.text == 't';
-		else if (json_string_is(member.name, "commit_time"))
-			event->commit_time = event_time(member.value);
-		else if (json_string_is(member.name, "new"))
-			event->new_row = member.value;
-		else if (json_string_is(member.name, "old"))
-			event->old_row = member.value;
-		else if (json_string_is(member.name, "key"))
-			event->key = member.value;
-		else if (json_string_is(member.name, "delta"))
-			event->delta = member.value;
-		else if (json_string_is(member.name, "row"))
-			event->row = member.value;
+		if (strcmp(row->members[i].name, name) == 0)
+			return row->members[i].text;
 	}
-	return event->topic.length > 0 && event->position.length > 0;
+	return NULL;
+}
+
+/* A number's whole part; 0 for anything else. */
+int64
+event_int(const EventRow *row, const char *name)
+{
+	const char *text = event_text(row, name);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+void
+event_free(Event *event)
+{
+	free(event->new_row.members);
+	free(event->key.members);
+	free(event->row.members);
+	free(event->texts);
 }

@@ -4,7 +4,7 @@
 #ifndef GYMSTREAM_CLIENT_EVENT_H
 #define GYMSTREAM_CLIENT_EVENT_H
 
-#include "json.h"
+#include "postgres_fe.h"
 
 typedef enum EventAction
 {
@@ -18,22 +18,41 @@ typedef enum EventAction
 	EVENT_OTHER,
 } EventAction;
 
-/* One notification. The values are slices of its payload; those it does not have are of length 0. */
+typedef struct EventMember
+{
+	const char *name;
+	const char *text;			/* a string decoded, anything else as it is written; NULL: null */
+} EventMember;
+
+/* An object of columns; no name comes twice. */
+typedef struct EventRow
+{
+	enum
+	{
+		ROW_ABSENT,
+		ROW_NULL,
+		ROW_GIVEN
+	}			state;
+	EventMember *members;
+	int			count;
+} EventRow;
+
+/* What the client uses of a notification. */
 typedef struct Event
 {
 	EventAction action;
 	bool		truncated;		/* too large to be sent: only topic, position and action are here */
 	int64		commit_time;	/* microseconds since 1970; 0: not said */
-	JsonValue	topic;
-	JsonValue	position;
-	JsonValue	new_row;
-	JsonValue	old_row;
-	JsonValue	key;			/* of a rollup: the group, */
-	JsonValue	delta;			/* what was added to it, */
-	JsonValue	row;			/* and its row now; null: the group is gone */
+	EventRow	new_row;
+	EventRow	key;			/* of a rollup: the group, */
+	EventRow	row;			/* and its row now; null: the group is gone */
+	char	   *texts;			/* holds all names and texts */
 } Event;
 
 extern bool event_parse(const char *payload, Event *event);
+extern const char *event_text(const EventRow *row, const char *name);
+extern int64 event_int(const EventRow *row, const char *name);
+extern void event_free(Event *event);
 extern int64 event_wall_clock(void);
 
 #endif

@@ -83,15 +83,14 @@ table_free(Table *table)
 	free(table->buckets);
 }
 
-/* Set a cell; takes over the text. */
 static void
-table_set(Table *table, TableRow *row, int column, char *text, int64 now)
+table_set(Table *table, TableRow *row, int column, const char *text, int64 now)
 {
 	TableCell  *cell = &row->cells[column];
 	int			width = text ? text_width(text) : 0;
 
 	free(cell->text);
-	cell->text = text;
+	cell->text = text ? pg_strdup(text) : NULL;
 	cell->number = text && table->columns[column].number ? strtod(text, NULL) : 0;
 	cell->changed = now;
 	table->columns[column].width = Max(table->columns[column].width, Min(width, MAX_WIDTH));
@@ -158,44 +157,20 @@ table_load(Table *table, const PGresult *result)
 			/* as JSON writes it */
 			if (table->columns[i].boolean)
 				value = *value == 't' ? "true" : "false";
-			table_set(table, row, i, PQgetisnull(result, tuple, i) ? NULL : pg_strdup(value), 0);
+			table_set(table, row, i, PQgetisnull(result, tuple, i) ? NULL : value, 0);
 		}
 	}
 }
 
 static int
-table_column(const Table *table, JsonValue name)
+table_column(const Table *table, const char *name)
 {
-	PQExpBufferData text;
-	int			found = -1;
-
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		if (json_string_is(name, table->columns[i].name))
+		if (strcmp(name, table->columns[i].name) == 0)
 			return i;
 	}
-	/* a name with escapes */
-	initPQExpBuffer(&text);
-	json_append_text(&text, name);
-	for (int i = 0; i < table->ncolumns && found < 0; i++)
-	{
-		if (strcmp(text.data, table->columns[i].name) == 0)
-			found = i;
-	}
-	termPQExpBuffer(&text);
-	return found;
-}
-
-static char *
-table_text(JsonValue value)
-{
-	PQExpBufferData text;
-
-	if (json_is_null(value))
-		return NULL;
-	initPQExpBuffer(&text);
-	json_append_text(&text, value);
-	return text.data;			/* from malloc, as free wants it */
+	return -1;
 }
 
 /*
@@ -256,15 +231,12 @@ table_build_buckets(Table *table)
 
 /* False: the view does not show all of the key, so that its rows cannot be told apart. */
 static bool
-table_learn_key(Table *table, JsonValue key)
+table_learn_key(Table *table, const EventRow *key)
 {
-	JsonCursor	cursor = json_members(key);
-	JsonMember	member;
-
 	table->nkeys = 0;
-	while (json_next(&cursor, &member))
+	for (int i = 0; i < key->count; i++)
 	{
-		int			column = table_column(table, member.name);
+		int			column = table_column(table, key->members[i].name);
 
 		if (column < 0)
 			return false;
@@ -333,31 +305,25 @@ table_say_key(const Table *table, const TableCell *cells, PQExpBuffer change)
  * Bring a row to what the event says, cell by cell, so that only what differs counts as changed. False: nothing does.
  */
 static bool
-table_update(Table *table, TableRow *row, bool new_row, JsonValue values, int64 now, PQExpBuffer change)
+table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, int64 now, PQExpBuffer change)
 {
-	JsonCursor	cursor = json_members(values);
-	JsonMember	member;
 	const char *separator = new_row ? ", " : ": ";
 	bool		any = new_row;
 
 	if (new_row && change)
 		appendPQExpBufferStr(change, ": new");
 
-	while (json_next(&cursor, &member))
+	for (int i = 0; i < values->count; i++)
 	{
-		int			column = table_column(table, member.name);
-		char	   *text;
+		int			column = table_column(table, values->members[i].name);
+		const char *text = values->members[i].text;
 		const char *old;
 
 		if (column < 0)
 			continue;
-		text = table_text(member.value);
 		old = row->cells[column].text;
 		if (!new_row && ((text == NULL && old == NULL) || (text && old && strcmp(text, old) == 0)))
-		{
-			free(text);
 			continue;
-		}
 		if (!table->columns[column].key)
 		{
 			table_say(change, separator, table->columns[column].name, new_row ? NULL : old ? old : "null", text);
@@ -373,29 +339,25 @@ static void
 table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 {
 	TableCell  *key = pg_malloc0(sizeof(TableCell) * Max(table->ncolumns, 1));
-	JsonCursor	cursor = json_members(event->key);
-	JsonMember	member;
 	TableRow   *row;
 	uint32		hash;
 	bool		found;
 
-	while (json_next(&cursor, &member))
+	for (int i = 0; i < event->key.count; i++)
 	{
-		int			column = table_column(table, member.name);
+		int			column = table_column(table, event->key.members[i].name);
 
 		if (column >= 0)
-			key[column].text = table_text(member.value);
+			key[column].text = unconstify(char *, event->key.members[i].text);
 	}
 	hash = table_hash(table, key);
 	row = table_find(table, key, hash);
 	found = row != NULL;
-	if (found || !json_is_null(event->row))
+	if (found || event->row.state != ROW_NULL)
 		table_say_key(table, key, change);
-	for (int i = 0; i < table->ncolumns; i++)
-		free(key[i].text);
 	free(key);
 
-	if (json_is_null(event->row))
+	if (event->row.state == ROW_NULL)
 	{
 		if (!found)
 			return;
@@ -406,7 +368,7 @@ table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer chang
 	}
 	if (!found)
 		row = table_new_row(table);
-	if (!table_update(table, row, !found, event->row, now, change) && change)
+	if (!table_update(table, row, !found, &event->row, now, change) && change)
 		resetPQExpBuffer(change);
 	if (!found)
 	{
@@ -433,8 +395,8 @@ table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change)
 		table->stale |= !table->keyed || table->nkeys == 0;
 		return;
 	}
-	if (event->action != EVENT_ROLLUP || event->truncated || !json_is_object(event->key) || event->row.length == 0 ||
-		(!table->keyed && !table_learn_key(table, event->key)))
+	if (event->action != EVENT_ROLLUP || event->truncated || event->key.state != ROW_GIVEN || event->row.state == ROW_ABSENT ||
+		(!table->keyed && !table_learn_key(table, &event->key)))
 	{
 		table->stale = true;
 		return;

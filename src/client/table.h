@@ -6,6 +6,7 @@
 
 #include "event.h"
 #include "libpq-fe.h"
+#include "pqexpbuffer.h"
 
 typedef struct TableColumn
 {

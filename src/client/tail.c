@@ -38,6 +38,7 @@ tail_heard(void *context, int topic, const char *payload)
 				tail->listener.topics[topic].name);
 		return;
 	}
+	event_free(&event);
 	printf("%s\n", payload);
 	if (--tail->left == 0)
 		loop_stop();

@@ -74,10 +74,12 @@ watch_heard(void *context, int topic, const char *payload)
 	if (watch->on_screen)
 	{
 		table_apply(table, &event, loop_now(), NULL);
+		event_free(&event);
 		return;
 	}
 	initPQExpBuffer(&change);
 	table_apply(table, &event, loop_now(), &change);
+	event_free(&event);
 	for (char *p = change.data; *p; p++)
 	{
 		if ((unsigned char) *p < 0x20)

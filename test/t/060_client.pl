@@ -128,6 +128,12 @@ for my $case (
 my $tail = start_client('tail', '-d', $database, '--count', '4', 'booking', 'by_class');
 $node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 7, 12.50, E'line\nbreak "quoted" \\\\ \u00e9')});
 $node->safe_psql('postgres', q{BEGIN; INSERT INTO booking VALUES (99, 7, 1, 'never'); ROLLBACK});
+my $head = '{"topic":"t","position":"1"';    # anyone may send anything
+my @odd = ('junk', '[]', '{}', "$head,\n\"n\":1}", "$head}\"x", "$head,\"key\":[]}", "$head,\"row\":1}",
+	"$head,\"row\":{\"n\":1,\"n\":1}}", "$head,\"row\":{\"n\":\"\\u0000\"}}", "$head,\"x\":" . '[' x 7000,
+	"$head,\"x\":" . '{"x":' x 1000 . '1' . '}' x 1001);
+$node->safe_psql('postgres',
+	join '', map { "SELECT pg_notify(channel, '$_') FROM gymstream.topic WHERE relation = 'booking'::regclass;" } @odd);
 $node->safe_psql('postgres', q{DELETE FROM booking WHERE id = 1});
 $tail->{handle}->finish;
 is($tail->{handle}->result(0), 0, 'tail ends after --count events');
@@ -135,6 +141,7 @@ my @events = map { decode_json($_) } split /\n/, $tail->{out};
 is_deeply([ map { "$_->{topic} $_->{action}" } @events ],
 	[ 'public.booking insert', 'public.by_class rollup', 'public.booking delete', 'public.by_class rollup' ],
 	'each event is a line, in order');
+is(scalar(() = $tail->{err} =~ /^gymstream: passed over a notification /mg), scalar(@odd), 'and what is no event is told');
 is($events[0]{new}{note}, "line\nbreak \"quoted\" \\ \x{e9}", 'a value with every kind of escape');
 is_deeply($events[1]{row}, { class_id => 7, n => 1, total => 12.5 }, "the group's row");
 is($events[3]{row}, undef, 'a group that is gone');
