@@ -167,14 +167,15 @@ sql('CREATE EXTENSION gymstream');
 sql(q{SELECT gymstream.create_topic('booking', 'row')});
 ok(ready(), 'they come back with the extension');
 
-# a fast shutdown with open transactions, listeners and load does not hang
+# A fast shutdown with open transactions, listeners and load does not hang. (At full speed psql would print notifications
+# without an end.)
 my $open = GymstreamListener->new($node, 'postgres');
 $open->ask('BEGIN;', "INSERT INTO booking VALUES (1000000);");
 $listener = listen_to();
 my $script = $node->basedir . '/insert.sql';
 append_to_file($script, "INSERT INTO booking VALUES (2000000 + :client_id * 100000 + (random() * 99999)::int) ON CONFLICT DO NOTHING;\n");
 my ($in, $out) = ('', '');
-my $load = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-T', '60', '-f', $script, $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$out);
+my $load = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-R', '1000', '-T', '60', '-f', $script, $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$out);
 $listener->wait_for(500);
 ok($node->stop('fast', fail_ok => 1, timeout => 30), 'a fast shutdown under load');
 $load->finish;
