@@ -56,6 +56,21 @@ ALTER TABLE t NO INHERIT parent;
 CREATE TABLE copy (LIKE t INCLUDING ALL);
 TABLE inexact;
 
+-- also of somebody who may not even use the schema gymstream
+CREATE ROLE gymstream_stranger;
+GRANT CREATE, USAGE ON SCHEMA test_alter TO gymstream_stranger;
+REVOKE USAGE ON SCHEMA gymstream FROM PUBLIC;
+SET ROLE gymstream_stranger;
+CREATE TABLE theirs (id int);
+CREATE TRIGGER theirs BEFORE INSERT ON theirs FOR EACH ROW EXECUTE FUNCTION nothing();
+DROP TRIGGER theirs ON theirs;
+ALTER TABLE theirs ADD COLUMN k int;
+DROP TABLE theirs;
+RESET ROLE;
+GRANT USAGE ON SCHEMA gymstream TO PUBLIC;
+DROP OWNED BY gymstream_stranger;
+DROP ROLE gymstream_stranger;
+
 -- without a rollup a table is free again
 DROP VIEW r;
 ALTER TABLE t DISABLE TRIGGER ALL;

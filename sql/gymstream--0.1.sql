@@ -142,7 +142,8 @@ CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP 
 COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';
 
 -- What would let a source change unseen is refused, as create_rollup refuses such a table. Looks only at what the command
--- has locked: the tables it altered and their parents.
+-- has locked: the tables it altered and their parents. Runs as whoever alters a table: names nothing in our own schema,
+-- which they may not be allowed to use.
 CREATE FUNCTION gymstream.on_alter() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -165,7 +166,9 @@ BEGIN
 			UNION SELECT r.ev_class FROM pg_event_trigger_ddl_commands() d JOIN pg_rewrite r ON r.oid = d.objid
 				WHERE d.classid = 'pg_rewrite'::regclass) altered
 			JOIN pg_class c ON c.oid = altered.objid
-			JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgfoid = 'gymstream.flush_pending()'::regprocedure
+			JOIN pg_trigger t ON t.tgrelid = c.oid
+			JOIN pg_proc f ON f.oid = t.tgfoid AND f.proname = 'flush_pending'
+				AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream')
 		ORDER BY what LIMIT 1;
 	IF problem IS NOT NULL THEN
 		RAISE EXCEPTION 'table % is the source of a rollup: it cannot %', source, problem
@@ -190,7 +193,8 @@ BEGIN
 		FROM pg_event_trigger_dropped_objects() d,
 			LATERAL (SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) AS source) s
 		WHERE d.object_type = 'trigger' AND d.original AND starts_with(d.address_names[3], '!gymstream ')
-			AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = s.source AND t.tgfoid = 'gymstream.flush_pending()'::regprocedure);
+			AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid WHERE t.tgrelid = s.source
+				AND f.proname = 'flush_pending' AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream'));
 	IF FOUND THEN
 		RAISE EXCEPTION 'cannot drop trigger "%" because a rollup of % needs it', dropped.name, dropped.source
 			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop the view of the rollup instead.';
