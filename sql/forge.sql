@@ -105,6 +105,12 @@ DROP TRIGGER x ON copy;
 CREATE TRIGGER x AFTER INSERT ON copy FOR EACH ROW WHEN (gymstream.collect('r_partials', 't'::regclass, new.k, new.v)) EXECUTE FUNCTION nothing();
 INSERT INTO copy VALUES (1, 1);
 DROP TRIGGER x ON copy;
+-- with a column that says it is the source
+CREATE TABLE pretender (k int, v int, tableoid_ oid);
+CREATE TRIGGER x AFTER INSERT ON pretender FOR EACH ROW
+	WHEN (gymstream.collect('r_partials', new.tableoid_, new.k, new.v)) EXECUTE FUNCTION nothing();
+INSERT INTO pretender VALUES (1, 1, 't'::regclass);
+DROP TRIGGER x ON pretender;
 -- of the source, with values that are none of the row's
 CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect('r_partials', new.tableoid, 1, 1)) EXECUTE FUNCTION nothing();
 INSERT INTO t VALUES (1, 1);
