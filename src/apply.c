@@ -435,7 +435,7 @@ log_delta(Apply *apply, const PendingGroup *group)
 	memcpy(values, group->keys, rollup->nkeys * sizeof(Datum));
 	memcpy(isnull, group->isnull, rollup->nkeys * sizeof(bool));
 	memcpy(values + rollup->nkeys, apply->delta, rollup->nstates * sizeof(Datum));
-	message_write(rollup->rollup, rollup->partials, rollup->nkeys, heap_form_tuple(desc, values, isnull));
+	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc, heap_form_tuple(desc, values, isnull));
 }
 
 static void

@@ -85,7 +85,7 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 		event->body[size] = '\0';
 		event->size = size;
 	}
-	if (frame->kind != FRAME_ROLLUP || message_read(event->body, event->size, &event->delta))
+	if (frame->kind != FRAME_ROLLUP || message_read(event->body, event->size, stamp->xid, &event->delta))
 		nevents++;
 	nbytes += size;
 	MemoryContextSwitchTo(old);
@@ -266,12 +266,11 @@ batch_merge_rollup(SharedDatabase *place, int first)
 	desc = CreateTupleDescCopy(relation->desc);
 	groups = hash_create("gymstream groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	for (int i = first; i < nevents; i++)
-		if (batch_is_of(&events[i], &rollup) && HeapTupleHeaderGetNatts(events[i].delta.tuple->t_data) == desc->natts &&
-			rollup.nkeys <= desc->natts)
+		if (batch_is_of(&events[i], &rollup) && message_fits(&events[i].delta, desc))
 			batch_merge(groups, desc, &events[i]);
 	hash_destroy(groups);
 	for (int i = first; i < nevents; i++)
-		if (batch_is_of(&events[i], &rollup) && !events[i].merged)
+		if (batch_is_of(&events[i], &rollup) && !events[i].merged && message_fits(&events[i].delta, desc))
 			standing[n++] = &events[i];
 	if (topic->topic.notify == TOPIC_NOTIFY_ROW)
 		batch_read_back(place, &rollup, standing, n);

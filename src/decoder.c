@@ -180,7 +180,7 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	RollupMessage message;
 
 	if (transactional && txn != NULL && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
-		message_read(content, size, &message) && event_rollup_is_published(message.rollup))
+		message_read(content, size, txn->xid, &message) && event_rollup_is_published(message.rollup))
 	{
 		Frame		event = {.kind = FRAME_ROLLUP,.relation = message.rollup,.action = "rollup"};
 

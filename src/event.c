@@ -245,13 +245,11 @@ bool
 event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp, const RollupMessage *message)
 {
 	EventRelation *relation = event_relation_by_oid(message->partials);
-	int			natts = HeapTupleHeaderGetNatts(message->tuple->t_data);
 	Row			row;
 
 	/* the partials may have become something else since the message was written */
 	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
-		relation->name.len == 0 || natts != relation->desc->natts || message->nkeys < 0 || message->nkeys > natts ||
-		HeapTupleHasExternal(message->tuple))
+		relation->name.len == 0 || !message_fits(message, relation->desc))
 		return false;
 
 	row_deform(&row, relation, message->tuple);
@@ -259,7 +257,7 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 	appendStringInfoString(out, ",\"key\":");
 	append_row(out, relation, &row, 0, message->nkeys, false);
 	appendStringInfoString(out, ",\"delta\":");
-	append_row(out, relation, &row, message->nkeys, natts, false);
+	append_row(out, relation, &row, message->nkeys, relation->desc->natts, false);
 	appendStringInfoChar(out, '}');
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "message.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -22,7 +23,7 @@ typedef struct MessageHeader
 	Oid			partials;
 	int32		nkeys;
 	uint32		tuple_len;
-	uint32		padding;
+	uint32		row_type;
 } MessageHeader;
 
 #define MESSAGE_VERSION 1
@@ -55,31 +56,45 @@ message_is_wanted(bool has_topic)
 }
 
 static uint64
-message_seal(const char *content, Size size)
+message_seal(const char *content, Size size, TransactionId xid)
 {
 	uint64		secret;
 
 	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
-	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64), size - sizeof(uint64), secret);
+	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64), size - sizeof(uint64), secret ^ xid);
+}
+
+static uint32
+message_row_type(TupleDesc desc)
+{
+	uint32		hash = desc->natts;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		hash = hash_combine(hash, attribute->attisdropped ? 0 : murmurhash32(attribute->atttypid));
+	}
+	return hash;
 }
 
 void
-message_write(Oid rollup, Oid partials, int nkeys, HeapTuple delta)
+message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta)
 {
-	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, 0};
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc)};
 	Size		size = sizeof(header) + delta->t_len;
 	char	   *content = palloc(size);
 
 	memcpy(content, &header, sizeof(header));
 	memcpy(content + sizeof(header), delta->t_data, delta->t_len);
-	header.seal = message_seal(content, size);
+	header.seal = message_seal(content, size, GetTopTransactionId());
 	memcpy(content, &header.seal, sizeof(header.seal));
 	gs_log_message(GS_MESSAGE_PREFIX, content, size);
 	pfree(content);
 }
 
 bool
-message_read(const char *content, Size size, RollupMessage *message)
+message_read(const char *content, Size size, TransactionId xid, RollupMessage *message)
 {
 	MessageHeader header;
 	HeapTuple	tuple;
@@ -87,7 +102,7 @@ message_read(const char *content, Size size, RollupMessage *message)
 	if (size < sizeof(header))
 		return false;
 	memcpy(&header, content, sizeof(header));
-	if (header.seal != message_seal(content, size) || header.version != MESSAGE_VERSION || header.tuple_len < SizeofHeapTupleHeader ||
+	if (header.seal != message_seal(content, size, xid) || header.version != MESSAGE_VERSION || header.tuple_len < SizeofHeapTupleHeader ||
 		header.tuple_len != size - sizeof(header))
 		return false;
 
@@ -101,6 +116,15 @@ message_read(const char *content, Size size, RollupMessage *message)
 	message->rollup = header.rollup;
 	message->partials = header.partials;
 	message->nkeys = header.nkeys;
+	message->row_type = header.row_type;
 	message->tuple = tuple;
 	return true;
+}
+
+bool
+message_fits(const RollupMessage *message, TupleDesc desc)
+{
+	return message->row_type == message_row_type(desc) &&
+		HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts && message->nkeys <= desc->natts &&
+		!HeapTupleHasExternal(message->tuple);
 }

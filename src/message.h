@@ -10,6 +10,7 @@
 #include "gymstream.h"
 
 #include "access/htup.h"
+#include "access/tupdesc.h"
 
 #define GS_MESSAGE_PREFIX "gymstream"
 
@@ -18,16 +19,23 @@ typedef struct RollupMessage
 	Oid			rollup;			/* the view that users see */
 	Oid			partials;		/* the table whose row type the tuple has */
 	int			nkeys;			/* the first attributes are keys, the others states */
+	uint32		row_type;		/* hash of the row type */
 	HeapTuple	tuple;			/* palloc'd by message_read, aligned */
 } RollupMessage;
 
 /* Whether anyone decodes the deltas of a rollup, which has a topic or has none, so that they are to be logged now. */
 extern bool message_is_wanted(bool has_topic);
 
-/* Log the delta in the current transaction. */
-extern void message_write(Oid rollup, Oid partials, int nkeys, HeapTuple delta);
+/* Log the delta, a tuple of the partials' row type, in the current transaction. */
+extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta);
 
-/* False when the bytes are no message of ours. The tuple is allocated in CurrentMemoryContext. */
-extern bool message_read(const char *content, Size size, RollupMessage *message);
+/*
+ * False when the bytes are no message of ours that the top-level transaction xid wrote. The tuple is allocated in
+ * CurrentMemoryContext.
+ */
+extern bool message_read(const char *content, Size size, TransactionId xid, RollupMessage *message);
+
+/* Whether the tuple can be read with this row type: somebody may have altered the partials since. */
+extern bool message_fits(const RollupMessage *message, TupleDesc desc);
 
 #endif							/* GS_MESSAGE_H */

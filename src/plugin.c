@@ -190,7 +190,7 @@ render_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool
 {
 	RollupMessage message;
 
-	if (transactional && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 && message_read(content, size, &message))
+	if (transactional && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 && message_read(content, size, stamp->xid, &message))
 		return event_rollup(out, &state->options, stamp, &message);
 	if (!state->messages)
 		return false;
