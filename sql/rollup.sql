@@ -153,6 +153,24 @@ ROLLBACK;
 TABLE inexact;
 TRUNCATE booking;
 TABLE inexact;
+-- of a table that is as new as its rollup, and truncated in its place
+BEGIN;
+CREATE TABLE young (k int);
+SELECT gymstream.create_rollup('youngs', 'SELECT k, count(*) FROM young GROUP BY k');
+INSERT INTO young VALUES (1), (2);
+TRUNCATE young;
+INSERT INTO young VALUES (1), (2), (2);
+TABLE inexact;
+TRUNCATE young;
+SAVEPOINT s;
+INSERT INTO young VALUES (1), (2), (2);
+RELEASE s;
+TRUNCATE young;
+INSERT INTO young VALUES (2);
+TABLE inexact;
+COMMIT;
+TABLE youngs;
+DROP TABLE young CASCADE;
 
 -- foreign keys: what cascades is collected too
 CREATE TABLE class (id int PRIMARY KEY);
@@ -212,6 +230,15 @@ END
 $$;
 SELECT plan_has('SELECT * FROM class_attendance WHERE class_id = 1500', 'Index Cond: (class_id = 1500)');
 SELECT plan_has('SELECT * FROM class_attendance', 'Seq Scan on booking');
+
+-- and written: that reads the index, never the whole table
+BEGIN;
+SELECT pg_stat_get_xact_numscans('class_attendance_partials_class_id_idx'::regclass) AS by_index,
+	pg_stat_get_xact_numscans('class_attendance_partials'::regclass) AS whole \gset before_
+INSERT INTO booking VALUES (5000, 1500, 'ann', 'booked', 1);
+SELECT pg_stat_get_xact_numscans('class_attendance_partials_class_id_idx'::regclass) - :before_by_index AS by_index,
+	pg_stat_get_xact_numscans('class_attendance_partials'::regclass) - :before_whole AS whole;
+ROLLBACK;
 
 --
 -- Verifying and rebuilding
