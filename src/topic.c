@@ -33,6 +33,18 @@ PG_FUNCTION_INFO_V1(gs_drop_topic);
 
 /* ---- look-up ---- */
 
+/* Anyone may listen, so rows under row-level security are never sent, also where it was enabled after create_topic. */
+static bool
+has_row_security(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	bool		enabled = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return enabled;
+}
+
 bool
 topic_lookup(Oid relation, Topic *topic)
 {
@@ -50,7 +62,8 @@ topic_lookup(Oid relation, Topic *topic)
 
 		topic->relation = relation;
 		strlcpy(topic->channel, TextDatumGetCString(channel), sizeof(topic->channel));
-		topic->notify = strcmp(TextDatumGetCString(notify), "row") == 0 ? TOPIC_NOTIFY_ROW : TOPIC_NOTIFY_POSITION;
+		topic->notify = strcmp(TextDatumGetCString(notify), "row") == 0 && !has_row_security(relation) ?
+			TOPIC_NOTIFY_ROW : TOPIC_NOTIFY_POSITION;
 	}
 	table_close(catalog, AccessShareLock);
 	return HeapTupleIsValid(tuple);
@@ -137,7 +150,7 @@ check_relation(Relation rel, TopicNotify notify)
 					 errmsg("cannot create a topic on \"%s\"", RelationGetRelationName(rel)),
 					 errdetail_relkind_not_supported(rel->rd_rel->relkind)));
 	}
-	if (rel->rd_rel->relrowsecurity && notify == TOPIC_NOTIFY_ROW)
+	if (notify == TOPIC_NOTIFY_ROW && has_row_security(RelationGetRelid(rel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot send the rows of \"%s\" to everybody who listens", RelationGetRelationName(rel)),

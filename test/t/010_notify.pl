@@ -91,6 +91,16 @@ $node->safe_psql('postgres', q{INSERT INTO "Gym"."Visit ""x""" VALUES (2)});
 ($event) = $positions->take(1);
 is_deeply(JSON::PP::decode_json($event->{payload}), { topic => '"Gym"."Visit ""x"""', position => $event->{position} },
 	'topic and position only');
+
+# rows that have come under row-level security since are for nobody who merely listens
+$node->safe_psql('postgres', q{CREATE TABLE secret (id int PRIMARY KEY); SELECT gymstream.create_topic('secret', notify => 'row');
+	ALTER TABLE secret ENABLE ROW LEVEL SECURITY});
+my $curious = GymstreamListener->new($node, 'postgres', 'gymstream:public.secret');
+$node->safe_psql('postgres', q{INSERT INTO secret VALUES (42)});
+($event) = $curious->take(1);
+is_deeply(JSON::PP::decode_json($event->{payload}), { topic => 'public.secret', position => $event->{position} },
+	'rows under row-level security are not sent');
+$curious->close;
 $positions->close;
 
 # a table without a topic, and one whose topic was dropped, are silent

@@ -211,7 +211,7 @@ is(stop_client($tail, 'TERM'), 0, 'SIGTERM ends tail cleanly');
 
 SKIP:
 {
-	skip 'needs IO::Pty', 4 unless eval { require IO::Pty };
+	skip 'needs a pseudo-terminal', 4 unless eval { require IO::Pty; IO::Pty->new };
 	my ($in, $out) = ('', '');
 	local $ENV{TERM} = 'xterm-256color';
 	local $ENV{LC_ALL} = 'C.UTF-8';
