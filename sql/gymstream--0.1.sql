@@ -237,7 +237,7 @@ CREATE FUNCTION gymstream.status_row(
 	OUT last_error_at timestamptz, OUT problem text)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
-	AS 'MODULE_PATHNAME', 'gymstream_status';
+	AS 'MODULE_PATHNAME', 'gs_status';
 COMMENT ON FUNCTION gymstream.status_row() IS 'what the view gymstream.status shows';
 GRANT EXECUTE ON FUNCTION gymstream.status_row() TO PUBLIC;
 

@@ -19,7 +19,7 @@
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(gymstream_status);
+PG_FUNCTION_INFO_V1(gs_status);
 
 /* the columns of the view gymstream.status */
 enum
@@ -179,7 +179,7 @@ status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 
 /* status() returns one row: see the view's columns. */
 Datum
-gymstream_status(PG_FUNCTION_ARGS)
+gs_status(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
 	SharedDatabase copy;
