@@ -255,10 +255,12 @@ CREATE TABLE parent (id int, k int);
 CREATE TABLE child () INHERITS (parent);
 SELECT gymstream.create_rollup('children', 'SELECT k, count(*), sum(id) FROM child GROUP BY k');
 INSERT INTO child VALUES (1, 1), (2, 2);
+BEGIN;
 UPDATE parent SET k = 3, id = id + 1;
 TABLE inexact;
 DELETE FROM parent WHERE id = 2;
 TABLE inexact;
+COMMIT;
 TRUNCATE parent;
 TABLE inexact;
 -- one that becomes a partition, and rows that move into and out of it
@@ -268,6 +270,7 @@ CREATE TABLE part (id int, k int);
 SELECT gymstream.create_rollup('parts', 'SELECT k, count(*), sum(id) FROM part GROUP BY k');
 INSERT INTO part VALUES (1, 1), (2, 2);
 ALTER TABLE whole ATTACH PARTITION part FOR VALUES FROM (0) TO (100);
+BEGIN;
 INSERT INTO whole VALUES (3, 1), (4, 1), (150, 1);
 TABLE inexact;
 UPDATE whole SET id = id + 98 WHERE id IN (2, 3);
@@ -282,6 +285,7 @@ TABLE inexact;
 SELECT * FROM parts ORDER BY 1;
 TRUNCATE whole;
 TABLE inexact;
+COMMIT;
 
 --
 -- Errors while a row is collected undo its statement only
