@@ -71,20 +71,40 @@ setup_missing() { # PACKAGE...: print those not installed
 	done
 }
 
+setup_version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
+
+# A module that was built with the headers of another minor release may not load. So headers come in the version of a
+# server that is there; only where that is no longer offered, the server comes in the version of the headers.
+setup_match() { # PACKAGE...: print what to ask apt for
+	local package server version
+	for package; do
+		server=${package/server-dev-/}
+		version=$(setup_version "$server")
+		if [[ $package != postgresql-server-dev-* || -z $version ]]; then
+			echo "$package"
+		elif apt-cache show "$package=$version" >/dev/null 2>&1; then
+			echo "$package=$version"
+		else
+			printf '%s\n' "$package" "$server"
+		fi
+	done
+}
+
 # Debian's own cluster is not ours to make: for the time of this installation a new server comes without one.
 setup_apt() {
-	local packages="$*" log
+	local packages log
 	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
 	log=$(mktemp)
-	say "installing by apt: $packages"
+	say "installing by apt: $*"
 	as_root "${apt[@]}" update >"$log" 2>&1 || say "apt-get update failed; going on with the package lists at hand"
+	mapfile -t packages < <(setup_match "$@")
 	# shellcheck disable=SC2016
 	as_root sh -c '
 		folder=/etc/postgresql-common/createcluster.d
 		trap "rm -f $folder/gymstream.conf; rmdir -p --ignore-fail-on-non-empty $folder" EXIT
 		mkdir -p $folder && echo "create_main_cluster = false" >$folder/gymstream.conf && "$@"' sh \
-		"${apt[@]}" install --no-install-recommends "$@" >>"$log" 2>&1 ||
-		{ tail -n 40 "$log" >&2; rm -f "$log"; die "could not install: $packages"; }
+		"${apt[@]}" install --no-install-recommends --allow-downgrades "${packages[@]}" >>"$log" 2>&1 ||
+		{ tail -n 40 "$log" >&2; rm -f "$log"; die "could not install: ${packages[*]}"; }
 	rm -f "$log"
 }
 
@@ -106,6 +126,10 @@ setup_install() {
 	fi
 	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl)
 	mapfile -t missing < <(setup_missing "${want[@]}")
+	if [ -n "$major" ] && [[ " ${missing[*]} " != *" postgresql-server-dev-$major "* ]] &&
+		[ "$(setup_version "postgresql-$major")" != "$(setup_version "postgresql-server-dev-$major")" ]; then
+		missing+=("postgresql-server-dev-$major")
+	fi
 	[ ${#missing[@]} -eq 0 ] || setup_apt "${missing[@]}"
 	[ -n "${PG_CONFIG:-}" ] || die "cannot tell which PostgreSQL this machine offers: set PG_CONFIG"
 	[ -x "$(command -v "$PG_CONFIG")" ] || die "no such program: PG_CONFIG=$PG_CONFIG"
