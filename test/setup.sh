@@ -74,16 +74,18 @@ setup_missing() { # PACKAGE...: print those not installed
 setup_version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
 
 # A module that was built with the headers of another minor release may not load. So headers come in the version of a
-# server that is there; only where that is no longer offered, the server comes in the version of the headers.
+# server that is there, and it is not upgraded, which would restart its clusters; only where its version is no longer
+# offered, the server comes in the version of the headers.
 setup_match() { # PACKAGE...: print what to ask apt for
-	local package server version
+	local package server version client
 	for package; do
 		server=${package/server-dev-/}
 		version=$(setup_version "$server")
 		if [[ $package != postgresql-server-dev-* || -z $version ]]; then
 			echo "$package"
 		elif apt-cache show "$package=$version" >/dev/null 2>&1; then
-			echo "$package=$version"
+			client=${server/postgresql/postgresql-client}
+			printf '%s\n' "$package=$version" "$server=$version" "$client=$(setup_version "$client")"
 		else
 			printf '%s\n' "$package" "$server"
 		fi
