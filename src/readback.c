@@ -283,16 +283,25 @@ readback_next_set(ReadbackSet *set, int n, HeapTuple *groups, bool *done)
 static void
 readback_as_owner(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups, char **rows, MemoryContext context)
 {
-	Relation	view = try_relation_open(rollup, AccessShareLock);
-	EventRelation *state = event_relation_by_oid(partials);
+	Relation	view;
+	EventRelation *state;
 	ReadbackSet set;
 	bool	   *done = palloc0(sizeof(bool) * n);
 	Oid			user;
 	int			security;
-	int			nest_level;
+	int			nest_level = NewGUCNestLevel();
 
+	/* before the first lock */
+	readback_set("lock_timeout", LOCK_TIMEOUT);
+	view = try_relation_open(rollup, AccessShareLock);
+	state = event_relation_by_oid(partials);
 	if (view == NULL || state == NULL || state->subject != rollup)
+	{
+		if (view != NULL)
+			relation_close(view, AccessShareLock);
+		AtEOXact_GUC(false, nest_level);
 		return;
+	}
 	set.desc = CreateTupleDescCopy(state->desc);
 	set.nkeys = nkeys;
 	set.null_keys = palloc0(sizeof(bool) * Max(nkeys, 1));
@@ -300,17 +309,16 @@ readback_as_owner(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups,
 
 	GetUserIdAndSecContext(&user, &security);
 	SetUserIdAndSecContext(view->rd_rel->relowner, security | SECURITY_RESTRICTED_OPERATION);
-	nest_level = NewGUCNestLevel();
 	readback_set("search_path", "pg_catalog, pg_temp");
 	readback_set("enable_seqscan", "off");
-	readback_set("lock_timeout", LOCK_TIMEOUT);
 
 	SPI_connect();
 	for (readback_next_set(&set, n, groups, done); set.nmembers > 0; readback_next_set(&set, n, groups, done))
 		readback_query_set(rollup, &set, groups, rows, context);
 	SPI_finish();
 
-	AtEOXact_GUC(true, nest_level);
+	/* what the view's functions have set goes too: the next owner, and this worker, must not run with it */
+	AtEOXact_GUC(false, nest_level);
 	SetUserIdAndSecContext(user, security);
 	relation_close(view, AccessShareLock);
 }

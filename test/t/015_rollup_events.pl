@@ -110,6 +110,20 @@ insert(q{(1, 'mon', 'booked', 1, 1)});
 ($event) = $listener->take(1);
 is_deeply([ $event->{topic}, $event->{row}{attendance} ], [ 'public."By Class"', 1 ], 'a renamed rollup keeps its channel');
 
+# a lock on the rollup alone does not hold up what else is published for long
+$node->safe_psql('postgres', q{CREATE TABLE other (id int); SELECT gymstream.create_topic('other', 'row')});
+my $others = GymstreamListener->new($node, 'postgres', 'gymstream:public.other');
+my $locker = GymstreamListener->new($node, 'postgres');
+$locker->ask('BEGIN;', 'ALTER VIEW "By Class" SET (security_barrier = false);');
+insert(q{(1, 'mon', 'booked', 1, 1)});
+$node->safe_psql('postgres', 'INSERT INTO other VALUES (1)');
+is_deeply([ map { $_->{new}{id} } $others->take(1) ], [ 1 ], 'a locked rollup does not hold up other topics');
+($event) = $listener->take(1);
+is_deeply([ $event->{delta}{'count(*)'}, exists $event->{row} ], [ 1, '' ], 'its event comes without the row');
+$locker->ask('ROLLBACK;');
+$locker->close;
+$others->close;
+
 # the row is read with the rights of the rollup's owner; where that fails, the event comes without it
 $node->safe_psql('postgres', q{CREATE ROLE trainer; GRANT CREATE ON SCHEMA public TO trainer; SET ROLE trainer;
 	CREATE TABLE visit (gym int);
@@ -126,6 +140,21 @@ is($node->safe_psql('postgres', 'SELECT last_error FROM gymstream.status'), "the
 $node->safe_psql('postgres', 'GRANT SELECT ON visits TO trainer; INSERT INTO visit VALUES (1)');
 is_deeply([ map { $_->{row} } $visits->take(1) ], [ { gym => 1, n => 3 } ], 'with it again it has one');
 $visits->close;
+
+# what a function of an owner sets in the publisher ends with the reading
+$node->safe_psql('postgres', q{SET ROLE trainer;
+	CREATE FUNCTION spoil(n bigint) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ DECLARE old text := current_setting('work_mem'); BEGIN
+		PERFORM set_config('work_mem', '77MB', false); RETURN old; END $$;
+	CREATE TABLE lesson (gym int);
+	SELECT gymstream.create_rollup('lessons', 'SELECT gym, spoil(count(*)) AS work_mem FROM lesson GROUP BY gym');
+	SELECT gymstream.create_topic('lessons', 'row')});
+my $lessons = GymstreamListener->new($node, 'postgres', 'gymstream:public.lessons');
+$node->safe_psql('postgres', 'INSERT INTO lesson VALUES (1)');
+my ($work_mem) = map { $_->{row}{work_mem} } $lessons->take(1);
+$node->safe_psql('postgres', 'INSERT INTO lesson VALUES (1)');
+is_deeply([ map { $_->{row}{work_mem} } $lessons->take(1) ], [ $work_mem ], 'settings do not stay');
+isnt($work_mem, '77MB', 'as they were');
+$lessons->close;
 
 # dropped with events on the way
 $node->safe_psql('postgres', q{INSERT INTO booking (class_id) SELECT i FROM generate_series(1, 5000) i; DROP VIEW by_class_day CASCADE});
