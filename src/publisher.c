@@ -149,16 +149,18 @@ publisher_was_told(const Frame *frame)
 		(stamp.commit_lsn == told && frame->index <= pg_atomic_read_u32(&place->told_index));
 }
 
-/* Take frames until there are none. */
-static void
+/* Take frames until there are none. False when there were none at all. */
+static bool
 publisher_receive(void)
 {
 	Frame		frame;
 	const char *body;
 	Size		size;
+	bool		any = false;
 
 	while (frame_receive(queue, &frame, &body, &size))
 	{
+		any = true;
 		CHECK_FOR_INTERRUPTS();
 		switch (frame.kind)
 		{
@@ -185,6 +187,7 @@ publisher_receive(void)
 		}
 	}
 	publisher_tell();
+	return any;
 }
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -208,6 +211,18 @@ publisher_set_options(void)
 	for (int i = 0; i < lengthof(options); i++)
 		if (GetConfigOption(options[i][0], true, false) != NULL)
 			SetConfigOption(options[i][0], options[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Look, and end when something else is wanted than before. */
+static DatabaseState
+publisher_look_again(DatabaseState before)
+{
+	DatabaseState now = publisher_look();
+
+	/* what remains to be cleaned up is for the next publisher, once the decoder has ended too */
+	if (now != before && !(before == DATABASE_IDLE && now == DATABASE_ACTIVE))
+		publisher_end(PUBLISHER_AGAIN);
+	return now;
 }
 
 static void
@@ -236,16 +251,14 @@ publisher_run(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if ((stats_ms == 0 && (events & WL_TIMEOUT)) || pg_atomic_read_u32(&place->pokes) != seen_pokes)
+		if (stats_ms == 0 && (events & WL_TIMEOUT))
+			state = publisher_look_again(state);
+		/* Telling waits for locks, on the latch too, and so may have missed a frame or a poke: look again. */
+		do
 		{
-			DatabaseState now = publisher_look();
-
-			/* what remains to be cleaned up is for the next publisher, once the decoder has ended too */
-			if (now != state && !(state == DATABASE_IDLE && now == DATABASE_ACTIVE))
-				publisher_end(PUBLISHER_AGAIN);
-			state = now;
-		}
-		publisher_receive();
+			if (pg_atomic_read_u32(&place->pokes) != seen_pokes)
+				state = publisher_look_again(state);
+		} while (publisher_receive());
 	}
 }
 

@@ -69,6 +69,27 @@ $node->safe_psql('postgres', q{COMMIT PREPARED 'p'});
 is(join(',', map { $_->{new}{note} } $listener->take(1)), 'prepared', 'until it is committed');
 cmp_ok(time - $start, '<', 8, 'at once, without a timer');
 
+# what comes while the publisher itself waits for NOTIFY's lock is told as soon as that is free
+$node->append_conf('postgresql.conf', "synchronous_standby_names = 'nobody'");
+$node->reload;
+my ($no_input, $notify_output) = ('', '');
+my $notifying = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', 'BEGIN; CREATE TABLE held (); NOTIFY held; COMMIT' ],
+	'<', \$no_input, '>', \$notify_output, '2>', \$notify_output);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}), 'a commit holds the lock');
+$node->safe_psql('postgres', q{SET synchronous_commit = local; INSERT INTO booking VALUES (30, 'waiting')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity
+	WHERE backend_type = 'gymstream publisher' AND wait_event_type = 'Lock'}), 'the publisher waits for it');
+my $sent = $node->safe_psql('postgres', q{SET synchronous_commit = local; INSERT INTO booking VALUES (31, 'meanwhile');
+	SELECT pg_current_wal_lsn()});
+ok($node->poll_query_until('postgres', "SELECT decoded_lsn >= '$sent' FROM gymstream.status"), 'the decoder has sent more');
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+$start = time;
+is(join(',', map { $_->{new}{note} } $listener->take(2)), 'waiting,meanwhile', 'both are told');
+cmp_ok(time - $start, '<', 8, 'at once, without a timer');
+$notifying->finish;
+$node->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$node->reload;
+
 # synchronous_commit = off: at once too, although nobody waits for the disk
 $start = time;
 $node->safe_psql('postgres', q{SET synchronous_commit = off; INSERT INTO booking VALUES (8, 'asynchronous')});
