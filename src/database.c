@@ -12,6 +12,7 @@
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "shared.h"
@@ -115,6 +116,18 @@ database_before(Node *statement)
 	}
 }
 
+/* What a COMMIT PREPARED has committed may be a topic or the extension itself: there is no way to tell. */
+static void
+database_after_prepared(void)
+{
+	if (pg_atomic_read_u32(&shared_state->prepared_poke) == 0)
+		return;
+	shared_poke_at_commit();
+	if (shared_mine() == NULL && OidIsValid(get_extension_oid(GS_SCHEMA, true)))
+		shared_try_at_commit(MyDatabaseId);
+}
+
+/* Not for the end of a transaction, with which the statement itself may have gone. */
 static void
 database_after(Node *statement)
 {
@@ -127,11 +140,6 @@ database_after(Node *statement)
 			if (database_option(((AlterDatabaseStmt *) statement)->options, "allow_connections") != NULL)
 				shared_try_at_commit(get_database_oid(((AlterDatabaseStmt *) statement)->dbname, true));
 			break;
-		case T_TransactionStmt:
-			if (((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED &&
-				pg_atomic_read_u32(&shared_state->prepared_poke) != 0)
-				shared_poke_at_commit();
-			break;
 		default:
 			break;
 	}
@@ -143,13 +151,19 @@ database_utility(PlannedStmt *planned, const char *query, bool read_only_tree, P
 				 QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
+	bool		ends = IsA(statement, TransactionStmt) || IsA(statement, CallStmt);
+	bool		prepared = IsA(statement, TransactionStmt) &&
+		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
 
 	database_before(statement);
 	if (previous_hook)
 		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
 	else
 		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
-	database_after(statement);
+	if (prepared)
+		database_after_prepared();
+	else if (!ends)
+		database_after(statement);
 }
 
 void

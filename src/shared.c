@@ -314,7 +314,11 @@ shared_at_xact_end(XactEvent event, void *arg)
 	if (unlikely(held != NIL))
 		shared_release_holds();
 	if (unlikely(tried != NIL))
+	{
+		if (event == XACT_EVENT_PREPARE)
+			pg_atomic_write_u32(&shared_state->prepared_poke, 1);
 		shared_try_databases(commit);
+	}
 }
 
 void

@@ -80,7 +80,7 @@ typedef struct SharedState
 	LWLock	   *lock;
 	ConditionVariable changed;	/* workers have ended, or a decoder has become ready */
 	pg_atomic_uint32 generation;	/* grows whenever a place is taken or freed */
-	pg_atomic_uint32 prepared_poke; /* some prepared transaction will have to poke when it is committed */
+	pg_atomic_uint32 prepared_poke; /* a prepared transaction will have to poke, or try its database, at commit */
 	pid_t		launcher_pid;
 	Latch	   *volatile launcher_latch;
 	bool		full;			/* a database found no place */
