@@ -50,6 +50,7 @@ typedef struct Pair
 
 static Pair *pairs;
 static List *unseen = NIL;		/* OIDs of databases that nobody has looked at yet */
+static bool list_again = false; /* a place became free while somebody wanted one */
 static bool wal_level_told = false;
 
 void
@@ -57,7 +58,8 @@ launcher_init(void)
 {
 	BackgroundWorker worker;
 
-	if (!shared_is_preloaded())
+	/* pg_upgrade wants databases that nobody is connected to, and no slot but those it has seen */
+	if (!shared_is_preloaded() || IsBinaryUpgrade)
 		return;
 
 	MemSet(&worker, 0, sizeof(worker));
@@ -140,23 +142,38 @@ launcher_probe(void)
 	int			probes = 0;
 	bool		full = false;
 
+	if (list_again)
+	{
+		list_free(unseen);
+		unseen = launcher_list_databases();
+		list_again = false;
+	}
 	if (unseen == NIL)
 		return;
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < shared_max_databases; i++)
-		if (OidIsValid(shared_state->databases[i].database) && shared_state->databases[i].state == DATABASE_UNKNOWN)
+	{
+		SharedDatabase *place = &shared_state->databases[i];
+
+		/* one that waits after an error may do so for ever: the others need not; one that is absent soon makes room */
+		if (OidIsValid(place->database) &&
+			(place->state == DATABASE_ABSENT || (place->state == DATABASE_UNKNOWN && place->retry_at == 0)))
 			probes++;
+	}
 	while (unseen != NIL && probes < MAX_PROBES && !full)
 	{
-		SharedDatabase *place = shared_take(linitial_oid(unseen));
+		Oid			database = linitial_oid(unseen);
 
-		full = place == NULL;
+		full = shared_find(database) == NULL && shared_find(InvalidOid) == NULL;
 		if (full)
 			break;
-		place->wanted = true;
+		shared_take(database)->wanted = true;
 		probes++;
 		unseen = list_delete_first(unseen);
 	}
+	/* when a place becomes free they are listed again */
+	if (full && probes == 0)
+		shared_state->full = true;
 	LWLockRelease(shared_state->lock);
 
 	if (full && probes == 0)
@@ -221,6 +238,15 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 
+	/* First of all: without the queue, an earlier launcher started us, and the place is not ours to enter. */
+	memcpy(&handle, MyBgworkerEntry->bgw_extra, sizeof(handle));
+	segment = dsm_attach(handle);
+	if (segment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the queue between gymstream's workers is gone")));
+	dsm_pin_mapping(segment);
+
 	*place = &shared_state->databases[DatumGetInt32(arg)];
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	database = (*place)->database;
@@ -229,13 +255,6 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 	shared_enter(*place, role);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_OVERRIDE);
 
-	memcpy(&handle, MyBgworkerEntry->bgw_extra, sizeof(handle));
-	segment = dsm_attach(handle);
-	if (segment == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the queue between gymstream's workers is gone")));
-	dsm_pin_mapping(segment);
 	queue = dsm_segment_address(segment);
 	if (role == SHARED_PUBLISHER)
 		shm_mq_set_receiver(queue, MyProc);
@@ -379,6 +398,7 @@ launcher_free_place(SharedDatabase *place)
 		pg_atomic_read_u32(&place->preparing) == 0)
 	{
 		place->database = InvalidOid;
+		list_again = list_again || shared_state->full;
 		shared_state->full = false;
 		pg_atomic_fetch_add_u32(&shared_state->generation, 1);
 	}
@@ -419,7 +439,8 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 	{
 		launcher_free_place(place);
 		MemSet(pair, 0, sizeof(*pair));
-		return 0;
+		/* nobody else wakes us to use the place */
+		return list_again || unseen != NIL ? GetCurrentTimestamp() : 0;
 	}
 	else if (pair->retry_at > GetCurrentTimestamp())
 		return pair->retry_at;
