@@ -8,6 +8,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -16,6 +17,7 @@
 #include "json.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "rollup.h"
 #include "topic.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -49,6 +51,7 @@ typedef struct ReadbackSet
 {
 	TupleDesc	desc;			/* of the partials */
 	int			nkeys;
+	AttrNumber *columns;		/* of the view, which show the keys */
 	bool	   *null_keys;
 	int		   *members;		/* indexes of groups */
 	int			nmembers;
@@ -64,9 +67,36 @@ readback_set(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* The view's columns that show the keys: either may have been renamed. NULL when there is no such rollup. */
+static AttrNumber *
+readback_columns(Oid rollup, int nkeys)
+{
+	AttrNumber *columns = palloc(sizeof(AttrNumber) * Max(nkeys, 1));
+	RollupRelations relations;
+	ListCell   *cell;
+	int			n = 0;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, rollup, &relations))
+		return NULL;
+	foreach(cell, rollup_shape(&relations)->keys)
+	{
+		TargetEntry *key = lfirst(cell);
+
+		if (key->resjunk)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot find the rows of groups in rollup \"%s\"", get_rel_name(rollup)),
+					 errdetail("It does not show all the columns that it groups by.")));
+		if (n == nkeys)
+			return NULL;
+		columns[n++] = key->resno;
+	}
+	return n == nkeys ? columns : NULL;
+}
+
 /* "v.key OPERATOR(schema.=) k.kn": equality as GROUP BY has it */
 static void
-readback_append_equal(StringInfo sql, Form_pg_attribute key, int number)
+readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column, int number)
 {
 	Oid			operator = lookup_type_cache(key->atttypid, TYPECACHE_EQ_OPR)->eq_opr;
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
@@ -75,7 +105,7 @@ readback_append_equal(StringInfo sql, Form_pg_attribute key, int number)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "type %u has no equality operator", key->atttypid);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(sql, "v.%s OPERATOR(%s.%s) k.k%d", quote_identifier(NameStr(key->attname)),
+	appendStringInfo(sql, "v.%s OPERATOR(%s.%s) k.k%d", column,
 					 quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname), number);
 	ReleaseSysCache(tuple);
 }
@@ -98,18 +128,19 @@ readback_query(Oid rollup, ReadbackSet *set)
 	for (int i = 0; i < set->nkeys; i++)
 	{
 		Form_pg_attribute key = TupleDescAttr(set->desc, i);
+		const char *column = quote_identifier(get_attname(rollup, set->columns[i], false));
 
 		appendStringInfoString(&where, i == 0 ? " WHERE " : " AND ");
 		if (set->null_keys[i])
 		{
-			appendStringInfo(&where, "v.%s IS NULL", quote_identifier(NameStr(key->attname)));
+			appendStringInfo(&where, "v.%s IS NULL", column);
 			continue;
 		}
 		set->types[set->ntypes] = get_array_type(key->atttypid);
 		set->ntypes++;
 		appendStringInfo(&from, "%spg_catalog.unnest($%d)", set->ntypes > 1 ? ", " : "", set->ntypes);
 		appendStringInfo(&names, "k%d, ", set->ntypes);
-		readback_append_equal(&where, key, set->ntypes);
+		readback_append_equal(&where, key, column, set->ntypes);
 	}
 	if (set->ntypes == 0)
 		return psprintf("SELECT 1::pg_catalog.int8, v.* FROM %s v%s", view, where.data);
@@ -294,8 +325,9 @@ readback_as_owner(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups,
 	/* before the first lock */
 	readback_set("lock_timeout", LOCK_TIMEOUT);
 	view = try_relation_open(rollup, AccessShareLock);
+	set.columns = view != NULL ? readback_columns(rollup, nkeys) : NULL;
 	state = event_relation_by_oid(partials);
-	if (view == NULL || state == NULL || state->subject != rollup)
+	if (set.columns == NULL || state == NULL || state->subject != rollup)
 	{
 		if (view != NULL)
 			relation_close(view, AccessShareLock);

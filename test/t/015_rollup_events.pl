@@ -109,6 +109,20 @@ $node->safe_psql('postgres', 'ALTER VIEW by_class RENAME TO "By Class"');
 insert(q{(1, 'mon', 'booked', 1, 1)});
 ($event) = $listener->take(1);
 is_deeply([ $event->{topic}, $event->{row}{attendance} ], [ 'public."By Class"', 1 ], 'a renamed rollup keeps its channel');
+$node->safe_psql('postgres', 'ALTER VIEW "By Class" RENAME COLUMN class_id TO "Class"');
+insert(q{(1, 'mon', 'booked', 1, 1)});
+is_deeply([ map { [ $_->{row}{Class}, $_->{row}{attendance} ] } $listener->take(1) ], [ [ 1, 2 ] ], 'a renamed column too is read back');
+
+# a rollup that does not show its key: nobody can tell which row is the group's
+$node->safe_psql('postgres', q{SELECT gymstream.create_rollup('hidden', 'SELECT count(*) AS n FROM booking GROUP BY class_id');
+	SELECT gymstream.create_topic('hidden', 'row')});
+my $hidden = GymstreamListener->new($node, 'postgres', 'gymstream:public.hidden');
+insert(q{(1, 'mon', 'booked', 1, 1)});
+($event) = $hidden->take(1);
+is_deeply([ $event->{delta}{'count(*)'}, exists $event->{row} ], [ 1, '' ], 'a rollup without its key: an event without a row');
+$hidden->close;
+$node->safe_psql('postgres', 'DROP VIEW hidden');
+$listener->take(1);
 
 # a lock on the rollup alone does not hold up what else is published for long
 $node->safe_psql('postgres', q{CREATE TABLE other (id int); SELECT gymstream.create_topic('other', 'row')});
