@@ -296,9 +296,6 @@ main(int argc, char **argv)
 	board_stop_traffic(&board);
 	screen_stop();
 
-	/* whoever stops the demo as a whole may do so by two signals; one that comes later ends the waiting below */
-	loop_go_on();
-	loop_wait(NULL, 0, loop_now() + SECOND / 5);
 	loop_go_on();
 	proved = proof_print(&board);
 	listener_stop(&board.listener);

@@ -10,7 +10,10 @@
 
 #define DRAIN_MOST		INT64CONST(10000000)	/* to wait for the last events, in microseconds */
 #define DRAIN_LOOK		INT64CONST(100000)	/* between two looks at the rollups */
+#define QUIET_LOOK		INT64CONST(20000)	/* between two looks for the traffic's server processes */
 
+static const char writers_query[] =
+"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench' AND datname = current_database()";
 static const char verify_query[] =
 "SELECT name, (SELECT count(*) FROM gymstream.verify_rollup(name::regclass))"
 " FROM (VALUES ('class_attendance'), ('gym_day_revenue'), ('gym_sales')) AS rollup (name)";
@@ -27,6 +30,24 @@ proof_number(Board *board, const char *sql, int64 *number, PQExpBuffer error)
 	*number = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);
 	return true;
+}
+
+/* The traffic was told to stop, but a server process still ends the statement that it is at. */
+static bool
+proof_quiet(Board *board, PQExpBuffer error)
+{
+	int64		most = loop_now() + DRAIN_MOST;
+	int64		writers;
+
+	while (proof_number(board, writers_query, &writers, error))
+	{
+		if (writers == 0 || loop_now() > most)
+			return true;
+		/* whoever stops the demo as a whole may do so by two signals; the second is not to cut this short */
+		loop_go_on();
+		loop_wait(NULL, 0, loop_now() + QUIET_LOOK);
+	}
+	return false;
 }
 
 /*
@@ -90,8 +111,9 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 	bool		fine;
 	bool		same;
 
-	if (!proof_number(board, "SELECT count(*) FROM booking", &bookings, error))
+	if (!proof_quiet(board, error) || !proof_number(board, "SELECT count(*) FROM booking", &bookings, error))
 		return false;
+	loop_go_on();
 	made = bookings - board->bookings_before;
 	same = proof_drain(board, made, error);
 	if (error->len > 0 || !proof_number(board, overbooked_query, &overbooked, error))

@@ -225,6 +225,13 @@ CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS 'publish the changes of a table or rollup no longer';
 GRANT EXECUTE ON FUNCTION gymstream.drop_topic(regclass) TO PUBLIC;
 
+CREATE FUNCTION gymstream.topics_changed() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topics_changed';
+COMMENT ON FUNCTION gymstream.topics_changed() IS 'tells the workers of topics that a restored dump brings';
+CREATE TRIGGER topics_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON gymstream.topic
+	FOR EACH STATEMENT EXECUTE FUNCTION gymstream.topics_changed();
+COMMENT ON TRIGGER topics_changed ON gymstream.topic IS 'tells the workers of topics that a restored dump brings';
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Status of the current database. Anyone may read it.
 ------------------------------------------------------------------------------------------------------------------------

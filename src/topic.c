@@ -15,6 +15,7 @@
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "shared.h"
@@ -30,6 +31,7 @@
 
 PG_FUNCTION_INFO_V1(gs_create_topic);
 PG_FUNCTION_INFO_V1(gs_drop_topic);
+PG_FUNCTION_INFO_V1(gs_topics_changed);
 
 /* ---- look-up ---- */
 
@@ -334,4 +336,16 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" has no topic", get_rel_name(relid))));
 	PG_RETURN_VOID();
+}
+
+/* topics_changed(): trigger on gymstream.topic, which only a restored dump writes by SQL. Wakes the workers. */
+Datum
+gs_topics_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "gymstream.topics_changed")));
+	shared_poke_at_commit();
+	return PointerGetDatum(NULL);
 }

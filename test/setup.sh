@@ -183,11 +183,12 @@ server_start() { # DIR [LINE...]
 	local dir=$1 bin; shift
 	bin=$(pg_bin)
 	if [ ! -e "$dir/data" ]; then
-		as_server "$bin/initdb" --no-sync -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$dir/data" >"$dir/initdb.log" 2>&1 ||
+		(cd "$dir" && as_server "$bin/initdb" --no-sync -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$dir/data") \
+			>"$dir/initdb.log" 2>&1 ||
 			{ cat "$dir/initdb.log" >&2; die "initdb failed"; }
 		{ server_conf; printf "%s = '%s'\n" listen_addresses '' unix_socket_directories "$dir"; [ $# -eq 0 ] || printf '%s\n' "$@"; } >>"$dir/data/postgresql.conf"
 	fi
-	as_server "$bin/pg_ctl" -s -w -t 60 -D "$dir/data" -l "$dir/server.log" start ||
+	(cd "$dir" && as_server "$bin/pg_ctl" -s -w -t 60 -D "$dir/data" -l "$dir/server.log" start) ||
 		{ tail -n 20 "$dir/server.log" >&2; die "the server did not start"; }
 	export PGHOST=$dir PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 }
@@ -196,6 +197,6 @@ server_stop() { # DIR
 	local bin
 	[ -s "$1/data/postmaster.pid" ] || return 0
 	bin=$(pg_bin)
-	as_server "$bin/pg_ctl" -s -w -t 60 -m fast -D "$1/data" stop ||
-		as_server "$bin/pg_ctl" -s -w -t 60 -m immediate -D "$1/data" stop || true
+	(cd "$1" && as_server "$bin/pg_ctl" -s -w -t 60 -m fast -D "$1/data" stop) ||
+		(cd "$1" && as_server "$bin/pg_ctl" -s -w -t 60 -m immediate -D "$1/data" stop) || true
 }

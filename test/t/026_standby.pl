@@ -1,0 +1,43 @@
+# A standby: rollups can be read there, and once it is promoted its own workers publish.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamListener;
+use GymstreamTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = start_gymstream('primary', 'fsync = off', "wal_log_hints = on");
+$primary->safe_psql('postgres', q{
+	CREATE TABLE booking (id int PRIMARY KEY, class_id int);
+	SELECT gymstream.create_rollup('by_class', 'SELECT class_id, count(*) AS n FROM booking GROUP BY class_id');
+	SELECT gymstream.create_topic('by_class', notify => 'row');
+	INSERT INTO booking SELECT i, i % 3 FROM generate_series(1, 30) i});
+$primary->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'backup', has_streaming => 1);
+$standby->start;
+
+$primary->safe_psql('postgres', 'DELETE FROM booking WHERE id <= 15');
+$primary->wait_for_catchup($standby);
+is($standby->safe_psql('postgres', 'SELECT * FROM by_class ORDER BY class_id'), "0|5\n1|5\n2|5", 'a standby shows the rollup');
+is($standby->safe_psql('postgres', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'exact');
+is($standby->safe_psql('postgres', 'SELECT launcher_pid IS NULL AND decoder_pid IS NULL FROM gymstream.status'), 't',
+	'and has no workers');
+
+$primary->stop;
+$standby->promote;
+ok($standby->poll_query_until('postgres', 'SELECT decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
+	'promoted, it has');
+my $listener = GymstreamListener->new($standby, 'postgres', 'gymstream:public.by_class');
+$standby->safe_psql('postgres', 'INSERT INTO booking VALUES (100, 1)');
+is(($listener->take(1))[0]{row}{n}, 6, 'which tell listeners');
+is($standby->safe_psql('postgres', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'and the rollup goes on exact');
+
+$listener->close;
+$standby->stop;
+done_testing();
