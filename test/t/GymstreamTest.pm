@@ -42,7 +42,8 @@ sub differences
 		'SELECT r.rollup, v.* FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v ORDER BY 1, 2, 3');
 }
 
-# Poll a condition; false after the time that a broken test may take.
+# Poll a condition; false after the time that a broken test may take. A condition that dies is not met yet: a psql that
+# cannot connect while the server restarts may end before it has read what it is given.
 sub wait_until
 {
 	my ($condition) = @_;
@@ -50,9 +51,10 @@ sub wait_until
 
 	while (time < $end)
 	{
-		return 1 if $condition->();
+		return 1 if eval { $condition->() };
 		sleep 0.02;
 	}
+	Test::More::diag($@) if $@;
 	return 0;
 }
 
