@@ -58,4 +58,14 @@ sub wait_until
 	return 0;
 }
 
+# The same for polls by SQL.
+{
+	no warnings 'redefine';
+	my $poll = \&PostgreSQL::Test::Cluster::poll_query_until;
+	*PostgreSQL::Test::Cluster::poll_query_until = sub {
+		my @arguments = @_;
+		return wait_until(sub { $poll->(@arguments) });
+	};
+}
+
 1;
