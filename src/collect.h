@@ -1,17 +1,17 @@
 /*
- * collect.h: the shape of the triggers on a source. Their functions are called from SQL only:
- *
- *   gymstream.collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
- *   gymstream.flush(partials)                                          in the WHEN of a statement trigger
- *   gymstream.truncated(partials)                                      in the WHEN of a TRUNCATE trigger
- *   gymstream.flush_pending()                                          the function of each of these triggers
+ * collect.h: from a changed row of a source to pending deltas.
  */
 #ifndef GS_COLLECT_H
 #define GS_COLLECT_H
 
 #include "gymstream.h"
 
-/* The most columns of a source that a rollup can use: collect takes each twice, beside two arguments more. */
-#define COLLECT_MAX_COLUMNS ((FUNC_MAX_ARGS - 2) / 2)
+#include "rollup.h"
+
+/*
+ * Add to the rollup's pending deltas what a change of its source means: the row in rollup->old_row was taken away, or
+ * none when had_old is false, and the one in rollup->new_row was added. Runs functions of the query as the rollup's owner.
+ */
+extern void collect_change(Rollup *rollup, bool had_old, bool has_new);
 
 #endif							/* GS_COLLECT_H */

@@ -28,7 +28,7 @@
 #include "utils/regproc.h"
 #include "utils/typcache.h"
 
-#include "collect.h"
+#include "when.h"
 
 /* An error's place in the query becomes an internal one: the statement itself is the call of create_rollup. */
 static void
@@ -400,8 +400,8 @@ check_keys_and_outputs(const Query *query)
 	pull_varattnos((Node *) query->targetList, source, &used);
 	pull_varattnos(query->havingQual, source, &used);
 	pull_varattnos(query->jointree->quals, source, &used);
-	if (bms_num_members(used) > COLLECT_MAX_COLUMNS)
-		refuse(NULL, psprintf("more than %d columns of its source", COLLECT_MAX_COLUMNS), NULL);
+	if (bms_num_members(used) > WHEN_MAX_COLUMNS)
+		refuse(NULL, psprintf("more than %d columns of its source", WHEN_MAX_COLUMNS), NULL);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "database.h"
 #include "launcher.h"
 #include "pending.h"
+#include "ready.h"
 #include "rollup.h"
 #include "shared.h"
 #include "utils/guc.h"
@@ -22,6 +23,7 @@ _PG_init(void)
 	shared_init();
 	rollup_init();
 	pending_init();
+	ready_init();
 	launcher_init();
 	database_init();
 	if (shared_is_preloaded())

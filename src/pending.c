@@ -280,6 +280,14 @@ in_top_level(void)
 	return top != NULL && top->subid == GetCurrentSubTransactionId();
 }
 
+bool
+pending_is_dirty(Oid partials)
+{
+	PendingRollup *pending = in_top_level() ? level_find(top, partials) : NULL;
+
+	return pending && pending->dirty;
+}
+
 void
 pending_flush(Oid partials)
 {

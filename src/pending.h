@@ -45,6 +45,9 @@ extern ItemPointer pending_own_partial(PendingRollup *pending, PendingGroup *gro
 /* The partials are stored in this file: what is known of another one is void. */
 extern void pending_storage(PendingRollup *pending, GsRelFile file);
 
+/* Whether the current subtransaction has anything of the rollup pending. */
+extern bool pending_is_dirty(Oid partials);
+
 /* Apply what the current subtransaction has pending, of one rollup or of all. */
 extern void pending_flush(Oid partials);
 extern void pending_flush_all(void);

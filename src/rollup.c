@@ -186,7 +186,8 @@ compile_columns(Rollup *rollup, const RollupShape *shape)
 		rollup->columns[rollup->ncolumns++] = attnum;
 		TupleDescCopyEntry(row, rollup->ncolumns, desc, attnum);
 	}
-	rollup->row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
+	rollup->old_row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
+	rollup->new_row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
 	table_close(source, AccessShareLock);
 }
 

@@ -50,7 +50,8 @@ typedef struct Rollup
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
 	AttrNumber *columns;
-	TupleTableSlot *row;		/* one row of them, virtual */
+	TupleTableSlot *old_row;	/* rows of them, virtual */
+	TupleTableSlot *new_row;
 	ExprContext *econtext;
 	bool		calls_functions;	/* that are not the server's own: they run as the owner */
 

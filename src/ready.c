@@ -1,0 +1,295 @@
+/*
+ * ready.c: takes the result relations of a statement that starts, and gives the executor the WHEN conditions of
+ * rollups' triggers ready-made.
+ *
+ * The executor reads a condition from its text anew in each statement, at the first row: for a statement of one row that
+ * is more work than all that a rollup does. Here it is read once in a backend, checked to be what create_rollup writes,
+ * and put in its place when a statement starts, as an expression that takes the columns from the rows and calls no SQL
+ * function. What is not known here, or not in that form, or not under ExecutorStart (COPY, a partition that a row is
+ * routed to, the statement for which the library is loaded), goes the long way with the same outcome: see when.c.
+ */
+#include "ready.h"
+
+#include "gymstream.h"
+
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "catalog.h"
+#include "pending.h"
+#include "when.h"
+
+/* One trigger of a table. */
+typedef struct ReadyTrigger
+{
+	int			index;			/* among the table's triggers */
+	Oid			trigger;
+	Oid			partials;
+	bool		flushes;		/* a call of gymstream.flush; else of collect */
+	bool		has_old;
+	bool		has_new;
+} ReadyTrigger;
+
+typedef struct ReadyTable
+{
+	Oid			table;			/* hash key */
+	bool		valid;
+	int			ntriggers;
+	ReadyTrigger *triggers;
+} ReadyTable;
+
+static HTAB *tables = NULL;
+static uint64 invalidations = 0;
+static ExecutorStart_hook_type next_start = NULL;
+
+/*
+ * Reading a condition
+ */
+static FuncExpr *
+condition_call(const Trigger *trigger)
+{
+	Node	   *condition = stringToNode(trigger->tgqual);
+
+	ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
+	ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
+	return IsA(condition, FuncExpr) ? (FuncExpr *) condition : NULL;
+}
+
+static bool
+calls(const FuncExpr *call, const char *name)
+{
+	char	   *function = get_func_name(call->funcid);
+
+	return get_func_namespace(call->funcid) == catalog_schema() && function && strcmp(function, name) == 0;
+}
+
+static bool
+read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
+{
+	FuncExpr   *call = condition_call(trigger);
+	Const	   *partials = call && call->args != NIL ? linitial(call->args) : NULL;
+	Rollup	   *rollup;
+	int		   *old_columns,
+			   *new_columns;
+	bool		understood;
+
+	if (partials == NULL || !IsA(partials, Const) || partials->constisnull || call->funcvariadic)
+		return false;
+	ready->trigger = trigger->tgoid;
+	ready->partials = DatumGetObjectId(partials->constvalue);
+	ready->flushes = calls(call, "flush");
+	if (ready->flushes)
+		return true;
+	if (!calls(call, "collect") || list_length(call->args) < 2)
+		return false;
+	rollup = rollup_acquire(ready->partials);
+	understood = rollup->source == table && when_arguments(rollup, call, &old_columns, &new_columns);
+	if (understood)
+	{
+		ready->has_old = old_columns != NULL;
+		ready->has_new = new_columns != NULL;
+	}
+	rollup_release(rollup);
+	return understood;
+}
+
+/* Only a trigger with a function of ours can be a rollup's. */
+static bool
+is_ours(const Trigger *trigger)
+{
+	return trigger->tgqual && !TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+		get_func_namespace(trigger->tgfoid) == catalog_schema();
+}
+
+static void
+read_table(Relation relation, const TriggerDesc *description, ReadyTable *table)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "gymstream conditions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ReadyTrigger *triggers = palloc0(description->numtriggers * sizeof(ReadyTrigger));
+	uint64		before = invalidations;
+	int			n = 0;
+
+	for (int i = 0; i < description->numtriggers; i++)
+		if (is_ours(&description->triggers[i]) &&
+			read_condition(RelationGetRelid(relation), &description->triggers[i], &triggers[n]))
+			triggers[n++].index = i;
+	if (table->triggers)
+		pfree(table->triggers);
+	table->triggers = NULL;
+	table->ntriggers = n;
+	if (n > 0)
+	{
+		table->triggers = MemoryContextAlloc(CacheMemoryContext, n * sizeof(ReadyTrigger));
+		memcpy(table->triggers, triggers, n * sizeof(ReadyTrigger));
+	}
+	table->valid = before == invalidations;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+static ReadyTable *
+find_table(Relation relation, const TriggerDesc *description)
+{
+	Oid			oid = RelationGetRelid(relation);
+	ReadyTable *table;
+	bool		found;
+
+	if (tables == NULL)
+	{
+		HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(ReadyTable)};
+
+		tables = hash_create("gymstream sources", 64, &info, HASH_ELEM | HASH_BLOBS);
+	}
+	table = hash_search(tables, &oid, HASH_ENTER, &found);
+	if (!found)
+	{
+		table->valid = false;
+		table->ntriggers = 0;
+		table->triggers = NULL;
+	}
+	if (!table->valid)
+		read_table(relation, description, table);
+	return table;
+}
+
+static void
+invalidate_table(Datum arg, Oid relid)
+{
+	ReadyTable *table;
+	HASH_SEQ_STATUS status;
+
+	invalidations++;
+	if (tables == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		table = hash_search(tables, &relid, HASH_FIND, NULL);
+		if (table)
+			table->valid = false;
+		return;
+	}
+	hash_seq_init(&status, tables);
+	while ((table = hash_seq_search(&status)) != NULL)
+		table->valid = false;
+}
+
+/*
+ * The expressions
+ */
+static void
+load_row(TupleTableSlot *row, TupleTableSlot *from, const Rollup *rollup)
+{
+	ExecClearTuple(row);
+	if (rollup->ncolumns > 0)
+		slot_getsomeattrs(from, rollup->columns[rollup->ncolumns - 1]);
+	for (int i = 0; i < rollup->ncolumns; i++)
+	{
+		row->tts_values[i] = from->tts_values[rollup->columns[i] - 1];
+		row->tts_isnull[i] = from->tts_isnull[rollup->columns[i] - 1];
+	}
+	ExecStoreVirtualTuple(row);
+}
+
+static Datum
+evaluate_collect(ExprState *state, ExprContext *econtext, bool *isnull)
+{
+	WhenCall   *call = state->evalfunc_private;
+
+	if (call->has_old)
+		load_row(call->rollup->old_row, econtext->ecxt_innertuple, call->rollup);
+	if (call->has_new)
+		load_row(call->rollup->new_row, econtext->ecxt_outertuple, call->rollup);
+	*isnull = false;
+	return BoolGetDatum(when_collect(call));
+}
+
+static Datum
+evaluate_flush(ExprState *state, ExprContext *econtext, bool *isnull)
+{
+	pending_flush(((ReadyTrigger *) state->evalfunc_private)->partials);
+	*isnull = false;
+	return BoolGetDatum(false);
+}
+
+static ExprState *
+make_expression(const ReadyTrigger *ready)
+{
+	ExprState  *state = makeNode(ExprState);
+	WhenCall   *call;
+
+	state->flags = EEO_FLAG_IS_QUAL;
+	if (ready->flushes)
+	{
+		ReadyTrigger *copy = palloc(sizeof(ReadyTrigger));
+
+		*copy = *ready;
+		state->evalfunc = evaluate_flush;
+		state->evalfunc_private = copy;
+		return state;
+	}
+	call = palloc(sizeof(WhenCall));
+	call->rollup = rollup_acquire(ready->partials);
+	rollup_release_with(call->rollup, CurrentMemoryContext);
+	call->has_old = ready->has_old;
+	call->has_new = ready->has_new;
+	call->needs_event = when_needs_event(call->rollup);
+	state->evalfunc = evaluate_collect;
+	state->evalfunc_private = call;
+	return state;
+}
+
+/*
+ * The hook
+ */
+static void
+make_ready(EState *estate, ResultRelInfo *relation)
+{
+	MemoryContext old;
+	ReadyTable *table;
+
+	if (relation->ri_TrigDesc == NULL || relation->ri_TrigWhenExprs == NULL)
+		return;
+	table = find_table(relation->ri_RelationDesc, relation->ri_TrigDesc);
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+	for (int i = 0; i < table->ntriggers; i++)
+	{
+		ReadyTrigger *ready = &table->triggers[i];
+
+		if (ready->index < relation->ri_TrigDesc->numtriggers &&
+			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)
+			relation->ri_TrigWhenExprs[ready->index] = make_expression(ready);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+ready_start(QueryDesc *query, int flags)
+{
+	ListCell   *cell;
+
+	if (next_start)
+		next_start(query, flags);
+	else
+		standard_ExecutorStart(query, flags);
+	if (!(flags & EXEC_FLAG_EXPLAIN_ONLY))
+		foreach(cell, query->estate->es_opened_result_relations)
+			make_ready(query->estate, lfirst(cell));
+}
+
+void
+ready_init(void)
+{
+	CacheRegisterRelcacheCallback(invalidate_table, (Datum) 0);
+	next_start = ExecutorStart_hook;
+	ExecutorStart_hook = ready_start;
+}
