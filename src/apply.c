@@ -40,12 +40,15 @@ typedef struct Apply
 	PendingRollup *pending;
 	Rollup	   *rollup;
 	Relation	partials;
-	List	   *indexes;		/* all of them, open */
+	bool		indexes_open;
+	List	   *indexes;		/* all of them */
 	Relation	search;			/* the one on the keys; NULL: there is none, scan the table */
+	IndexFetchTableData *fetch; /* follows hints */
 	IndexScanDesc index_scan;
 	TableScanDesc table_scan;
 	TupleTableSlot *candidate;
 	TupleTableSlot *held;		/* the partial that takes the delta */
+	ItemPointerData root;		/* of its HOT chain, where known */
 	TupleTableSlot *folded;		/* one that is folded into it */
 	TupleTableSlot *out;		/* the row that is written */
 	Datum	   *delta;			/* state values of the group at hand */
@@ -71,20 +74,17 @@ index_is_on_keys(Relation index, int nkeys)
 	return true;
 }
 
+/* Only when they are needed: most deltas go where a hint says, in a HOT update. */
 static void
-apply_open(Apply *apply, PendingRollup *pending)
+open_indexes(Apply *apply)
 {
+	MemoryContext old;
 	ListCell   *cell;
-	List	   *indexes;
 
-	memset(apply, 0, sizeof(*apply));
-	apply->pending = pending;
-	apply->context = CurrentMemoryContext;
-	apply->rollup = pending->rollup;
-	apply->partials = table_open(apply->rollup->partials, RowExclusiveLock);
-	rollup_check_partials(apply->rollup, apply->partials);
-	indexes = RelationGetIndexList(apply->partials);
-	foreach(cell, indexes)
+	if (apply->indexes_open)
+		return;
+	old = MemoryContextSwitchTo(apply->context);
+	foreach(cell, RelationGetIndexList(apply->partials))
 	{
 		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
 
@@ -92,9 +92,21 @@ apply_open(Apply *apply, PendingRollup *pending)
 		if (apply->search == NULL && index_is_on_keys(index, apply->rollup->nkeys))
 			apply->search = index;
 	}
+	apply->indexes_open = true;
+	MemoryContextSwitchTo(old);
+}
+
+static void
+apply_open(Apply *apply, PendingRollup *pending)
+{
+	memset(apply, 0, sizeof(*apply));
+	apply->pending = pending;
+	apply->context = CurrentMemoryContext;
+	apply->rollup = pending->rollup;
+	apply->partials = table_open(apply->rollup->partials, RowExclusiveLock);
+	rollup_check_partials(apply->rollup, apply->partials);
 	apply->candidate = table_slot_create(apply->partials, NULL);
 	apply->held = table_slot_create(apply->partials, NULL);
-	apply->folded = table_slot_create(apply->partials, NULL);
 	apply->out = MakeSingleTupleTableSlot(RelationGetDescr(apply->partials), &TTSOpsVirtual);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
 	apply->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
@@ -107,13 +119,16 @@ apply_close(Apply *apply)
 {
 	ListCell   *cell;
 
+	if (apply->fetch)
+		table_index_fetch_end(apply->fetch);
 	if (apply->index_scan)
 		index_endscan(apply->index_scan);
 	if (apply->table_scan)
 		table_endscan(apply->table_scan);
 	ExecDropSingleTupleTableSlot(apply->candidate);
 	ExecDropSingleTupleTableSlot(apply->held);
-	ExecDropSingleTupleTableSlot(apply->folded);
+	if (apply->folded)
+		ExecDropSingleTupleTableSlot(apply->folded);
 	ExecDropSingleTupleTableSlot(apply->out);
 	foreach(cell, apply->indexes)
 		index_close(lfirst(cell), NoLock);
@@ -130,6 +145,7 @@ search_start(Apply *apply, const PendingGroup *group)
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	MemoryContext old = MemoryContextSwitchTo(apply->context);
 
+	open_indexes(apply);
 	if (apply->search == NULL)
 	{
 		if (apply->table_scan == NULL)
@@ -167,15 +183,37 @@ keys_match(Apply *apply, const PendingGroup *group)
 	return true;
 }
 
+/* As index_getnext_slot does, but says where the HOT chain begins. */
+static bool
+search_index(Apply *apply, ItemPointer root)
+{
+	IndexScanDesc scan = apply->index_scan;
+
+	for (;;)
+	{
+		if (!scan->xs_heap_continue)
+		{
+			ItemPointer tid = index_getnext_tid(scan, ForwardScanDirection);
+
+			if (tid == NULL)
+				return false;
+			*root = *tid;
+		}
+		if (index_fetch_heap(scan, apply->candidate))
+			return true;
+	}
+}
+
 /* The next partial of the group into the candidate slot. */
 static bool
-search_next(Apply *apply, const PendingGroup *group)
+search_next(Apply *apply, const PendingGroup *group, ItemPointer root)
 {
 	MemoryContext old = MemoryContextSwitchTo(apply->context);
 	bool		found;
 
+	ItemPointerSetInvalid(root);
 	if (apply->search)
-		found = index_getnext_slot(apply->index_scan, ForwardScanDirection, apply->candidate);
+		found = search_index(apply, root);
 	else
 		do
 			found = table_scan_getnextslot(apply->table_scan, ForwardScanDirection, apply->candidate);
@@ -238,20 +276,58 @@ take_own(Apply *apply, PendingGroup *group)
 		is_own(apply->held);
 }
 
+/* The partial that this backend has found before. */
+static bool
+take_hinted(Apply *apply, PendingGroup *group)
+{
+	ItemPointerData tid;
+	bool		again = false;
+
+	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, &tid))
+		return false;
+	apply->root = tid;
+	if (apply->fetch == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(apply->context);
+
+		apply->fetch = table_index_fetch_begin(apply->partials);
+		MemoryContextSwitchTo(old);
+	}
+	return table_index_fetch_tuple(apply->fetch, &tid, SnapshotSelf, apply->candidate, &again, NULL) &&
+		keys_match(apply, group) && take_candidate(apply, apply->held);
+}
+
+static TupleTableSlot *
+folded_slot(Apply *apply)
+{
+	if (apply->folded == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(apply->context);
+
+		apply->folded = table_slot_create(apply->partials, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	return apply->folded;
+}
+
 /* A free partial into held, and if another one is free close by, that into folded. */
 static bool
 take_free(Apply *apply, PendingGroup *group, bool *fold)
 {
+	ItemPointerData root;
 	bool		found = false;
 	int			looks = 0;
 
 	*fold = false;
 	search_start(apply, group);
-	while (looks < FOLD_LOOKS && search_next(apply, group))
+	while (looks < FOLD_LOOKS && search_next(apply, group, &root))
 	{
 		if (!found)
+		{
 			found = take_candidate(apply, apply->held);
-		else if (take_candidate(apply, apply->folded))
+			apply->root = root;
+		}
+		else if (take_candidate(apply, folded_slot(apply)))
 		{
 			*fold = true;
 			break;
@@ -270,6 +346,7 @@ write_indexes(Apply *apply)
 {
 	ListCell   *cell;
 
+	open_indexes(apply);
 	foreach(cell, apply->indexes)
 	{
 		Relation	index = lfirst(cell);
@@ -305,6 +382,7 @@ write_new(Apply *apply, PendingGroup *group)
 	table_tuple_insert(apply->partials, out, GetCurrentCommandId(true), 0, NULL);
 	write_indexes(apply);
 	group->own = out->tts_tid;
+	apply->root = out->tts_tid;
 }
 
 static void
@@ -321,7 +399,10 @@ write_update(Apply *apply, PendingGroup *group)
 	if (result != TM_Ok)
 		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
 	if (gs_update_indexes_needed(indexes))
+	{
 		write_indexes(apply);
+		apply->root = apply->out->tts_tid;
+	}
 	group->own = apply->out->tts_tid;
 }
 
@@ -446,13 +527,18 @@ apply_group(Apply *apply, PendingGroup *group)
 	if (!group_changed(apply->rollup, group))
 		return;
 	form_delta(apply, group);
-	if (!((take_own(apply, group) || take_free(apply, group, &fold)) && write_held(apply, group, fold)))
+	ItemPointerSetInvalid(&apply->root);
+	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &fold)) &&
+		  write_held(apply, group, fold)))
 		write_new(apply, group);
+	if (ItemPointerIsValid(&apply->root))
+		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root);
 	if (apply->logged)
 		log_delta(apply, group);
 	ExecClearTuple(apply->candidate);
 	ExecClearTuple(apply->held);
-	ExecClearTuple(apply->folded);
+	if (apply->folded)
+		ExecClearTuple(apply->folded);
 }
 
 static void

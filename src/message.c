@@ -35,9 +35,10 @@ typedef struct MessageHeader
 static bool
 slot_wants(void)
 {
-	char		own[NAMEDATALEN];
+	static char own[NAMEDATALEN] = "";
 
-	snprintf(own, sizeof(own), "gymstream_%u", MyDatabaseId);
+	if (own[0] == '\0')
+		snprintf(own, sizeof(own), GS_SLOT_NAME, MyDatabaseId);
 	for (int i = 0; i < max_replication_slots; i++)
 	{
 		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];

@@ -34,6 +34,7 @@ typedef struct ReadyTrigger
 	int			index;			/* among the table's triggers */
 	Oid			trigger;
 	Oid			partials;
+	int16		events;			/* TRIGGER_TYPE_... */
 	bool		flushes;		/* a call of gymstream.flush; else of collect */
 	bool		has_old;
 	bool		has_new;
@@ -85,6 +86,7 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 	if (partials == NULL || !IsA(partials, Const) || partials->constisnull || call->funcvariadic)
 		return false;
 	ready->trigger = trigger->tgoid;
+	ready->events = trigger->tgtype;
 	ready->partials = DatumGetObjectId(partials->constvalue);
 	ready->flushes = calls(call, "flush");
 	if (ready->flushes)
@@ -252,7 +254,7 @@ make_expression(const ReadyTrigger *ready)
  * The hook
  */
 static void
-make_ready(EState *estate, ResultRelInfo *relation)
+make_ready(EState *estate, ResultRelInfo *relation, int16 events)
 {
 	MemoryContext old;
 	ReadyTable *table;
@@ -265,11 +267,32 @@ make_ready(EState *estate, ResultRelInfo *relation)
 	{
 		ReadyTrigger *ready = &table->triggers[i];
 
-		if (ready->index < relation->ri_TrigDesc->numtriggers &&
+		if ((ready->events & events) && ready->index < relation->ri_TrigDesc->numtriggers &&
 			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)
 			relation->ri_TrigWhenExprs[ready->index] = make_expression(ready);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+/* What the statement can do. A condition that is not made ready for it would be read where it is needed. */
+static int16
+statement_events(const PlannedStmt *statement)
+{
+	const ModifyTable *plan = (const ModifyTable *) statement->planTree;
+
+	if (!statement->hasModifyingCTE && IsA(plan, ModifyTable) && plan->onConflictAction != ONCONFLICT_UPDATE)
+		switch (plan->operation)
+		{
+			case CMD_INSERT:
+				return TRIGGER_TYPE_INSERT;
+			case CMD_UPDATE:
+				return TRIGGER_TYPE_UPDATE;
+			case CMD_DELETE:
+				return TRIGGER_TYPE_DELETE;
+			default:
+				break;
+		}
+	return TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE;
 }
 
 static void
@@ -283,7 +306,7 @@ ready_start(QueryDesc *query, int flags)
 		standard_ExecutorStart(query, flags);
 	if (!(flags & EXEC_FLAG_EXPLAIN_ONLY))
 		foreach(cell, query->estate->es_opened_result_relations)
-			make_ready(query->estate, lfirst(cell));
+			make_ready(query->estate, lfirst(cell), statement_events(query->plannedstmt));
 }
 
 void

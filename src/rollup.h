@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "catalog.h"
+#include "hint.h"
 #include "shape.h"
 
 /* A value computed from a source row. */
@@ -64,6 +65,7 @@ typedef struct Rollup
 	RollupState *states;
 
 	bool		evaluating;		/* a row, by such a function */
+	Hints	   *hints;			/* of its partials */
 
 	/* of the cache */
 	MemoryContext context;
