@@ -49,6 +49,7 @@ typedef struct Apply
 	TupleTableSlot *candidate;
 	TupleTableSlot *held;		/* the partial that takes the delta */
 	ItemPointerData root;		/* of its HOT chain, where known */
+	bool		contended;		/* others write the group at this moment */
 	TupleTableSlot *folded;		/* one that is folded into it */
 	TupleTableSlot *out;		/* the row that is written */
 	Datum	   *delta;			/* state values of the group at hand */
@@ -293,8 +294,11 @@ take_hinted(Apply *apply, PendingGroup *group)
 		apply->fetch = table_index_fetch_begin(apply->partials);
 		MemoryContextSwitchTo(old);
 	}
-	return table_index_fetch_tuple(apply->fetch, &tid, SnapshotSelf, apply->candidate, &again, NULL) &&
-		keys_match(apply, group) && take_candidate(apply, apply->held);
+	if (!table_index_fetch_tuple(apply->fetch, &tid, SnapshotSelf, apply->candidate, &again, NULL) ||
+		!keys_match(apply, group))
+		return false;
+	apply->contended = !take_candidate(apply, apply->held);
+	return !apply->contended;
 }
 
 static TupleTableSlot *
@@ -310,7 +314,10 @@ folded_slot(Apply *apply)
 	return apply->folded;
 }
 
-/* A free partial into held, and if another one is free close by, that into folded. */
+/*
+ * A free partial into held, and if another one is free close by, that into folded: but not while others write the group,
+ * who will come back to theirs.
+ */
 static bool
 take_free(Apply *apply, PendingGroup *group, bool *fold)
 {
@@ -326,6 +333,8 @@ take_free(Apply *apply, PendingGroup *group, bool *fold)
 		{
 			found = take_candidate(apply, apply->held);
 			apply->root = root;
+			if (found && apply->contended)
+				break;
 		}
 		else if (take_candidate(apply, folded_slot(apply)))
 		{
@@ -528,6 +537,7 @@ apply_group(Apply *apply, PendingGroup *group)
 		return;
 	form_delta(apply, group);
 	ItemPointerSetInvalid(&apply->root);
+	apply->contended = false;
 	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &fold)) &&
 		  write_held(apply, group, fold)))
 		write_new(apply, group);
