@@ -90,6 +90,11 @@ CREATE FUNCTION gymstream.rebuild_rollup(rollup regclass) RETURNS void
 COMMENT ON FUNCTION gymstream.rebuild_rollup(regclass) IS
 	'computes a rollup anew from its source; writers of the source wait until the transaction ends';
 
+CREATE FUNCTION gymstream.fold_rollup(rollup regclass) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_fold_rollup';
+COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
+	'makes one partial of each group''s many, as far as nobody holds them just now; returns how many groups it folded';
+
 CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, "row" jsonb)
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp

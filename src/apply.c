@@ -1,35 +1,24 @@
 /*
  * apply.c: takes a rollup's pending deltas and adds each to a partial of its group, at the end of the statement.
  *
- * A writer never waits here. Of the group's partials it takes the first that no other transaction holds, by a tuple lock
- * that is skipped rather than waited for, and where there is none it inserts one more. Partials are looked up under
- * SnapshotSelf: that shows what is committed now and takes no predicate locks. But a partial is taken only where the
- * snapshot of the transaction, in READ COMMITTED that of the statement, sees the very version that is newest: whoever
- * reads on under that snapshot sees what it shows plus the transaction's own changes, and nothing of those who committed
- * since. (In READ COMMITTED too, since the statements of a rule share a snapshot.)
+ * A writer never waits here. It takes the partial of the group that it had last, where it can (partials.c says which can
+ * be taken), else the first that it can, and where there is none it inserts one more, which it notes for the folder.
  *
- * Each delta is also logged as a message for those who decode. Relation locks are RowExclusiveLock on the partials and
- * its indexes, which no writer's lock conflicts with. Never reads the source, runs no query.
+ * Each delta is also logged as a message for those who decode. Never reads the source, runs no query.
  */
 #include "apply.h"
 
-#include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/relscan.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "catalog/index.h"
-#include "catalog/pg_am.h"
-#include "executor/executor.h"
-#include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "hint.h"
 #include "message.h"
+#include "note.h"
+#include "partials.h"
 
 /* how many more partials of a group are looked at for one to fold in */
 #define FOLD_LOOKS 2
@@ -39,233 +28,12 @@ typedef struct Apply
 {
 	PendingRollup *pending;
 	Rollup	   *rollup;
-	Relation	partials;
-	bool		indexes_open;
-	List	   *indexes;		/* all of them */
-	Relation	search;			/* the one on the keys; NULL: there is none, scan the table */
-	IndexFetchTableData *fetch; /* follows hints */
-	IndexScanDesc index_scan;
-	TableScanDesc table_scan;
-	TupleTableSlot *candidate;
-	TupleTableSlot *held;		/* the partial that takes the delta */
-	ItemPointerData root;		/* of its HOT chain, where known */
+	Partials	partials;
+	ItemPointerData root;		/* of the HOT chain of the partial that was written, where known */
 	bool		contended;		/* others write the group at this moment */
-	TupleTableSlot *folded;		/* one that is folded into it */
-	TupleTableSlot *out;		/* the row that is written */
 	Datum	   *delta;			/* state values of the group at hand */
-	Snapshot	snapshot;		/* what a partial must be visible to */
 	bool		logged;			/* deltas go out as messages too */
-	MemoryContext context;		/* lives as long as the flush; scans allocate in it when they please */
 } Apply;
-
-/*
- * Opening and closing
- */
-static bool
-index_is_on_keys(Relation index, int nkeys)
-{
-	Form_pg_index form = index->rd_index;
-
-	if (nkeys == 0 || !form->indisvalid || form->indnkeyatts < nkeys || index->rd_rel->relam != BTREE_AM_OID ||
-		RelationGetIndexPredicate(index) != NIL)
-		return false;
-	for (int i = 0; i < nkeys; i++)
-		if (form->indkey.values[i] != i + 1)
-			return false;
-	return true;
-}
-
-/* Only when they are needed: most deltas go where a hint says, in a HOT update. */
-static void
-open_indexes(Apply *apply)
-{
-	MemoryContext old;
-	ListCell   *cell;
-
-	if (apply->indexes_open)
-		return;
-	old = MemoryContextSwitchTo(apply->context);
-	foreach(cell, RelationGetIndexList(apply->partials))
-	{
-		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
-
-		apply->indexes = lappend(apply->indexes, index);
-		if (apply->search == NULL && index_is_on_keys(index, apply->rollup->nkeys))
-			apply->search = index;
-	}
-	apply->indexes_open = true;
-	MemoryContextSwitchTo(old);
-}
-
-static void
-apply_open(Apply *apply, PendingRollup *pending)
-{
-	memset(apply, 0, sizeof(*apply));
-	apply->pending = pending;
-	apply->context = CurrentMemoryContext;
-	apply->rollup = pending->rollup;
-	apply->partials = table_open(apply->rollup->partials, RowExclusiveLock);
-	rollup_check_partials(apply->rollup, apply->partials);
-	apply->candidate = table_slot_create(apply->partials, NULL);
-	apply->held = table_slot_create(apply->partials, NULL);
-	apply->out = MakeSingleTupleTableSlot(RelationGetDescr(apply->partials), &TTSOpsVirtual);
-	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
-	apply->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
-	apply->logged = message_is_wanted(apply->rollup->has_topic);
-	pending_storage(pending, gs_relfile(apply->partials));
-}
-
-static void
-apply_close(Apply *apply)
-{
-	ListCell   *cell;
-
-	if (apply->fetch)
-		table_index_fetch_end(apply->fetch);
-	if (apply->index_scan)
-		index_endscan(apply->index_scan);
-	if (apply->table_scan)
-		table_endscan(apply->table_scan);
-	ExecDropSingleTupleTableSlot(apply->candidate);
-	ExecDropSingleTupleTableSlot(apply->held);
-	if (apply->folded)
-		ExecDropSingleTupleTableSlot(apply->folded);
-	ExecDropSingleTupleTableSlot(apply->out);
-	foreach(cell, apply->indexes)
-		index_close(lfirst(cell), NoLock);
-	table_close(apply->partials, NoLock);
-}
-
-/*
- * Finding the group's partials
- */
-static void
-search_start(Apply *apply, const PendingGroup *group)
-{
-	Rollup	   *rollup = apply->rollup;
-	ScanKeyData keys[INDEX_MAX_KEYS];
-	MemoryContext old = MemoryContextSwitchTo(apply->context);
-
-	open_indexes(apply);
-	if (apply->search == NULL)
-	{
-		if (apply->table_scan == NULL)
-			apply->table_scan = table_beginscan(apply->partials, SnapshotSelf, 0, NULL);
-		else
-			table_rescan(apply->table_scan, NULL);
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	for (int i = 0; i < rollup->nkeys; i++)
-		ScanKeyEntryInitialize(&keys[i], group->isnull[i] ? SK_ISNULL | SK_SEARCHNULL : 0, i + 1,
-							   group->isnull[i] ? InvalidStrategy : BTEqualStrategyNumber, InvalidOid,
-							   group->isnull[i] ? InvalidOid : rollup->keys[i].collation,
-							   group->isnull[i] ? InvalidOid : rollup->keys[i].search, group->keys[i]);
-	if (apply->index_scan == NULL)
-		apply->index_scan = gs_index_beginscan(apply->partials, apply->search, SnapshotSelf, rollup->nkeys);
-	index_rescan(apply->index_scan, keys, rollup->nkeys, NULL, 0);
-	MemoryContextSwitchTo(old);
-}
-
-static bool
-keys_match(Apply *apply, const PendingGroup *group)
-{
-	slot_getsomeattrs(apply->candidate, apply->rollup->nkeys);
-	for (int i = 0; i < apply->rollup->nkeys; i++)
-	{
-		RollupKey  *key = &apply->rollup->keys[i];
-
-		if (apply->candidate->tts_isnull[i] != group->isnull[i])
-			return false;
-		if (!group->isnull[i] && !DatumGetBool(FunctionCall2Coll(&key->equal, key->collation,
-																 apply->candidate->tts_values[i], group->keys[i])))
-			return false;
-	}
-	return true;
-}
-
-/* As index_getnext_slot does, but says where the HOT chain begins. */
-static bool
-search_index(Apply *apply, ItemPointer root)
-{
-	IndexScanDesc scan = apply->index_scan;
-
-	for (;;)
-	{
-		if (!scan->xs_heap_continue)
-		{
-			ItemPointer tid = index_getnext_tid(scan, ForwardScanDirection);
-
-			if (tid == NULL)
-				return false;
-			*root = *tid;
-		}
-		if (index_fetch_heap(scan, apply->candidate))
-			return true;
-	}
-}
-
-/* The next partial of the group into the candidate slot. */
-static bool
-search_next(Apply *apply, const PendingGroup *group, ItemPointer root)
-{
-	MemoryContext old = MemoryContextSwitchTo(apply->context);
-	bool		found;
-
-	ItemPointerSetInvalid(root);
-	if (apply->search)
-		found = search_index(apply, root);
-	else
-		do
-			found = table_scan_getnextslot(apply->table_scan, ForwardScanDirection, apply->candidate);
-		while (found && !keys_match(apply, group));
-	MemoryContextSwitchTo(old);
-	return found;
-}
-
-static HeapTupleHeader
-slot_header(TupleTableSlot *slot)
-{
-	return ((HeapTupleTableSlot *) slot)->tuple->t_data;
-}
-
-static bool
-is_own(TupleTableSlot *slot)
-{
-	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(slot_header(slot)));
-}
-
-/* Whether trying to lock it is in vain. What it reads may change under it: only the lock decides. */
-static bool
-looks_busy(TupleTableSlot *slot)
-{
-	HeapTupleHeader header = slot_header(slot);
-	TransactionId xmax = HeapTupleHeaderGetRawXmax(header);
-
-	if (header->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
-		return false;
-	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
-}
-
-/* Take the candidate, without waiting: its newest version is then in the slot and ours until the transaction ends. */
-static bool
-take_candidate(Apply *apply, TupleTableSlot *slot)
-{
-	TM_FailureData failure;
-
-	if (!is_own(apply->candidate))
-	{
-		if (looks_busy(apply->candidate))
-			return false;
-		if (!table_tuple_satisfies_snapshot(apply->partials, apply->candidate, apply->snapshot))
-			return false;
-		return table_tuple_lock(apply->partials, &apply->candidate->tts_tid, SnapshotSelf, slot,
-								GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0,
-								&failure) == TM_Ok;
-	}
-	ExecCopySlot(slot, apply->candidate);
-	return true;
-}
 
 /* The partial that this transaction wrote last for the group, if it is still there. */
 static bool
@@ -273,70 +41,47 @@ take_own(Apply *apply, PendingGroup *group)
 {
 	ItemPointer own = pending_own_partial(apply->pending, group);
 
-	return own && table_tuple_fetch_row_version(apply->partials, own, SnapshotSelf, apply->held) &&
-		is_own(apply->held);
+	return own && table_tuple_fetch_row_version(apply->partials.relation, own, SnapshotSelf, apply->partials.held) &&
+		partials_is_own(apply->partials.held);
 }
 
 /* The partial that this backend has found before. */
 static bool
 take_hinted(Apply *apply, PendingGroup *group)
 {
-	ItemPointerData tid;
-	bool		again = false;
+	ItemPointerData root;
 
-	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, &tid))
+	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, &root) ||
+		!partials_follow(&apply->partials, &root, group->keys, group->isnull))
 		return false;
-	apply->root = tid;
-	if (apply->fetch == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(apply->context);
-
-		apply->fetch = table_index_fetch_begin(apply->partials);
-		MemoryContextSwitchTo(old);
-	}
-	if (!table_index_fetch_tuple(apply->fetch, &tid, SnapshotSelf, apply->candidate, &again, NULL) ||
-		!keys_match(apply, group))
-		return false;
-	apply->contended = !take_candidate(apply, apply->held);
+	apply->root = root;
+	apply->contended = !partials_take(&apply->partials, apply->partials.held);
 	return !apply->contended;
-}
-
-static TupleTableSlot *
-folded_slot(Apply *apply)
-{
-	if (apply->folded == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(apply->context);
-
-		apply->folded = table_slot_create(apply->partials, NULL);
-		MemoryContextSwitchTo(old);
-	}
-	return apply->folded;
 }
 
 /*
  * A free partial into held, and if another one is free close by, that into folded: but not while others write the group,
- * who will come back to theirs.
+ * who will come back to theirs. Says whether there are any at all.
  */
 static bool
-take_free(Apply *apply, PendingGroup *group, bool *fold)
+take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 {
-	ItemPointerData root;
+	Partials   *partials = &apply->partials;
 	bool		found = false;
 	int			looks = 0;
 
-	*fold = false;
-	search_start(apply, group);
-	while (looks < FOLD_LOOKS && search_next(apply, group, &root))
+	partials_search(partials, group->keys, group->isnull, false);
+	while (looks < FOLD_LOOKS && partials_next(partials))
 	{
+		*any = true;
 		if (!found)
 		{
-			found = take_candidate(apply, apply->held);
-			apply->root = root;
+			found = partials_take(partials, partials->held);
+			apply->root = partials->root;
 			if (found && apply->contended)
 				break;
 		}
-		else if (take_candidate(apply, folded_slot(apply)))
+		else if (partials_take(partials, partials_folded(partials)))
 		{
 			*fold = true;
 			break;
@@ -347,148 +92,60 @@ take_free(Apply *apply, PendingGroup *group, bool *fold)
 	return found;
 }
 
+/* Whether somebody else is just inserting a partial of the group, too: each of two may have found none. */
+static bool
+others_come(Apply *apply, PendingGroup *group)
+{
+	partials_search(&apply->partials, group->keys, group->isnull, true);
+	while (partials_next(&apply->partials))
+		if (!partials_is_own(apply->partials.candidate))
+			return true;
+	return false;
+}
+
 /*
  * Writing
  */
 static void
-write_indexes(Apply *apply)
-{
-	ListCell   *cell;
-
-	open_indexes(apply);
-	foreach(cell, apply->indexes)
-	{
-		Relation	index = lfirst(cell);
-		IndexInfo  *info = BuildIndexInfo(index);
-		Datum		values[INDEX_MAX_KEYS];
-		bool		isnull[INDEX_MAX_KEYS];
-
-		/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far */
-		if (!info->ii_ReadyForInserts)
-			continue;
-		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL || info->ii_Unique)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an expression",
-							RelationGetRelationName(index)),
-					 errhint("Drop the index.")));
-		FormIndexDatum(info, apply->out, NULL, values, isnull);
-		index_insert(index, values, isnull, &apply->out->tts_tid, apply->partials, UNIQUE_CHECK_NO, false, info);
-	}
-}
-
-static void
-write_new(Apply *apply, PendingGroup *group)
+write_new(Apply *apply, PendingGroup *group, bool further)
 {
 	Rollup	   *rollup = apply->rollup;
-	TupleTableSlot *out = ExecClearTuple(apply->out);
+	TupleTableSlot *out = ExecClearTuple(apply->partials.out);
 
 	memcpy(out->tts_values, group->keys, rollup->nkeys * sizeof(Datum));
 	memcpy(out->tts_isnull, group->isnull, rollup->nkeys * sizeof(bool));
 	memcpy(out->tts_values + rollup->nkeys, apply->delta, rollup->nstates * sizeof(Datum));
 	memset(out->tts_isnull + rollup->nkeys, false, rollup->nstates * sizeof(bool));
 	ExecStoreVirtualTuple(out);
-	table_tuple_insert(apply->partials, out, GetCurrentCommandId(true), 0, NULL);
-	write_indexes(apply);
+	partials_insert(&apply->partials);
 	group->own = out->tts_tid;
 	apply->root = out->tts_tid;
-}
-
-static void
-write_update(Apply *apply, PendingGroup *group)
-{
-	ItemPointerData old = apply->held->tts_tid;
-	TM_FailureData failure;
-	LockTupleMode mode;
-	GsUpdateIndexes indexes;
-	TM_Result	result;
-
-	result = table_tuple_update(apply->partials, &old, apply->out, GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, true, &failure, &mode, &indexes);
-	if (result != TM_Ok)
-		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
-	if (gs_update_indexes_needed(indexes))
-	{
-		write_indexes(apply);
-		apply->root = apply->out->tts_tid;
-	}
-	group->own = apply->out->tts_tid;
-}
-
-static void
-write_delete(Apply *apply, TupleTableSlot *slot)
-{
-	TM_FailureData failure;
-	TM_Result	result;
-
-	result = table_tuple_delete(apply->partials, &slot->tts_tid, GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, true, &failure, false);
-	if (result != TM_Ok)
-		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
-}
-
-/* All of the partial's columns. What an owner's own UPDATE may have put there is not trusted. */
-static void
-get_states(Apply *apply, TupleTableSlot *slot)
-{
-	slot_getallattrs(slot);
-	for (int i = 0; i < apply->rollup->nstates; i++)
-		if (slot->tts_isnull[apply->rollup->nkeys + i])
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(apply->partials)),
-					 errhint("Run gymstream.rebuild_rollup.")));
-}
-
-/* Add the states of b to those of the row in out. False if the sum does not fit: out is then of no use. */
-static bool
-add_states(Apply *apply, const Datum *b, bool *zero)
-{
-	TupleDesc	desc = RelationGetDescr(apply->partials);
-	Datum	   *states = apply->out->tts_values + apply->rollup->nkeys;
-
-	*zero = true;
-	for (int i = 0; i < apply->rollup->nstates; i++)
-	{
-		Oid			type = TupleDescAttr(desc, apply->rollup->nkeys + i)->atttypid;
-
-		if (!state_add(type, states[i], b[i], &states[i]))
-			return false;
-		if (*zero && !state_is_zero(type, states[i]))
-			*zero = false;
-	}
-	return true;
+	if (further || others_come(apply, group))
+		note_group(apply->partials.relation, rollup->nkeys, group->keys, group->isnull, group->hash);
 }
 
 /* Write the held partial with the delta, and with the folded one, added. False if the sum does not fit. */
 static bool
 write_held(Apply *apply, PendingGroup *group, bool fold)
 {
-	int			nkeys = apply->rollup->nkeys;
-	int			natts = nkeys + apply->rollup->nstates;
-	TupleTableSlot *out = ExecClearTuple(apply->out);
-	bool		zero;
+	Partials   *partials = &apply->partials;
 
-	get_states(apply, apply->held);
-	memcpy(out->tts_values, apply->held->tts_values, natts * sizeof(Datum));
-	memcpy(out->tts_isnull, apply->held->tts_isnull, natts * sizeof(bool));
-	ExecStoreVirtualTuple(out);
-	if (!add_states(apply, apply->delta, &zero))
+	partials_load(partials);
+	if (!partials_add(partials, apply->delta))
 		return false;
-	if (fold)
+	if (fold && partials_add(partials, partials_states(partials, partials->folded)))
+		partials_delete(partials, partials->folded);
+	if (partials_are_zero(partials, partials->out))
 	{
-		get_states(apply, apply->folded);
-		if (!add_states(apply, apply->folded->tts_values + nkeys, &zero))
-			return false;
-		write_delete(apply, apply->folded);
-	}
-	if (zero)
-	{
-		write_delete(apply, apply->held);
+		partials_delete(partials, partials->held);
 		ItemPointerSetInvalid(&group->own);
 	}
 	else
-		write_update(apply, group);
+	{
+		if (!partials_update(partials))
+			apply->root = partials->out->tts_tid;
+		group->own = partials->out->tts_tid;
+	}
 	return true;
 }
 
@@ -518,7 +175,7 @@ static void
 log_delta(Apply *apply, const PendingGroup *group)
 {
 	Rollup	   *rollup = apply->rollup;
-	TupleDesc	desc = RelationGetDescr(apply->partials);
+	TupleDesc	desc = RelationGetDescr(apply->partials.relation);
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc0(desc->natts * sizeof(bool));
 
@@ -531,6 +188,7 @@ log_delta(Apply *apply, const PendingGroup *group)
 static void
 apply_group(Apply *apply, PendingGroup *group)
 {
+	bool		any = false;
 	bool		fold = false;
 
 	if (!group_changed(apply->rollup, group))
@@ -538,17 +196,14 @@ apply_group(Apply *apply, PendingGroup *group)
 	form_delta(apply, group);
 	ItemPointerSetInvalid(&apply->root);
 	apply->contended = false;
-	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &fold)) &&
+	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &any, &fold)) &&
 		  write_held(apply, group, fold)))
-		write_new(apply, group);
+		write_new(apply, group, any);
 	if (ItemPointerIsValid(&apply->root))
 		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root);
 	if (apply->logged)
 		log_delta(apply, group);
-	ExecClearTuple(apply->candidate);
-	ExecClearTuple(apply->held);
-	if (apply->folded)
-		ExecClearTuple(apply->folded);
+	partials_clear(&apply->partials);
 }
 
 static void
@@ -559,6 +214,18 @@ clear_deltas(const Rollup *rollup, PendingGroup *group)
 			pfree(group->deltas[i].numeric);
 	memset(group->deltas, 0, rollup->nstates * sizeof(StateDelta));
 	group->dirty = false;
+}
+
+static void
+apply_open(Apply *apply, PendingRollup *pending)
+{
+	memset(apply, 0, sizeof(*apply));
+	apply->pending = pending;
+	apply->rollup = pending->rollup;
+	partials_open(&apply->partials, apply->rollup);
+	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
+	apply->logged = message_is_wanted(apply->rollup->has_topic);
+	pending_storage(pending, gs_relfile(apply->partials.relation));
 }
 
 void
@@ -583,7 +250,7 @@ apply_deltas(PendingRollup *pending)
 		MemoryContextReset(per_group);
 	}
 	MemoryContextSwitchTo(context);
-	apply_close(&apply);
+	partials_close(&apply.partials);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	CommandCounterIncrement();

@@ -6,7 +6,9 @@
 
 #include "fmgr.h"
 #include "database.h"
+#include "fold.h"
 #include "launcher.h"
+#include "note.h"
 #include "pending.h"
 #include "ready.h"
 #include "rollup.h"
@@ -23,6 +25,8 @@ _PG_init(void)
 	shared_init();
 	rollup_init();
 	pending_init();
+	note_init();
+	fold_init();
 	ready_init();
 	launcher_init();
 	database_init();

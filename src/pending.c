@@ -13,6 +13,8 @@
 #include "utils/snapmgr.h"
 
 #include "apply.h"
+#include "fold.h"
+#include "note.h"
 
 /* more groups than this are not remembered once they are applied */
 #define GROUPS_REMEMBERED 10000
@@ -65,8 +67,8 @@ groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b)
 	return true;
 }
 
-static uint32
-group_hash(const Rollup *rollup, Datum *keys, bool *isnull)
+uint32
+pending_group_hash(const Rollup *rollup, Datum *keys, bool *isnull)
 {
 	uint32		hash = 0;
 
@@ -217,7 +219,7 @@ group_intern(PendingRollup *pending, PendingGroup *probe)
 PendingGroup *
 pending_group(PendingRollup *pending, Datum *keys, bool *isnull)
 {
-	PendingGroup probe = {.hash = group_hash(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
+	PendingGroup probe = {.hash = pending_group_hash(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
 	PendingGroup *group = group_intern(pending, &probe);
 
 	if (!group->dirty)
@@ -339,6 +341,18 @@ flush_before_end(void)
 	PopActiveSnapshot();
 }
 
+/* Late, so that what it takes is ours for a moment only. */
+static void
+fold_before_end(void)
+{
+	if (top == NULL || !note_any_remembered())
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (PendingRollup *pending = top->rollups; pending; pending = pending->next)
+		fold_remembered(pending->rollup);
+	PopActiveSnapshot();
+}
+
 /*
  * The ends of transactions and subtransactions
  */
@@ -348,6 +362,9 @@ transaction_end(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			flush_before_end();
+			fold_before_end();
+			break;
 		case XACT_EVENT_PRE_PREPARE:
 			flush_before_end();
 			break;

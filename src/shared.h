@@ -34,9 +34,11 @@ typedef enum PublisherEnd
 typedef enum SharedRole
 {
 	SHARED_PUBLISHER,
-	SHARED_DECODER
+	SHARED_DECODER,
+	SHARED_FOLDER
 } SharedRole;
-#define SHARED_ROLES 2
+#define SHARED_PAIR 2			/* publisher and decoder live and die together */
+#define SHARED_ROLES 3
 
 /* Places are taken by whoever needs one and freed by the launcher alone. */
 typedef struct SharedDatabase

@@ -9,6 +9,7 @@ INSERT INTO contract VALUES
 	('create_rollup(name text, query text)', 'regclass', 'volatile', true),
 	('verify_rollup(rollup regclass)', 'TABLE(difference text, "row" jsonb)', 'stable', true),
 	('rebuild_rollup(rollup regclass)', 'void', 'volatile', true),
+	('fold_rollup(rollup regclass)', 'bigint', 'volatile', true),
 	('create_topic(relation regclass, notify text DEFAULT ''position''::text)', 'text', 'volatile', true),
 	('drop_topic(relation regclass)', 'void', 'volatile', true);
 

@@ -1,0 +1,332 @@
+/*
+ * fold.c: takes the keys of a group and makes one partial of all those that nobody holds; an all zero one goes.
+ *
+ * Folding changes no group's value in anybody's snapshot. A folder F takes only what its own snapshot sees as committed,
+ * and writes p = p1 + ... + pn in place of p1, deleting the others, in one transaction. A snapshot that has F sees p, and
+ * would have seen each of p1 to pn without it: their writers had ended when F took them. One that has not sees p1 to pn in
+ * the versions it saw before. How F meets a writer W of the same group:
+ *
+ *   W holds a partial (any level)		F's lock is skipped: F leaves it and folds the rest
+ *   F holds them, W comes				W's lock is skipped: it inserts beside, and F or the next folder finds it
+ *   F commits, then W in READ COMMITTED	W's statement began before: it does not see p, and inserts; else it takes p
+ *   the same in REPEATABLE READ			W's snapshot does not see p: it inserts. Nothing that W reads or locks was updated
+ *		and SERIALIZABLE				under it: p1 to pn were not W's. F is never serializable, so no conflict counts
+ *   F rolls back						its locks and p are void, p1 to pn as before
+ *   W deletes the last row				its own partial has a negative count; F adds it up, and what is all zero is deleted
+ *   TRUNCATE							is excluded by the relation lock: F skips a rollup that it cannot lock at once
+ *
+ * No message is logged: the deltas were.
+ */
+#include "fold.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "note.h"
+#include "pending.h"
+
+/* blocks of a piece of a sweep */
+#define PIECE_BLOCKS 64
+
+bool		fold_is_on = true;
+
+/*
+ * Opening and closing
+ */
+bool
+fold_open(Fold *fold, Oid partials)
+{
+	RollupRelations relations;
+	Rollup	   *rollup;
+	MemoryContext context;
+
+	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
+	/* compiling may lock the source: before the partials, as TRUNCATE does */
+	rollup = rollup_acquire(partials);
+	rollup_release_with(rollup, context);
+	if (!ConditionalLockRelationOid(partials, RowExclusiveLock))
+	{
+		MemoryContextDelete(context);
+		return false;
+	}
+	fold->context = context;
+	fold->outer = MemoryContextSwitchTo(context);
+	fold->per_group = AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
+	GetUserIdAndSecContext(&fold->user, &fold->security);
+	fold->nest = NewGUCNestLevel();
+	SetUserIdAndSecContext(rollup->owner, fold->security | SECURITY_RESTRICTED_OPERATION);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	CommandCounterIncrement();
+	partials_open(&fold->partials, rollup);
+	return true;
+}
+
+void
+fold_close(Fold *fold)
+{
+	partials_close(&fold->partials);
+	CommandCounterIncrement();
+	AtEOXact_GUC(false, fold->nest);
+	SetUserIdAndSecContext(fold->user, fold->security);
+	MemoryContextSwitchTo(fold->outer);
+	MemoryContextDelete(fold->context);
+}
+
+/*
+ * One group
+ */
+
+/* Whether somebody is just inserting the candidate, as one that was not there. */
+static bool
+is_coming(Partials *partials)
+{
+	HeapTupleHeader header = ((HeapTupleTableSlot *) partials->candidate)->tuple->t_data;
+
+	return TransactionIdIsValid(partials->dirty.xmin) && (header->t_infomask & HEAP_UPDATED) == 0;
+}
+
+/* Look without taking: is there anything to do, and is anything of the group others' just now? */
+static bool
+worth_folding(Partials *partials, Datum *keys, bool *isnull, bool *busy)
+{
+	int			nfree = 0;
+	int			nbusy = 0;
+	bool		zero = false;
+
+	partials_search(partials, keys, isnull, true);
+	while (partials_next(partials))
+	{
+		if (TransactionIdIsValid(partials->dirty.xmin))
+			nbusy += is_coming(partials);
+		else if (!partials_look_free(partials))
+			nbusy++;
+		else
+		{
+			nfree++;
+			zero = zero || partials_are_zero(partials, partials->candidate);
+		}
+	}
+	*busy = nfree + nbusy > 1 && nbusy > 0;
+	return nfree > 1 || zero;
+}
+
+/* Take all that are free, add them up, and write the sum. */
+static bool
+fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
+{
+	int			ntaken = 0;
+	bool		zero;
+
+	partials_search(partials, keys, isnull, false);
+	while (partials_next(partials))
+	{
+		if (!partials_take(partials, ntaken == 0 ? partials->held : partials_folded(partials)))
+			*busy = true;
+		else if (ntaken == 0)
+		{
+			partials_load(partials);
+			ntaken++;
+		}
+		/* where the sum does not fit they stay two */
+		else if (partials_add(partials, partials_states(partials, partials->folded)))
+		{
+			partials_delete(partials, partials->folded);
+			ntaken++;
+		}
+	}
+	if (ntaken == 0)
+		return false;
+	zero = partials_are_zero(partials, partials->out);
+	if (zero)
+		partials_delete(partials, partials->held);
+	else if (ntaken > 1)
+		(void) partials_update(partials);
+	return zero || ntaken > 1;
+}
+
+static int
+fold_keys(Fold *fold, Datum *keys, bool *isnull)
+{
+	Partials   *partials = &fold->partials;
+	bool		busy = false;
+	bool		folded = false;
+
+	if (worth_folding(partials, keys, isnull, &busy))
+		folded = fold_free(partials, keys, isnull, &busy);
+	partials_clear(partials);
+	return (folded ? FOLD_FOLDED : 0) | (busy ? FOLD_BUSY : 0);
+}
+
+int
+fold_group(Fold *fold, MinimalTuple tuple, uint32 types)
+{
+	Relation	relation = fold->partials.relation;
+	MemoryContext old;
+	Datum	   *values;
+	bool	   *isnull;
+	int			result;
+
+	if (types != note_types(relation))
+		return 0;
+	old = MemoryContextSwitchTo(fold->per_group);
+	values = palloc(RelationGetDescr(relation)->natts * sizeof(Datum));
+	isnull = palloc(RelationGetDescr(relation)->natts * sizeof(bool));
+	heap_deform_tuple(heap_tuple_from_minimal_tuple(tuple), RelationGetDescr(relation), values, isnull);
+	result = fold_keys(fold, values, isnull);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(fold->per_group);
+	return result;
+}
+
+/*
+ * Finding groups
+ */
+static void
+sweep_begin(Fold *fold, FoldSweep *sweep)
+{
+	uint64		rows = (uint64) RelationGetNumberOfBlocks(fold->partials.relation) * 256;
+	uint32		bits = 1 << 16;
+
+	while (bits < rows * 4 && bits < (1 << 26))
+		bits *= 2;
+	sweep->mask = bits - 1;
+	sweep->seen = palloc0(bits / 8);
+	sweep->next = 0;
+}
+
+/* Whether a partial of a group with the same hash was seen before. */
+static bool
+sweep_saw(FoldSweep *sweep, uint32 hash)
+{
+	uint32		bit = hash & sweep->mask;
+	bool		saw = (sweep->seen[bit / 8] & (1 << (bit % 8))) != 0;
+
+	sweep->seen[bit / 8] |= 1 << (bit % 8);
+	return saw;
+}
+
+bool
+fold_find(Fold *fold, FoldSweep *sweep, List **groups)
+{
+	Partials   *partials = &fold->partials;
+	int			nkeys = partials->rollup->nkeys;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(partials->relation);
+	TableScanDesc scan;
+	ItemPointerData from,
+				to;
+
+	*groups = NIL;
+	if (sweep->seen == NULL)
+		sweep_begin(fold, sweep);
+	if (sweep->next >= nblocks)
+		return false;
+	ItemPointerSet(&from, sweep->next, FirstOffsetNumber);
+	sweep->next = Min(nblocks, sweep->next + PIECE_BLOCKS);
+	ItemPointerSet(&to, sweep->next - 1, MaxOffsetNumber);
+	scan = table_beginscan_tidrange(partials->relation, SnapshotSelf, &from, &to);
+	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, partials->candidate))
+	{
+		TupleTableSlot *slot = partials->candidate;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(slot, nkeys);
+		if (sweep_saw(sweep, pending_group_hash(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
+			partials_are_zero(partials, slot))
+			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values, slot->tts_isnull));
+	}
+	table_endscan(scan);
+	ExecClearTuple(partials->candidate);
+	return sweep->next < nblocks;
+}
+
+/*
+ * gymstream.fold_rollup(rollup regclass) returns bigint: folds all groups that can be; the number of them
+ *
+ * Its owner's. In READ COMMITTED, since under an older snapshot most could not be taken, and a serializable one would
+ * count as a writer of what it only folds.
+ */
+PG_FUNCTION_INFO_V1(gs_fold_rollup);
+Datum
+gs_fold_rollup(PG_FUNCTION_ARGS)
+{
+	Oid			rollup = PG_GETARG_OID(0);
+	RollupRelations relations;
+	FoldSweep	sweep = {0};
+	Fold		fold;
+	List	   *groups;
+	ListCell   *cell;
+	int64		nfolded = 0;
+	bool		more;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, rollup, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
+				 errhint("The table gymstream.rollup lists them.")));
+	if (!gs_owns_relation(rollup, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE",
+						"gymstream.fold_rollup"),
+				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
+				 errhint("Run it in a READ COMMITTED transaction.")));
+	if (!fold_open(&fold, relations.partials))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not obtain a lock on the partials of rollup \"%s\"", get_rel_name(rollup)),
+				 errdetail("Somebody has locked them as a whole, and folding waits for nobody."),
+				 errhint("Try again when that transaction has ended.")));
+	do
+	{
+		more = fold_find(&fold, &sweep, &groups);
+		foreach(cell, groups)
+			if (fold_group(&fold, lfirst(cell), note_types(fold.partials.relation)) & FOLD_FOLDED)
+				nfolded++;
+		list_free_deep(groups);
+	} while (more);
+	fold_close(&fold);
+	PG_RETURN_INT64(nfolded);
+}
+
+/*
+ * Where no folder runs
+ */
+void
+fold_remembered(Rollup *rollup)
+{
+	Note		note;
+	Fold		fold;
+
+	/* a serializable transaction would count as a writer of that group, too */
+	if (!fold_is_on || IsolationIsSerializable() || !note_remembered(rollup->partials, &note))
+		return;
+	if (!fold_open(&fold, rollup->partials))
+		return;
+	(void) fold_group(&fold, (MinimalTuple) note.keys, note.types);
+	fold_close(&fold);
+}
+
+void
+fold_init(void)
+{
+	DefineCustomBoolVariable("gymstream.fold",
+							 "Folds the partials of rollups' groups in the background.",
+							 "Without it a group that was busy keeps its partials until it is written again.",
+							 &fold_is_on, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+}

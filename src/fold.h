@@ -1,0 +1,59 @@
+/*
+ * fold.h: making one partial of a group's many.
+ */
+#ifndef GS_FOLD_H
+#define GS_FOLD_H
+
+#include "gymstream.h"
+
+#include "nodes/pg_list.h"
+#include "storage/block.h"
+
+#include "partials.h"
+
+extern bool fold_is_on;			/* the setting gymstream.fold */
+
+/* A rollup open to be folded, as its owner. */
+typedef struct Fold
+{
+	Partials	partials;
+	MemoryContext outer;
+	MemoryContext context;		/* lives until it is closed */
+	MemoryContext per_group;
+	Oid			user;			/* who came */
+	int			security;
+	int			nest;			/* of settings */
+} Fold;
+
+/* What became of a group; both may be. */
+#define FOLD_FOLDED 1			/* it has fewer partials than before */
+#define FOLD_BUSY 2				/* some of them are others' just now */
+
+/* False: there is no such rollup any more, or somebody has locked its partials as a whole. Never waits for that. */
+extern bool fold_open(Fold *fold, Oid partials);
+extern void fold_close(Fold *fold);
+
+/* Fold one group. The keys are those of a row of the partials, of whose types this is a hash. */
+extern int	fold_group(Fold *fold, MinimalTuple keys, uint32 types);
+
+/* A search through all of a rollup, in pieces. */
+typedef struct FoldSweep
+{
+	Oid			partials;
+	BlockNumber next;			/* where to go on */
+	uint32		mask;
+	uint8	   *seen;			/* a bit for each hash of keys; NULL: not begun */
+} FoldSweep;
+
+/*
+ * The next piece: groups of which more than one partial was seen, or an empty one, as MinimalTuple keys in
+ * CurrentMemoryContext. Some may be named in vain. False when it was the last one.
+ */
+extern bool fold_find(Fold *fold, FoldSweep *sweep, List **groups);
+
+/* Fold a group that an earlier transaction of this session noted, where nobody else will. */
+extern void fold_remembered(Rollup *rollup);
+
+extern void fold_init(void);
+
+#endif							/* GS_FOLD_H */

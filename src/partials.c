@@ -1,0 +1,428 @@
+/*
+ * partials.c: takes a rollup and the keys of a group and gives the group's partials, one after the other: to be taken,
+ * added up, and written back through the heap.
+ *
+ * Nobody waits here. A partial is taken by a tuple lock that is skipped rather than waited for. Partials are looked up
+ * under SnapshotSelf: that shows what is committed now and takes no predicate locks. But a partial is taken only where
+ * the snapshot of the transaction, in READ COMMITTED that of the statement, sees the very version that is newest: whoever
+ * reads on under that snapshot sees it plus the transaction's own changes, and nothing of those who committed since. (In
+ * READ COMMITTED too, since the statements of a rule share a snapshot.)
+ *
+ * Knows no delta, never reads the source, runs no query.
+ */
+#include "partials.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/index.h"
+#include "catalog/pg_am.h"
+#include "executor/executor.h"
+#include "storage/procarray.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/*
+ * Opening and closing
+ */
+static bool
+index_is_on_keys(Relation index, int nkeys)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (nkeys == 0 || !form->indisvalid || form->indnkeyatts < nkeys || index->rd_rel->relam != BTREE_AM_OID ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < nkeys; i++)
+		if (form->indkey.values[i] != i + 1)
+			return false;
+	return true;
+}
+
+/* Only when they are needed: most deltas go where a hint says, in a HOT update. */
+static void
+open_indexes(Partials *partials)
+{
+	MemoryContext old;
+	ListCell   *cell;
+
+	if (partials->indexes_open)
+		return;
+	old = MemoryContextSwitchTo(partials->context);
+	foreach(cell, RelationGetIndexList(partials->relation))
+	{
+		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+
+		partials->indexes = lappend(partials->indexes, index);
+		if (partials->search == NULL && index_is_on_keys(index, partials->rollup->nkeys))
+			partials->search = index;
+	}
+	partials->indexes_open = true;
+	MemoryContextSwitchTo(old);
+}
+
+void
+partials_open(Partials *partials, Rollup *rollup)
+{
+	Relation	relation = table_open(rollup->partials, RowExclusiveLock);
+
+	memset(partials, 0, sizeof(*partials));
+	partials->context = CurrentMemoryContext;
+	partials->rollup = rollup;
+	partials->relation = relation;
+	rollup_check_partials(rollup, relation);
+	InitDirtySnapshot(partials->dirty);
+	partials->candidate = table_slot_create(relation, NULL);
+	partials->held = table_slot_create(relation, NULL);
+	partials->out = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	partials->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
+}
+
+void
+partials_close(Partials *partials)
+{
+	ListCell   *cell;
+
+	if (partials->fetch)
+		table_index_fetch_end(partials->fetch);
+	if (partials->index_scan)
+		index_endscan(partials->index_scan);
+	if (partials->table_scan)
+		table_endscan(partials->table_scan);
+	ExecDropSingleTupleTableSlot(partials->candidate);
+	ExecDropSingleTupleTableSlot(partials->held);
+	if (partials->folded)
+		ExecDropSingleTupleTableSlot(partials->folded);
+	ExecDropSingleTupleTableSlot(partials->out);
+	foreach(cell, partials->indexes)
+		index_close(lfirst(cell), NoLock);
+	table_close(partials->relation, NoLock);
+}
+
+/*
+ * Finding the group's partials
+ */
+void
+partials_search(Partials *partials, Datum *keys, bool *isnull, bool coming)
+{
+	Rollup	   *rollup = partials->rollup;
+	Snapshot	looks = coming ? &partials->dirty : SnapshotSelf;
+	ScanKeyData scan_keys[INDEX_MAX_KEYS];
+	MemoryContext old = MemoryContextSwitchTo(partials->context);
+
+	open_indexes(partials);
+	partials->keys = keys;
+	partials->isnull = isnull;
+	if (partials->search == NULL)
+	{
+		if (partials->table_scan == NULL)
+			partials->table_scan = table_beginscan(partials->relation, looks, 0, NULL);
+		else
+			table_rescan(partials->table_scan, NULL);
+		partials->table_scan->rs_snapshot = looks;
+		ItemPointerSetInvalid(&partials->root);
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	for (int i = 0; i < rollup->nkeys; i++)
+		ScanKeyEntryInitialize(&scan_keys[i], isnull[i] ? SK_ISNULL | SK_SEARCHNULL : 0, i + 1,
+							   isnull[i] ? InvalidStrategy : BTEqualStrategyNumber, InvalidOid,
+							   isnull[i] ? InvalidOid : rollup->keys[i].collation,
+							   isnull[i] ? InvalidOid : rollup->keys[i].search, keys[i]);
+	if (partials->index_scan == NULL)
+		partials->index_scan = gs_index_beginscan(partials->relation, partials->search, looks, rollup->nkeys);
+	partials->index_scan->xs_snapshot = looks;
+	ItemPointerSetInvalid(&partials->root);
+	index_rescan(partials->index_scan, scan_keys, rollup->nkeys, NULL, 0);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+keys_match(Partials *partials)
+{
+	TupleTableSlot *candidate = partials->candidate;
+
+	slot_getsomeattrs(candidate, partials->rollup->nkeys);
+	for (int i = 0; i < partials->rollup->nkeys; i++)
+	{
+		RollupKey  *key = &partials->rollup->keys[i];
+
+		if (candidate->tts_isnull[i] != partials->isnull[i])
+			return false;
+		if (!partials->isnull[i] && !DatumGetBool(FunctionCall2Coll(&key->equal, key->collation,
+																	candidate->tts_values[i], partials->keys[i])))
+			return false;
+	}
+	return true;
+}
+
+/* As index_getnext_slot does, but says where the HOT chain begins. */
+static bool
+next_of_index(Partials *partials)
+{
+	IndexScanDesc scan = partials->index_scan;
+
+	for (;;)
+	{
+		if (!scan->xs_heap_continue)
+		{
+			ItemPointer tid = index_getnext_tid(scan, ForwardScanDirection);
+
+			if (tid == NULL)
+				return false;
+			partials->root = *tid;
+		}
+		if (index_fetch_heap(scan, partials->candidate))
+			return true;
+	}
+}
+
+bool
+partials_next(Partials *partials)
+{
+	MemoryContext old = MemoryContextSwitchTo(partials->context);
+	bool		found;
+
+	if (partials->search)
+		found = next_of_index(partials);
+	else
+		do
+			found = table_scan_getnextslot(partials->table_scan, ForwardScanDirection, partials->candidate);
+		while (found && !keys_match(partials));
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+bool
+partials_follow(Partials *partials, ItemPointer root, Datum *keys, bool *isnull)
+{
+	ItemPointerData tid = *root;
+	bool		again = false;
+
+	partials->keys = keys;
+	partials->isnull = isnull;
+	partials->root = *root;
+	if (partials->fetch == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(partials->context);
+
+		partials->fetch = table_index_fetch_begin(partials->relation);
+		MemoryContextSwitchTo(old);
+	}
+	return table_index_fetch_tuple(partials->fetch, &tid, SnapshotSelf, partials->candidate, &again, NULL) &&
+		keys_match(partials);
+}
+
+/*
+ * Taking one
+ */
+static HeapTupleHeader
+slot_header(TupleTableSlot *slot)
+{
+	return ((HeapTupleTableSlot *) slot)->tuple->t_data;
+}
+
+bool
+partials_is_own(TupleTableSlot *slot)
+{
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(slot_header(slot)));
+}
+
+static bool
+looks_busy(TupleTableSlot *slot)
+{
+	HeapTupleHeader header = slot_header(slot);
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(header);
+
+	if (header->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
+		return false;
+	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
+}
+
+bool
+partials_look_free(Partials *partials)
+{
+	if (partials_is_own(partials->candidate))
+		return true;
+	return !looks_busy(partials->candidate) &&
+		table_tuple_satisfies_snapshot(partials->relation, partials->candidate, partials->snapshot);
+}
+
+bool
+partials_take(Partials *partials, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+
+	if (!partials_look_free(partials))
+		return false;
+	if (!partials_is_own(partials->candidate))
+		return table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
+								GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0,
+								&failure) == TM_Ok;
+	ExecCopySlot(slot, partials->candidate);
+	return true;
+}
+
+TupleTableSlot *
+partials_folded(Partials *partials)
+{
+	if (partials->folded == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(partials->context);
+
+		partials->folded = table_slot_create(partials->relation, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	return partials->folded;
+}
+
+void
+partials_clear(Partials *partials)
+{
+	ExecClearTuple(partials->candidate);
+	ExecClearTuple(partials->held);
+	if (partials->folded)
+		ExecClearTuple(partials->folded);
+}
+
+/*
+ * Adding up
+ */
+const Datum *
+partials_states(Partials *partials, TupleTableSlot *slot)
+{
+	int			nkeys = partials->rollup->nkeys;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < partials->rollup->nstates; i++)
+		if (slot->tts_isnull[nkeys + i])
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(partials->relation)),
+					 errhint("Run gymstream.rebuild_rollup.")));
+	return slot->tts_values + nkeys;
+}
+
+static Oid
+state_type(Partials *partials, int state)
+{
+	return TupleDescAttr(RelationGetDescr(partials->relation), partials->rollup->nkeys + state)->atttypid;
+}
+
+void
+partials_load(Partials *partials)
+{
+	int			nkeys = partials->rollup->nkeys;
+	int			nstates = partials->rollup->nstates;
+	TupleTableSlot *out = ExecClearTuple(partials->out);
+	const Datum *states = partials_states(partials, partials->held);
+
+	memcpy(out->tts_values, partials->held->tts_values, nkeys * sizeof(Datum));
+	memcpy(out->tts_isnull, partials->held->tts_isnull, (nkeys + nstates) * sizeof(bool));
+	memcpy(out->tts_values + nkeys, states, nstates * sizeof(Datum));
+	ExecStoreVirtualTuple(out);
+}
+
+bool
+partials_add(Partials *partials, const Datum *states)
+{
+	int			nstates = partials->rollup->nstates;
+	Datum	   *out = partials->out->tts_values + partials->rollup->nkeys;
+	Datum	   *sums = palloc(nstates * sizeof(Datum));
+
+	for (int i = 0; i < nstates; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), partials->rollup->nkeys + i);
+
+		if (!state_add(column->atttypid, out[i], states[i], &sums[i]))
+			return false;
+		/* what was added goes with its slot */
+		if (!column->attbyval && sums[i] == states[i])
+			sums[i] = datumCopy(sums[i], false, column->attlen);
+	}
+	memcpy(out, sums, nstates * sizeof(Datum));
+	return true;
+}
+
+bool
+partials_are_zero(Partials *partials, TupleTableSlot *slot)
+{
+	const Datum *states = partials_states(partials, slot);
+
+	for (int i = 0; i < partials->rollup->nstates; i++)
+		if (!state_is_zero(state_type(partials, i), states[i]))
+			return false;
+	return true;
+}
+
+/*
+ * Writing
+ */
+static void
+write_indexes(Partials *partials)
+{
+	ListCell   *cell;
+
+	open_indexes(partials);
+	foreach(cell, partials->indexes)
+	{
+		Relation	index = lfirst(cell);
+		IndexInfo  *info = BuildIndexInfo(index);
+		Datum		values[INDEX_MAX_KEYS];
+		bool		isnull[INDEX_MAX_KEYS];
+
+		/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far */
+		if (!info->ii_ReadyForInserts)
+			continue;
+		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL || info->ii_Unique)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an expression",
+							RelationGetRelationName(index)),
+					 errhint("Drop the index.")));
+		FormIndexDatum(info, partials->out, NULL, values, isnull);
+		index_insert(index, values, isnull, &partials->out->tts_tid, partials->relation, UNIQUE_CHECK_NO, false, info);
+	}
+}
+
+void
+partials_insert(Partials *partials)
+{
+	table_tuple_insert(partials->relation, partials->out, GetCurrentCommandId(true), 0, NULL);
+	write_indexes(partials);
+}
+
+bool
+partials_update(Partials *partials)
+{
+	ItemPointerData old = partials->held->tts_tid;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	GsUpdateIndexes indexes;
+	TM_Result	result;
+
+	result = table_tuple_update(partials->relation, &old, partials->out, GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, true, &failure, &mode, &indexes);
+	if (result != TM_Ok)
+		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
+	if (!gs_update_indexes_needed(indexes))
+		return true;
+	write_indexes(partials);
+	return false;
+}
+
+void
+partials_delete(Partials *partials, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_delete(partials->relation, &slot->tts_tid, GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, true, &failure, false);
+	if (result != TM_Ok)
+		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
+}
