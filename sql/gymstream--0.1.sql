@@ -243,9 +243,9 @@ COMMENT ON TRIGGER topics_changed ON gymstream.topic IS 'tells the workers of to
 
 CREATE FUNCTION gymstream.status_row(
 	OUT preloaded boolean, OUT wal_level text, OUT launcher_pid integer, OUT publisher_pid integer,
-	OUT decoder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
+	OUT decoder_pid integer, OUT folder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
 	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
-	OUT notifications bigint, OUT skipped bigint, OUT waiting_for text, OUT last_error text,
+	OUT notifications bigint, OUT skipped bigint, OUT folded bigint, OUT waiting_for text, OUT last_error text,
 	OUT last_error_at timestamptz, OUT problem text)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -254,12 +254,14 @@ COMMENT ON FUNCTION gymstream.status_row() IS 'what the view gymstream.status sh
 GRANT EXECUTE ON FUNCTION gymstream.status_row() TO PUBLIC;
 
 CREATE VIEW gymstream.status AS SELECT * FROM gymstream.status_row();
-COMMENT ON VIEW gymstream.status IS 'the workers that publish this database''s changes, and how far they are';
+COMMENT ON VIEW gymstream.status IS 'the workers of this database, and how far they are';
 COMMENT ON COLUMN gymstream.status.preloaded IS 'the library was loaded at server start, as the workers need it';
 COMMENT ON COLUMN gymstream.status.wal_level IS 'what the write-ahead log holds: must be logical';
 COMMENT ON COLUMN gymstream.status.launcher_pid IS 'the worker that starts the others';
 COMMENT ON COLUMN gymstream.status.publisher_pid IS 'the worker that tells listeners';
 COMMENT ON COLUMN gymstream.status.decoder_pid IS 'the worker that reads the write-ahead log; runs while there are topics';
+COMMENT ON COLUMN gymstream.status.folder_pid IS
+	'the worker that folds the partials of rollups'' groups; runs while there are any to fold';
 COMMENT ON COLUMN gymstream.status.slot_name IS 'the decoder''s replication slot';
 COMMENT ON COLUMN gymstream.status.decoded_lsn IS 'the write-ahead log was read up to here';
 COMMENT ON COLUMN gymstream.status.published_lsn IS 'listeners know of all commits up to here';
@@ -272,6 +274,7 @@ COMMENT ON COLUMN gymstream.status.events IS 'events since the server started';
 COMMENT ON COLUMN gymstream.status.notifications IS 'notifications sent; events of a rollup''s group may share one';
 COMMENT ON COLUMN gymstream.status.skipped IS
 	'notifications not sent because the server''s notification queue was nearly full';
+COMMENT ON COLUMN gymstream.status.folded IS 'groups whose partials were folded in the background';
 COMMENT ON COLUMN gymstream.status.waiting_for IS 'what holds publishing up';
 COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
 COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';

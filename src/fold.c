@@ -171,25 +171,48 @@ fold_keys(Fold *fold, Datum *keys, bool *isnull)
 	return (folded ? FOLD_FOLDED : 0) | (busy ? FOLD_BUSY : 0);
 }
 
+static void
+read_keys(Fold *fold, MinimalTuple tuple, Datum **keys, bool **isnull)
+{
+	TupleDesc	desc = RelationGetDescr(fold->partials.relation);
+
+	*keys = palloc(desc->natts * sizeof(Datum));
+	*isnull = palloc(desc->natts * sizeof(bool));
+	heap_deform_tuple(heap_tuple_from_minimal_tuple(tuple), desc, *keys, *isnull);
+}
+
 int
 fold_group(Fold *fold, MinimalTuple tuple, uint32 types)
 {
-	Relation	relation = fold->partials.relation;
 	MemoryContext old;
-	Datum	   *values;
+	Datum	   *keys;
 	bool	   *isnull;
 	int			result;
 
-	if (types != note_types(relation))
+	/* noted for a table that has been altered since, or that had the same OID */
+	if (types != note_types(fold->partials.relation))
 		return 0;
 	old = MemoryContextSwitchTo(fold->per_group);
-	values = palloc(RelationGetDescr(relation)->natts * sizeof(Datum));
-	isnull = palloc(RelationGetDescr(relation)->natts * sizeof(bool));
-	heap_deform_tuple(heap_tuple_from_minimal_tuple(tuple), RelationGetDescr(relation), values, isnull);
-	result = fold_keys(fold, values, isnull);
+	read_keys(fold, tuple, &keys, &isnull);
+	result = fold_keys(fold, keys, isnull);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(fold->per_group);
 	return result;
+}
+
+uint32
+fold_hash(Fold *fold, MinimalTuple tuple)
+{
+	MemoryContext old = MemoryContextSwitchTo(fold->per_group);
+	Datum	   *keys;
+	bool	   *isnull;
+	uint32		hash;
+
+	read_keys(fold, tuple, &keys, &isnull);
+	hash = pending_group_hash(fold->partials.rollup, keys, isnull);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(fold->per_group);
+	return hash;
 }
 
 /*
@@ -204,7 +227,7 @@ sweep_begin(Fold *fold, FoldSweep *sweep)
 	while (bits < rows * 4 && bits < (1 << 26))
 		bits *= 2;
 	sweep->mask = bits - 1;
-	sweep->seen = palloc0(bits / 8);
+	sweep->seen = MemoryContextAllocZero(sweep->context, bits / 8);
 	sweep->next = 0;
 }
 
@@ -265,7 +288,7 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 {
 	Oid			rollup = PG_GETARG_OID(0);
 	RollupRelations relations;
-	FoldSweep	sweep = {0};
+	FoldSweep	sweep = {.context = CurrentMemoryContext};
 	Fold		fold;
 	List	   *groups;
 	ListCell   *cell;

@@ -36,10 +36,12 @@ extern void fold_close(Fold *fold);
 /* Fold one group. The keys are those of a row of the partials, of whose types this is a hash. */
 extern int	fold_group(Fold *fold, MinimalTuple keys, uint32 types);
 
+extern uint32 fold_hash(Fold *fold, MinimalTuple keys);
+
 /* A search through all of a rollup, in pieces. */
 typedef struct FoldSweep
 {
-	Oid			partials;
+	MemoryContext context;		/* what is seen is kept here */
 	BlockNumber next;			/* where to go on */
 	uint32		mask;
 	uint8	   *seen;			/* a bit for each hash of keys; NULL: not begun */

@@ -15,7 +15,9 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_database.h"
+#include "fold.h"
 #include "miscadmin.h"
+#include "note.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -33,6 +35,7 @@
 #define QUEUE_SIZE (1024 * 1024)
 #define FIRST_RETRY_MS 1000
 #define LAST_RETRY_MS 60000
+#define FOLDER_MS 2000			/* between two starts of a folder in a database */
 #define GOOD_RUN_MS 60000		/* after a run of this length the next retry is soon again */
 #define FALLBACK_MS 60000		/* look around even if nobody woke us */
 #define MAX_PROBES 2			/* databases looked at for the first time, at once */
@@ -40,7 +43,9 @@
 /* the launcher's side of a place */
 typedef struct Pair
 {
-	BackgroundWorkerHandle *workers[SHARED_ROLES];
+	BackgroundWorkerHandle *workers[SHARED_PAIR];
+	BackgroundWorkerHandle *folder; /* of the same database, but with a life of its own */
+	TimestampTz folder_at;		/* no further one before */
 	dsm_segment *queue;
 	bool		ending;
 	int			retry_ms;		/* the wait after the next failure */
@@ -203,10 +208,9 @@ launcher_create_queue(Pair *pair)
 }
 
 static bool
-launcher_start_worker(SharedDatabase *place, Pair *pair, SharedRole role)
+launcher_register(SharedDatabase *place, const char *name, const void *extra, Size size,
+				  BackgroundWorkerHandle **handle)
 {
-	const char *name = role == SHARED_PUBLISHER ? "publisher" : "decoder";
-	dsm_handle	queue = dsm_segment_handle(pair->queue);
 	BackgroundWorker worker;
 
 	MemSet(&worker, 0, sizeof(worker));
@@ -215,15 +219,40 @@ launcher_start_worker(SharedDatabase *place, Pair *pair, SharedRole role)
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
 	worker.bgw_main_arg = Int32GetDatum(place - shared_state->databases);
-	memcpy(worker.bgw_extra, &queue, sizeof(queue));
+	memcpy(worker.bgw_extra, extra, size);
 	strcpy(worker.bgw_library_name, "gymstream");
 	snprintf(worker.bgw_function_name, BGW_MAXLEN, "%s_main", name);
 	snprintf(worker.bgw_name, BGW_MAXLEN, "gymstream %s for database %u", name, place->database);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "gymstream %s", name);
-	if (RegisterDynamicBackgroundWorker(&worker, &pair->workers[role]))
+	if (RegisterDynamicBackgroundWorker(&worker, handle))
 		return true;
-	pair->workers[role] = NULL;
+	*handle = NULL;
 	return false;
+}
+
+static bool
+launcher_start_worker(SharedDatabase *place, Pair *pair, SharedRole role)
+{
+	dsm_handle	queue = dsm_segment_handle(pair->queue);
+
+	return launcher_register(place, role == SHARED_PUBLISHER ? "publisher" : "decoder", &queue, sizeof(queue),
+							 &pair->workers[role]);
+}
+
+/* Connect to the place's database and enter the place. */
+static SharedDatabase *
+launcher_begin(Datum arg, SharedRole role)
+{
+	SharedDatabase *place = &shared_state->databases[DatumGetInt32(arg)];
+	Oid			database;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	database = place->database;
+	LWLockRelease(shared_state->lock);
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	shared_enter(place, role);
+	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_OVERRIDE);
+	return place;
 }
 
 shm_mq_handle *
@@ -232,7 +261,6 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 	dsm_handle	handle;
 	dsm_segment *segment;
 	shm_mq	   *queue;
-	Oid			database;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -247,20 +275,51 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 				 errmsg("the queue between gymstream's workers is gone")));
 	dsm_pin_mapping(segment);
 
-	*place = &shared_state->databases[DatumGetInt32(arg)];
-	LWLockAcquire(shared_state->lock, LW_SHARED);
-	database = (*place)->database;
-	LWLockRelease(shared_state->lock);
-	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	shared_enter(*place, role);
-	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_OVERRIDE);
-
+	*place = launcher_begin(arg, role);
 	queue = dsm_segment_address(segment);
 	if (role == SHARED_PUBLISHER)
 		shm_mq_set_receiver(queue, MyProc);
 	else
 		shm_mq_set_sender(queue, MyProc);
 	return shm_mq_attach(queue, segment, NULL);
+}
+
+SharedDatabase *
+launcher_begin_folder(Datum arg)
+{
+	pid_t		launcher;
+	bool		ours;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	/* else an earlier launcher started us, and this one does not know of us */
+	memcpy(&launcher, MyBgworkerEntry->bgw_extra, sizeof(launcher));
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	ours = shared_state->launcher_pid == launcher;
+	LWLockRelease(shared_state->lock);
+	if (!ours)
+		proc_exit(0);
+	return launcher_begin(arg, SHARED_FOLDER);
+}
+
+void
+launcher_set_options(const char *lock_timeout)
+{
+	const char *const options[][2] = {
+		{"synchronous_commit", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"lock_timeout", lock_timeout},
+		{"statement_timeout", "0"},
+		{"transaction_timeout", "0"},
+	};
+
+	for (int i = 0; i < lengthof(options); i++)
+		if (GetConfigOption(options[i][0], true, false) != NULL)
+			SetConfigOption(options[i][0], options[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -277,7 +336,7 @@ launcher_pair_runs(const Pair *pair)
 static void
 launcher_reap(Pair *pair)
 {
-	for (int role = 0; role < SHARED_ROLES; role++)
+	for (int role = 0; role < SHARED_PAIR; role++)
 	{
 		pid_t		pid;
 
@@ -321,7 +380,7 @@ launcher_pair_ended(SharedDatabase *place, Pair *pair)
 	end = place->end;
 	held = place->holds > 0;
 	place->end = PUBLISHER_FAILED;
-	place->occupied = false;
+	place->occupied = pair->folder != NULL;
 	if (place->state != DATABASE_ABSENT)
 		place->state = DATABASE_UNKNOWN;
 	LWLockRelease(shared_state->lock);
@@ -398,11 +457,51 @@ launcher_free_place(SharedDatabase *place)
 		pg_atomic_read_u32(&place->preparing) == 0)
 	{
 		place->database = InvalidOid;
+		note_sweep(place);
 		list_again = list_again || shared_state->full;
 		shared_state->full = false;
 		pg_atomic_fetch_add_u32(&shared_state->generation, 1);
 	}
 	LWLockRelease(shared_state->lock);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Folders
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+/* Start or end the database's folder. Returns when to look again, or 0. */
+static TimestampTz
+launcher_advance_folder(SharedDatabase *place, Pair *pair)
+{
+	DatabaseState state;
+	bool		held;
+	pid_t		pid;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	state = place->state;
+	held = place->holds > 0;
+	LWLockRelease(shared_state->lock);
+	if (pair->folder != NULL && GetBackgroundWorkerPid(pair->folder, &pid) == BGWH_STOPPED)
+	{
+		pfree(pair->folder);
+		pair->folder = NULL;
+	}
+	if (pair->folder != NULL)
+	{
+		if (held || state == DATABASE_ABSENT || !fold_is_on)
+			TerminateBackgroundWorker(pair->folder);
+		return 0;
+	}
+	if (held || !fold_is_on || !note_is_wanted(place) || pair->ending || !launcher_pair_runs(pair) ||
+		(state != DATABASE_IDLE && state != DATABASE_ACTIVE))
+		return 0;
+	if (pair->folder_at > GetCurrentTimestamp())
+		return pair->folder_at;
+	pair->folder_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FOLDER_MS);
+	if (launcher_register(place, "folder", &MyProcPid, sizeof(MyProcPid), &pair->folder))
+		return 0;
+	shared_note_problem(place, "no background worker slot is free: increase max_worker_processes");
+	return pair->folder_at;
 }
 
 /* Bring a pair closer to what it should be. Returns when it has to be looked at again, or 0. */
@@ -424,10 +523,10 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 		pair->ending = true;
 	if (pair->ending)
 	{
-		for (int role = 0; role < SHARED_ROLES; role++)
+		for (int role = 0; role < SHARED_PAIR; role++)
 			if (pair->workers[role] != NULL)
 				TerminateBackgroundWorker(pair->workers[role]);
-		if (!launcher_pair_runs(pair))
+		if (!launcher_pair_runs(pair) && !(held && pair->folder != NULL))
 			launcher_pair_ended(place, pair);
 	}
 	else if (launcher_pair_runs(pair))
@@ -437,6 +536,9 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 	}
 	else if (state == DATABASE_ABSENT && !wanted)
 	{
+		/* its end will wake us */
+		if (pair->folder != NULL)
+			return 0;
 		launcher_free_place(place);
 		MemSet(pair, 0, sizeof(*pair));
 		/* nobody else wakes us to use the place */
@@ -525,11 +627,15 @@ launcher_main(Datum arg)
 		launcher_probe();
 		for (int i = 0; i < shared_max_databases; i++)
 		{
+			SharedDatabase *place = &shared_state->databases[i];
 			TimestampTz again;
 
-			if (!OidIsValid(shared_state->databases[i].database))
+			if (!OidIsValid(place->database))
 				continue;
-			again = launcher_advance(&shared_state->databases[i], &pairs[i]);
+			again = launcher_advance_folder(place, &pairs[i]);
+			if (again != 0)
+				next = Min(next, again);
+			again = launcher_advance(place, &pairs[i]);
 			if (again != 0)
 				next = Min(next, again);
 		}

@@ -284,9 +284,9 @@ note_take(SharedDatabase *place, Note *notes, bool *sweep)
 }
 
 void
-note_reset(SharedDatabase *place)
+note_sweep(SharedDatabase *place)
 {
-	pg_atomic_write_u32(&notes_of(place)->wanted, WANTED_SWEEP);
+	pg_atomic_fetch_or_u32(&notes_of(place)->wanted, WANTED_SWEEP);
 }
 
 void

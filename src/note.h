@@ -44,8 +44,8 @@ extern bool note_is_wanted(SharedDatabase *place);
 /* The folder's: take what writers left, up to NOTE_SLOTS of them. sweep: some could not be kept, look everywhere. */
 extern int	note_take(SharedDatabase *place, Note *notes, bool *sweep);
 
-/* The place is given to another database: of that one nothing is known. */
-extern void note_reset(SharedDatabase *place);
+/* Nothing is known of the database: let the next folder look everywhere. */
+extern void note_sweep(SharedDatabase *place);
 
 extern void note_init(void);
 

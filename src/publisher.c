@@ -194,25 +194,6 @@ publisher_receive(void)
  * The worker
  * ----------------------------------------------------------------------------------------------------------------*/
 
-/* What a database or its bootstrap role may have set must not disturb this worker. */
-static void
-publisher_set_options(void)
-{
-	static const char *const options[][2] = {
-		{"synchronous_commit", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"lock_timeout", "0"},
-		{"statement_timeout", "0"},
-		{"transaction_timeout", "0"},
-	};
-
-	for (int i = 0; i < lengthof(options); i++)
-		if (GetConfigOption(options[i][0], true, false) != NULL)
-			SetConfigOption(options[i][0], options[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
 /* Look, and end when something else is wanted than before. */
 static DatabaseState
 publisher_look_again(DatabaseState before)
@@ -266,7 +247,7 @@ void
 publisher_main(Datum arg)
 {
 	queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &place);
-	publisher_set_options();
+	launcher_set_options("0");
 	batch_init();
 
 	PG_TRY();

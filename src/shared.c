@@ -80,6 +80,7 @@ shared_reset_place(SharedDatabase *place)
 	pg_atomic_init_u64(&place->events, 0);
 	pg_atomic_init_u64(&place->notifications, 0);
 	pg_atomic_init_u64(&place->skipped, 0);
+	pg_atomic_init_u64(&place->folded, 0);
 }
 
 static void
@@ -379,7 +380,9 @@ shared_is_quiet(Oid database)
 
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	place = shared_find(database);
-	quiet = place == NULL || (!place->occupied && place->pids[SHARED_PUBLISHER] == 0 && place->pids[SHARED_DECODER] == 0);
+	quiet = place == NULL || !place->occupied;
+	for (int role = 0; role < SHARED_ROLES && place != NULL; role++)
+		quiet = quiet && place->pids[role] == 0;
 	LWLockRelease(shared_state->lock);
 	return quiet;
 }
@@ -435,7 +438,7 @@ shared_leave(int code, Datum arg)
 	entered_place->latches[entered_role] = NULL;
 	if (entered_role == SHARED_DECODER)
 		entered_place->ready = false;
-	else
+	else if (entered_role == SHARED_PUBLISHER)
 		pg_atomic_write_u32(&entered_place->waiting_xid, InvalidTransactionId);
 	LWLockRelease(shared_state->lock);
 	shared_wake_launcher();

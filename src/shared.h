@@ -75,6 +75,7 @@ typedef struct SharedDatabase
 	pg_atomic_uint64 events;
 	pg_atomic_uint64 notifications;
 	pg_atomic_uint64 skipped;
+	pg_atomic_uint64 folded;	/* groups */
 } SharedDatabase;
 
 typedef struct SharedState

@@ -29,6 +29,7 @@ enum
 	STATUS_LAUNCHER_PID,
 	STATUS_PUBLISHER_PID,
 	STATUS_DECODER_PID,
+	STATUS_FOLDER_PID,
 	STATUS_SLOT_NAME,
 	STATUS_DECODED_LSN,
 	STATUS_PUBLISHED_LSN,
@@ -39,6 +40,7 @@ enum
 	STATUS_EVENTS,
 	STATUS_NOTIFICATIONS,
 	STATUS_SKIPPED,
+	STATUS_FOLDED,
 	STATUS_WAITING_FOR,
 	STATUS_LAST_ERROR,
 	STATUS_LAST_ERROR_AT,
@@ -135,6 +137,7 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 
 	status_set_pid(STATUS_PUBLISHER_PID, database->pids[SHARED_PUBLISHER]);
 	status_set_pid(STATUS_DECODER_PID, database->pids[SHARED_DECODER]);
+	status_set_pid(STATUS_FOLDER_PID, database->pids[SHARED_FOLDER]);
 	status_set_lsn(STATUS_DECODED_LSN, decoded);
 	status_set_lsn(STATUS_PUBLISHED_LSN, done);
 	status_set_lsn(STATUS_CONFIRMED_LSN, pg_atomic_read_u64(&live->confirmed_lsn));
@@ -144,6 +147,7 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	status_set(STATUS_EVENTS, Int64GetDatum(pg_atomic_read_u64(&live->events)));
 	status_set(STATUS_NOTIFICATIONS, Int64GetDatum(pg_atomic_read_u64(&live->notifications)));
 	status_set(STATUS_SKIPPED, Int64GetDatum(pg_atomic_read_u64(&live->skipped)));
+	status_set(STATUS_FOLDED, Int64GetDatum(pg_atomic_read_u64(&live->folded)));
 	status_set_text(STATUS_WAITING_FOR, status_waiting_for(database, live));
 	if (database->error_at != 0)
 	{

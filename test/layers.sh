@@ -10,7 +10,7 @@ rooms=(
 	'compat gymstream catalog shared'
 	'message state numeric_sum shape hint rollup define pending partials note fold apply collect when ready'
 	'json event topic plugin'
-	'frame readback batch launcher decoder publisher status database drop'
+	'frame readback batch launcher decoder publisher folder status database drop'
 )
 door=gymstream.c
 
