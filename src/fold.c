@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "note.h"
 #include "pending.h"
@@ -45,6 +46,18 @@ bool		fold_is_on = true;
 /*
  * Opening and closing
  */
+
+/* Lock all that a rollup is compiled from, and its partials, if that can be done at once. */
+static bool
+lock_rollup(const RollupRelations *relations)
+{
+	return ConditionalLockRelationOid(relations->definition, AccessShareLock) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations->definition)) &&
+		ConditionalLockRelationOid(rollup_shape(relations)->source, AccessShareLock) &&
+		ConditionalLockRelationOid(relations->partials, RowExclusiveLock) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations->partials));
+}
+
 bool
 fold_open(Fold *fold, Oid partials)
 {
@@ -52,17 +65,11 @@ fold_open(Fold *fold, Oid partials)
 	Rollup	   *rollup;
 	MemoryContext context;
 
-	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
+	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations) || !lock_rollup(&relations))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
-	/* compiling may lock the source: before the partials, as TRUNCATE does */
 	rollup = rollup_acquire(partials);
 	rollup_release_with(rollup, context);
-	if (!ConditionalLockRelationOid(partials, RowExclusiveLock))
-	{
-		MemoryContextDelete(context);
-		return false;
-	}
 	fold->context = context;
 	fold->outer = MemoryContextSwitchTo(context);
 	fold->per_group = AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
@@ -312,8 +319,8 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 	if (!fold_open(&fold, relations.partials))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not obtain a lock on the partials of rollup \"%s\"", get_rel_name(rollup)),
-				 errdetail("Somebody has locked them as a whole, and folding waits for nobody."),
+				 errmsg("could not obtain a lock on rollup \"%s\"", get_rel_name(rollup)),
+				 errdetail("Its source or its partials are locked as a whole, and folding waits for nobody."),
 				 errhint("Try again when that transaction has ended.")));
 	do
 	{

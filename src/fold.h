@@ -29,7 +29,7 @@ typedef struct Fold
 #define FOLD_FOLDED 1			/* it has fewer partials than before */
 #define FOLD_BUSY 2				/* some of them are others' just now */
 
-/* False: there is no such rollup any more, or somebody has locked its partials as a whole. Never waits for that. */
+/* False: there is no such rollup any more, or somebody has locked its source or its partials as a whole. Never waits for that. */
 extern bool fold_open(Fold *fold, Oid partials);
 extern void fold_close(Fold *fold);
 

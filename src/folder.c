@@ -86,10 +86,7 @@ group_add(Oid partials, uint32 hash, uint32 types, MinimalTuple keys, TimestampT
 
 	for (int i = 0; i < ngroups; i++)
 		if (groups[i].partials == partials && groups[i].hash == hash)
-		{
-			groups[i].due = Min(groups[i].due, due);
 			return;
-		}
 	if (ngroups == MAX_GROUPS)
 	{
 		sweep_later(LAST_RETRY_MS);
@@ -233,11 +230,12 @@ fold_due(Oid partials)
 	TimestampTz now = GetCurrentTimestamp();
 	Fold		fold;
 	bool		open = fold_open(&fold, partials);
+	bool		exists = open || OidIsValid(catalog_rollup(ROLLUP_PARTIALS, partials, ROLLUP_ROLLUP));
 	int			n = 0;
 
 	for (int i = ngroups - 1; i >= 0 && n < BATCH_GROUPS; i--)
 	{
-		int			result = FOLD_BUSY;
+		int			result = exists ? FOLD_BUSY : 0;
 
 		if (groups[i].partials != partials || groups[i].due > now)
 			continue;

@@ -102,6 +102,12 @@ is(parts('broken', 'class_id = 6'), 2, 'it stays as it is');
 sql(q{SELECT gymstream.rebuild_rollup('broken')});
 is(differences($node), '', 'exact');
 
+# a rollup that is gone before it is folded
+sql(q{SELECT gymstream.create_rollup('brief', 'SELECT class_id, sum(price + 1) AS revenue FROM booking GROUP BY class_id')});
+compete(6, @others);
+sql('DROP VIEW brief');
+ok(gone(), 'nothing is left of a rollup that was dropped');
+
 # killed on its way: the next one finds what it has left
 ask($holder, 'BEGIN; INSERT INTO booking VALUES (7, 10)');
 compete(7, @others);
