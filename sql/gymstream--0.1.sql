@@ -11,12 +11,14 @@ REVOKE CREATE ON SCHEMA gymstream FROM PUBLIC;
 CREATE TABLE gymstream.rollup (
 	rollup		regclass NOT NULL PRIMARY KEY,
 	definition	regclass NOT NULL UNIQUE,
-	partials	regclass NOT NULL UNIQUE
+	partials	regclass NOT NULL UNIQUE,
+	created		timestamptz NOT NULL DEFAULT now()
 ) WITH (user_catalog_table = true);
 COMMENT ON TABLE gymstream.rollup IS 'each rollup and the relations it is made of';
 COMMENT ON COLUMN gymstream.rollup.rollup IS 'the view that users read';
 COMMENT ON COLUMN gymstream.rollup.definition IS 'a view with the query the rollup was made from';
 COMMENT ON COLUMN gymstream.rollup.partials IS 'the table that holds parts of each group''s state';
+COMMENT ON COLUMN gymstream.rollup.created IS 'when the rollup was created';
 GRANT SELECT ON gymstream.rollup TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('gymstream.rollup', '');
 
@@ -115,6 +117,55 @@ END
 $$;
 COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
 	'rows in which a rollup differs from its query, both seen in one snapshot: none';
+
+CREATE FUNCTION gymstream.rollup_source(rollup regclass) RETURNS regclass
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_source';
+COMMENT ON FUNCTION gymstream.rollup_source(regclass) IS 'the table that a rollup reads';
+CREATE FUNCTION gymstream.count_rollup(rollup regclass, exact_up_to bigint DEFAULT NULL,
+	OUT groups bigint, OUT partials bigint, OUT marked bigint)
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_count_rollup';
+COMMENT ON FUNCTION gymstream.count_rollup(regclass, bigint) IS
+	'counts groups, partials and marked groups, for those who may read the rollup; partials of more bytes are estimated';
+
+CREATE VIEW gymstream.rollups AS
+	SELECT r.rollup, gymstream.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
+		pg_catalog.pg_get_viewdef(r.definition) AS definition, n.groups, n.partials, n.marked,
+		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created
+	FROM gymstream.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
+		LATERAL gymstream.count_rollup(r.rollup, 1048576) n;
+COMMENT ON VIEW gymstream.rollups IS 'each rollup, and what there is of it; cheap to read, however large they are';
+COMMENT ON COLUMN gymstream.rollups.rollup IS 'the view that users read';
+COMMENT ON COLUMN gymstream.rollups.source IS 'the table that it reads';
+COMMENT ON COLUMN gymstream.rollups.owner IS 'whose it is';
+COMMENT ON COLUMN gymstream.rollups.definition IS 'the query that it equals';
+COMMENT ON COLUMN gymstream.rollups.groups IS
+	'number of groups; an estimate where the partials have more than 1 MB, exact from gymstream.count_rollup';
+COMMENT ON COLUMN gymstream.rollups.partials IS
+	'number of partials, one for each group that is not busy; an estimate likewise';
+COMMENT ON COLUMN gymstream.rollups.marked IS
+	'number of groups that are computed from the source when read; null where the partials have more than 1 MB';
+COMMENT ON COLUMN gymstream.rollups.size IS 'bytes of the partials with their indexes';
+COMMENT ON COLUMN gymstream.rollups.created IS 'since when';
+GRANT SELECT ON gymstream.rollups TO PUBLIC;
+
+CREATE FUNCTION gymstream.progress() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 0.0001 AS 'MODULE_PATHNAME', 'gs_progress';
+COMMENT ON FUNCTION gymstream.progress() IS 'true; counts the rows of a source while a rollup is filled from them';
+CREATE FUNCTION gymstream.create_progress_rows(
+	OUT pid integer, OUT rollup regclass, OUT source regclass, OUT rows_read bigint, OUT rows_total bigint)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_create_progress';
+COMMENT ON FUNCTION gymstream.create_progress_rows() IS 'what the view gymstream.create_progress shows';
+CREATE VIEW gymstream.create_progress AS SELECT * FROM gymstream.create_progress_rows();
+COMMENT ON VIEW gymstream.create_progress IS
+	'the sessions that fill a rollup from its source just now: your own, or all for pg_read_all_stats';
+COMMENT ON COLUMN gymstream.create_progress.pid IS 'the session''s process';
+COMMENT ON COLUMN gymstream.create_progress.rollup IS 'the rollup; a number as long as it is not committed';
+COMMENT ON COLUMN gymstream.create_progress.source IS 'the table that is read';
+COMMENT ON COLUMN gymstream.create_progress.rows_read IS
+	'rows read so far; once all are read and grouped, pg_stat_progress_create_index shows the making of the index';
+COMMENT ON COLUMN gymstream.create_progress.rows_total IS 'estimated number of rows';
+GRANT SELECT ON gymstream.create_progress TO PUBLIC;
 
 -- What the triggers call runs with the rights of whoever writes the source: everyone's.
 CREATE FUNCTION gymstream.collect(partials regclass, tableoid oid, VARIADIC columns "any") RETURNS boolean

@@ -48,7 +48,7 @@ SELECT * FROM by_two ORDER BY 1, 2;
 SELECT * FROM filtered ORDER BY 1;
 
 -- each consists of three relations, described
-SELECT * FROM gymstream.rollup ORDER BY rollup::text COLLATE "C";
+SELECT rollup, definition, partials FROM gymstream.rollup ORDER BY rollup::text COLLATE "C";
 SELECT obj_description('class_attendance'::regclass), obj_description('class_attendance_definition'::regclass),
 	obj_description('class_attendance_partials'::regclass);
 SELECT column_name, data_type FROM information_schema.columns
@@ -295,7 +295,7 @@ TABLE inexact;
 CREATE TABLE taken_definition ();
 CREATE TABLE taken_partials ();
 SELECT gymstream.create_rollup('taken', 'SELECT x, count(*) FROM odd GROUP BY x');
-SELECT * FROM gymstream.rollup WHERE rollup = 'taken'::regclass;
+SELECT rollup, definition, partials FROM gymstream.rollup WHERE rollup = 'taken'::regclass;
 
 --
 -- Renaming

@@ -175,7 +175,8 @@ catalog_relations_insert(const RollupRelations *relations)
 	Datum		values[] = {
 		ObjectIdGetDatum(relations->rollup),
 		ObjectIdGetDatum(relations->definition),
-		ObjectIdGetDatum(relations->partials)
+		ObjectIdGetDatum(relations->partials),
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())
 	};
 	bool		nulls[lengthof(values)] = {false};
 

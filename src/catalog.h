@@ -15,6 +15,7 @@
 #define ROLLUP_ROLLUP 1
 #define ROLLUP_DEFINITION 2
 #define ROLLUP_PARTIALS 3
+#define ROLLUP_CREATED 4
 
 #define CATALOG_TOPIC "topic"
 #define TOPIC_RELATION 1

@@ -133,6 +133,13 @@ gs_flatten_groups(Query *query)
 #define gs_slot_is_invalid(slot) ((slot)->data.invalidated_at != InvalidXLogRecPtr)
 #endif
 
+/* 16: what other backends do has a function of another name */
+#if PG_VERSION_NUM >= 160000
+#define gs_backend_status(index) pgstat_get_local_beentry_by_index(index)
+#else
+#define gs_backend_status(index) pgstat_fetch_stat_local_beentry(index)
+#endif
+
 /* minor releases before 15.4: a database whose DROP was interrupted is not marked */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define GS_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB

@@ -37,6 +37,8 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#include "progress.h"
+
 /*
  * Names
  */
@@ -230,11 +232,13 @@ create_partials(const DefineName *name, const RollupShape *shape)
 
 /* Only once the catalog says what they are: decoding would take the rows for those of an ordinary table. */
 static void
-fill_partials(const DefineName *name, Oid partials, const RollupShape *shape)
+fill_partials(const DefineName *name, Oid rollup, Oid partials, const RollupShape *shape)
 {
 	char	   *index = define_sql_index(name, shape);
 
+	progress_begin(rollup, shape->source);
 	run(define_sql_fill(partials, shape));
+	progress_end();
 	if (index)
 		run(index);
 }
@@ -274,7 +278,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	run(define_sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	catalog_relations_insert(&relations);
-	fill_partials(&partials, relations.partials, shape);
+	fill_partials(&partials, relations.rollup, relations.partials, shape);
 	create_triggers(&relations, shape);
 	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
@@ -328,7 +332,9 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	shape = rollup_shape(&relations);
 	lock_source(shape->source, "rebuild a rollup of");
 	delete_partials(relations.partials);
+	progress_begin(rollup, shape->source);
 	run(define_sql_fill(relations.partials, shape));
+	progress_end();
 	fixed_path_end(nest);
 	PG_RETURN_VOID();
 }

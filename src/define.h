@@ -29,6 +29,7 @@ extern char *define_sql_partials(const DefineName *partials, const RollupShape *
 extern char *define_sql_index(const DefineName *partials, const RollupShape *shape);
 extern char *define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape);
 extern char *define_sql_fill(Oid partials, const RollupShape *shape);
+extern char *define_sql_count(Oid partials, const RollupShape *shape);
 extern List *define_sql_comments(const RollupRelations *relations, const RollupShape *shape);
 
 typedef struct DefineTrigger

@@ -226,13 +226,27 @@ define_sql_fill(Oid partials, const RollupShape *shape)
 		first = false;
 	}
 	appendStringInfo(&sql, " FROM ONLY %s", relation_name(shape->source));
+	appendStringInfoString(&sql, " WHERE " GS_SCHEMA ".progress()");
 	if (shape->filter)
-		appendStringInfo(&sql, " WHERE %s", expression_text(shape->filter, shape->source));
+		appendStringInfo(&sql, " AND (%s)", expression_text(shape->filter, shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
 	/* without keys there is a row even of no rows: its states are zero, it is no partial */
 	appendStringInfoString(&sql, " HAVING count(*) > 0");
 	return sql.data;
+}
+
+/* How many groups, partials and marked groups there are. */
+char *
+define_sql_count(Oid partials, const RollupShape *shape)
+{
+	char	   *rows = psprintf(GS_SCHEMA ".total(%s)",
+								quote_identifier(list_nth(partials_columns(shape), list_length(shape->keys))));
+
+	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
+					"count(*) FILTER (WHERE marked) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s%s) g",
+					rows, "false", relation_name(partials),
+					shape->keys ? " GROUP BY " : "", shape->keys ? key_columns(shape) : "");
 }
 
 /*

@@ -24,6 +24,8 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', $dump ], 'restored');
 
 is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'the rollup is exact');
+my $since = 'SELECT extract(epoch FROM created) FROM gymstream.rollup';
+is($node->safe_psql('copy', $since), $node->safe_psql('postgres', $since), 'since when it is there was restored');
 ok($node->poll_query_until('copy', 'SELECT topics = 1 AND decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
 	'the workers have found the topic');
 

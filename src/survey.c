@@ -1,0 +1,112 @@
+/*
+ * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials. For the view
+ * gymstream.rollups. Reads, and writes nothing.
+ */
+#include "gymstream.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "define.h"
+
+/* the columns of count_rollup */
+enum
+{
+	COUNT_GROUPS,
+	COUNT_PARTIALS,
+	COUNT_MARKED,
+	COUNT_COLUMNS
+};
+
+/* gymstream.rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no rollup */
+PG_FUNCTION_INFO_V1(gs_rollup_source);
+Datum
+gs_rollup_source(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(rollup_shape(&relations)->source);
+}
+
+static void
+count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
+{
+	Oid			user;
+	int			context;
+	int			nest = NewGUCNestLevel();
+	Relation	partials = table_open(relations->partials, AccessShareLock);
+
+	/* comparing keys is the owner's business */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(partials->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	SPI_connect();
+	if (SPI_execute(define_sql_count(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not count the partials of rollup %u", relations->rollup);
+	for (int i = 0; i < COUNT_COLUMNS; i++)
+		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &nulls[i]);
+	SPI_finish();
+	AtEOXact_GUC(false, nest);
+	SetUserIdAndSecContext(user, context);
+	table_close(partials, AccessShareLock);
+}
+
+/* A group has one partial, mostly. */
+static void
+count_roughly(Relation partials, Datum *values, bool *nulls)
+{
+	BlockNumber pages;
+	double		rows;
+	double		allvisible;
+
+	estimate_rel_size(partials, NULL, &pages, &rows, &allvisible);
+	values[COUNT_GROUPS] = values[COUNT_PARTIALS] = Int64GetDatum((int64) rows);
+	nulls[COUNT_GROUPS] = nulls[COUNT_PARTIALS] = false;
+}
+
+/*
+ * gymstream.count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
+ *
+ * Those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them.
+ */
+PG_FUNCTION_INFO_V1(gs_count_rollup);
+Datum
+gs_count_rollup(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+	Relation	partials;
+	TupleDesc	desc;
+	Datum		values[COUNT_COLUMNS] = {0};
+	bool		nulls[COUNT_COLUMNS] = {true, true, true};
+	bool		exactly;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (PG_ARGISNULL(0) || !catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	{
+		partials = table_open(relations.partials, AccessShareLock);
+		exactly = PG_ARGISNULL(1) || (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1);
+		if (exactly)
+			count_exactly(&relations, values, nulls);
+		else
+			count_roughly(partials, values, nulls);
+		table_close(partials, AccessShareLock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
