@@ -58,13 +58,16 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign)
 	for (int i = 0; i < rollup->nstates; i++)
 	{
 		RollupState *state = &rollup->states[i];
-		Datum		input = (Datum) 0;
+		Datum		input = (Datum) 0,
+					input2 = (Datum) 0;
 
-		if (state->input >= 0 && input_isnull[state->input])
+		if ((state->input >= 0 && input_isnull[state->input]) || (state->input2 >= 0 && input_isnull[state->input2]))
 			continue;
 		if (state->input >= 0 && state->kind != STATE_COUNT)
 			input = widen_input(&rollup->inputs[state->input], inputs[state->input]);
-		state_collect(state->kind, &group->deltas[i], input, sign, pending->context);
+		if (state->input2 >= 0)
+			input2 = widen_input(&rollup->inputs[state->input2], inputs[state->input2]);
+		state_collect(state->kind, &group->deltas[i], input, input2, sign, pending->context);
 	}
 }
 

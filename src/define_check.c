@@ -28,6 +28,7 @@
 #include "utils/regproc.h"
 #include "utils/typcache.h"
 
+#include "aggregate.h"
 #include "when.h"
 
 /* An error's place in the query becomes an internal one: the statement itself is the call of create_rollup. */
@@ -274,7 +275,7 @@ check_aggregate(const Aggref *aggregate)
 		refuse(aggregate, "DISTINCT in an aggregate", "Supported are count, sum and avg without it.");
 	if (aggregate->aggorder != NIL)
 		refuse(aggregate, "ORDER BY in an aggregate", "Supported are count, sum and avg without it.");
-	if (!shape_supports(aggregate))
+	if (aggregate_way(aggregate) != AGGREGATE_BY_STATES)
 		refuse(aggregate, psprintf("the aggregate %s", format_procedure(aggregate->aggfnoid)),
 			   "Supported are count, and sum and avg over smallint, integer, bigint and numeric.");
 }

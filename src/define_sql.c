@@ -13,10 +13,11 @@
 #include "parser/analyze.h"
 #include "parser/parser.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
+
+#include "aggregate.h"
 
 static char *
 qualified(const DefineName *name)
@@ -266,39 +267,16 @@ state_column(ViewBuild *build, int state)
 	return pstrdup(quote_identifier(list_nth(build->names, list_length(build->shape->keys) + state)));
 }
 
-/* What an aggregate is, said over the partials. */
-static char *
-aggregate_text(ViewBuild *build, const Aggref *aggregate)
+/* The columns of an aggregate's states. */
+static List *
+aggregate_columns(ViewBuild *build, const Aggref *aggregate)
 {
-	int			sum_state,
-				count_state;
-	char	   *sum,
-			   *count;
+	List	   *columns = NIL;
+	ListCell   *cell;
 
-	shape_aggregate(build->shape, aggregate, &sum_state, &count_state);
-	sum = sum_state >= 0 ? state_column(build, sum_state) : NULL;
-	count = count_state >= 0 ? psprintf(GS_SCHEMA ".total(%s)", state_column(build, count_state)) : NULL;
-	switch (aggregate->aggfnoid)
-	{
-		case F_COUNT_:
-		case F_COUNT_ANY:
-			return build->shape->keys == NIL ? psprintf("coalesce(%s, 0)", count) : count;
-		case F_SUM_INT2:
-		case F_SUM_INT4:
-			return psprintf("CASE WHEN %s > 0 THEN " GS_SCHEMA ".total(%s) END", count, sum);
-		case F_AVG_INT2:
-		case F_AVG_INT4:
-			return psprintf(GS_SCHEMA ".total(%s)::numeric / nullif(%s, 0)::numeric", sum, count);
-		case F_SUM_INT8:
-			return psprintf("CASE WHEN %s > 0 THEN sum(%s) END", count, sum);
-		case F_AVG_INT8:
-			return psprintf("sum(%s) / nullif(%s, 0)::numeric", sum, count);
-		case F_SUM_NUMERIC:
-			return psprintf(GS_SCHEMA ".numeric_sum_total(" GS_SCHEMA ".numeric_sum_merge(%s))", sum);
-		case F_AVG_NUMERIC:
-			return psprintf(GS_SCHEMA ".numeric_sum_average(" GS_SCHEMA ".numeric_sum_merge(%s))", sum);
-	}
-	elog(ERROR, "aggregate %u has no states", aggregate->aggfnoid);
+	foreach(cell, shape_aggregate(build->shape, aggregate))
+		columns = lappend(columns, state_column(build, lfirst_int(cell)));
+	return columns;
 }
 
 static Node *
@@ -327,7 +305,12 @@ over_partials_mutator(Node *node, ViewBuild *build)
 									exprCollation(key), 0);
 	}
 	if (IsA(node, Aggref))
-		return parse_over_partials(build, aggregate_text(build, (Aggref *) node));
+	{
+		Aggref	   *aggregate = (Aggref *) node;
+
+		return parse_over_partials(build, aggregate_text(aggregate, aggregate_columns(build, aggregate),
+														 build->shape->keys != NIL));
+	}
 	return expression_tree_mutator(node, over_partials_mutator, build);
 }
 

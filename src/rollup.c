@@ -135,6 +135,22 @@ state_type(StateKind kind)
 	return InvalidOid;
 }
 
+/* The place of an expression among the inputs, which are evaluated once a row; -1 for NULL. */
+static int
+compile_input(Rollup *rollup, List **inputs, Expr *input)
+{
+	ListCell   *known;
+
+	if (input == NULL)
+		return -1;
+	foreach(known, *inputs)
+		if (equal(lfirst(known), input))
+			return foreach_current_index(known);
+	*inputs = lappend(*inputs, input);
+	compile_value(rollup, &rollup->inputs[rollup->ninputs], (Node *) input);
+	return rollup->ninputs++;
+}
+
 static void
 compile_states(Rollup *rollup, const RollupShape *shape)
 {
@@ -143,27 +159,16 @@ compile_states(Rollup *rollup, const RollupShape *shape)
 
 	rollup->nstates = list_length(shape->states);
 	rollup->states = palloc0(rollup->nstates * sizeof(RollupState));
-	rollup->inputs = palloc0(rollup->nstates * sizeof(RollupValue));
+	rollup->inputs = palloc0(2 * rollup->nstates * sizeof(RollupValue));
 	foreach(cell, shape->states)
 	{
 		ShapeState *wanted = lfirst(cell);
 		RollupState *state = &rollup->states[foreach_current_index(cell)];
-		ListCell   *known;
 
 		state->kind = wanted->kind;
 		state->type = state_type(wanted->kind);
-		state->input = -1;
-		if (wanted->input == NULL)
-			continue;
-		foreach(known, inputs)
-			if (equal(lfirst(known), wanted->input))
-				state->input = foreach_current_index(known);
-		if (state->input < 0)
-		{
-			state->input = rollup->ninputs++;
-			inputs = lappend(inputs, wanted->input);
-			compile_value(rollup, &rollup->inputs[state->input], (Node *) wanted->input);
-		}
+		state->input = compile_input(rollup, &inputs, wanted->input);
+		state->input2 = compile_input(rollup, &inputs, wanted->input2);
 	}
 }
 

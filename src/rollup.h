@@ -37,6 +37,7 @@ typedef struct RollupState
 	StateKind	kind;
 	Oid			type;			/* of the partials' column */
 	int			input;			/* into inputs, or -1: each row counts */
+	int			input2;			/* into inputs, or -1: there is none */
 } RollupState;
 
 typedef struct Rollup

@@ -17,6 +17,7 @@ typedef struct ShapeState
 {
 	StateKind	kind;
 	Expr	   *input;			/* NULL: each row counts */
+	Expr	   *input2;			/* as in AggregateState */
 	const Aggref *aggregate;	/* one that needs it; NULL: every rollup does */
 } ShapeState;
 
@@ -40,10 +41,7 @@ extern Query *shape_view_query(Relation view);
 /* The columns of the source that keys, filter and states use, offset as in pull_varattnos. */
 extern Bitmapset *shape_columns(const RollupShape *shape);
 
-/* The states of an aggregate, as indexes into shape->states, or -1 where it needs none of the kind. */
-extern void shape_aggregate(const RollupShape *shape, const Aggref *aggregate, int *sum, int *count);
-
-/* False for an aggregate that has no states. */
-extern bool shape_supports(const Aggref *aggregate);
+/* The states of an aggregate in the order of aggregate_states, as integer indexes into shape->states. */
+extern List *shape_aggregate(const RollupShape *shape, const Aggref *aggregate);
 
 #endif							/* GS_SHAPE_H */

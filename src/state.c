@@ -25,7 +25,7 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 }
 
 void
-state_collect(StateKind kind, StateDelta *delta, Datum input, int sign, MemoryContext keep)
+state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep)
 {
 	switch (kind)
 	{

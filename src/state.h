@@ -28,10 +28,10 @@ typedef union StateDelta
 } StateDelta;
 
 /*
- * Add sign times the input to the delta; an integer input comes as int8. Works in CurrentMemoryContext, where it leaves
- * garbage; what the delta keeps is allocated in keep.
+ * Add sign times the input, or the product of the inputs, to the delta; an integer input comes as int8. Works in
+ * CurrentMemoryContext, where it leaves garbage; what the delta keeps is allocated in keep.
  */
-extern void state_collect(StateKind kind, StateDelta *delta, Datum input, int sign, MemoryContext keep);
+extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep);
 
 extern bool state_delta_is_zero(StateKind kind, const StateDelta *delta);
 

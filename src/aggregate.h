@@ -1,0 +1,40 @@
+/*
+ * aggregate.h: how an aggregate is kept: in states of which its value is made, or otherwise.
+ */
+#ifndef GS_AGGREGATE_H
+#define GS_AGGREGATE_H
+
+#include "gymstream.h"
+
+#include "nodes/pg_list.h"
+#include "nodes/primnodes.h"
+
+#include "state.h"
+
+typedef enum AggregateWay
+{
+	AGGREGATE_BY_STATES,		/* counts and sums, from which rows can be taken away again */
+	AGGREGATE_BY_EXTREME,		/* min and max */
+	AGGREGATE_BY_SOURCE			/* only from the rows of the group */
+} AggregateWay;
+
+/* A row counts when none of the inputs is NULL. */
+typedef struct AggregateState
+{
+	StateKind	kind;
+	Expr	   *input;			/* NULL: each row counts */
+	Expr	   *input2;			/* the second factor of a product, or NULL */
+} AggregateState;
+
+extern AggregateWay aggregate_way(const Aggref *aggregate);
+
+/* Of AggregateState, in a fixed order; NIL for an aggregate that has none. The inputs share nodes with the aggregate. */
+extern List *aggregate_states(const Aggref *aggregate);
+
+/*
+ * The aggregate's value, as SQL over the partials' columns that hold its states: columns has a quoted name for each, in
+ * the order of aggregate_states. Keyed: the rollup has grouping keys, so that there are no groups without partials.
+ */
+extern char *aggregate_text(const Aggref *aggregate, List *columns, bool keyed);
+
+#endif							/* GS_AGGREGATE_H */
