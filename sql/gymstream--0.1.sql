@@ -78,6 +78,13 @@ CREATE AGGREGATE gymstream.total(bigint) (
 	SFUNC = int8pl, STYPE = bigint, COMBINEFUNC = int8pl, PARALLEL = SAFE);
 COMMENT ON AGGREGATE gymstream.total(bigint) IS 'sum of bigints as bigint; error when it is out of range';
 
+CREATE FUNCTION gymstream.keep(anyelement, anyelement) RETURNS anyelement
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_keep';
+COMMENT ON FUNCTION gymstream.keep(anyelement, anyelement) IS 'the first of two values';
+CREATE AGGREGATE gymstream.sole(anyelement) (
+	SFUNC = gymstream.keep, STYPE = anyelement, COMBINEFUNC = gymstream.keep, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.sole(anyelement) IS 'the value that is not null, of which there is one at most';
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Rollups
 ------------------------------------------------------------------------------------------------------------------------

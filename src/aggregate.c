@@ -8,11 +8,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/fmgroids.h"
 
-AggregateWay
-aggregate_way(const Aggref *aggregate)
-{
-	return aggregate_states(aggregate) != NIL ? AGGREGATE_BY_STATES : AGGREGATE_BY_SOURCE;
-}
+#include "marked.h"
 
 /* FILTER (WHERE f) reads CASE WHEN f THEN input END. */
 static Expr *
@@ -53,8 +49,9 @@ state_of(StateKind kind, Expr *input)
 	return state;
 }
 
-List *
-aggregate_states(const Aggref *aggregate)
+/* Of one that is made of counts and sums; NIL for others. */
+static List *
+sum_states(const Aggref *aggregate)
 {
 	Expr	   *input = aggregate_input(aggregate);
 
@@ -79,6 +76,33 @@ aggregate_states(const Aggref *aggregate)
 	}
 }
 
+AggregateWay
+aggregate_way(const Aggref *aggregate)
+{
+	bool		largest;
+
+	if (aggregate->aggdistinct == NIL && sum_states(aggregate) != NIL)
+		return AGGREGATE_BY_STATES;
+	return marked_is_extreme(aggregate, &largest) ? AGGREGATE_BY_EXTREME : AGGREGATE_BY_SOURCE;
+}
+
+List *
+aggregate_states(const Aggref *aggregate)
+{
+	AggregateState *in,
+			   *out;
+	bool		largest;
+
+	if (aggregate->aggdistinct == NIL && sum_states(aggregate) != NIL)
+		return sum_states(aggregate);
+	if (!marked_is_extreme(aggregate, &largest))
+		return list_make2(state_of(STATE_CHANGED, NULL), state_of(STATE_VALUE, (Expr *) aggregate));
+	in = state_of(largest ? STATE_MAX_IN : STATE_MIN_IN, aggregate_input(aggregate));
+	out = state_of(largest ? STATE_MAX_OUT : STATE_MIN_OUT, in->input);
+	in->order = out->order = aggregate->aggfnoid;
+	return list_make2(in, out);
+}
+
 static char *
 total_of(const char *column)
 {
@@ -91,6 +115,8 @@ aggregate_text(const Aggref *aggregate, List *columns, bool keyed)
 	char	   *first = linitial(columns);
 	char	   *second = list_length(columns) > 1 ? lsecond(columns) : NULL;
 
+	if (aggregate_way(aggregate) != AGGREGATE_BY_STATES)
+		return marked_value_text(aggregate, columns);
 	switch (aggregate->aggfnoid)
 	{
 		case F_COUNT_:

@@ -22,18 +22,19 @@ typedef enum AggregateWay
 typedef struct AggregateState
 {
 	StateKind	kind;
-	Expr	   *input;			/* NULL: each row counts */
+	Expr	   *input;			/* NULL: each row counts; of STATE_VALUE the aggregate itself */
 	Expr	   *input2;			/* the second factor of a product, or NULL */
+	Oid			order;			/* the aggregate by whose order the state is merged, or none */
 } AggregateState;
 
 extern AggregateWay aggregate_way(const Aggref *aggregate);
 
-/* Of AggregateState, in a fixed order; NIL for an aggregate that has none. The inputs share nodes with the aggregate. */
+/* Of AggregateState, in a fixed order. The inputs share nodes with the aggregate. */
 extern List *aggregate_states(const Aggref *aggregate);
 
 /*
  * The aggregate's value, as SQL over the partials' columns that hold its states: columns has a quoted name for each, in
- * the order of aggregate_states. Keyed: the rollup has grouping keys, so that there are no groups without partials.
+ * the order of aggregate_states. Of one that is not BY_STATES it is the value in a group that is not marked. Keyed: the rollup has grouping keys, so that there are no groups without partials.
  */
 extern char *aggregate_text(const Aggref *aggregate, List *columns, bool keyed);
 

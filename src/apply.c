@@ -31,7 +31,7 @@ typedef struct Apply
 	Partials	partials;
 	ItemPointerData root;		/* of the HOT chain of the partial that was written, where known */
 	bool		contended;		/* others write the group at this moment */
-	Datum	   *delta;			/* state values of the group at hand */
+	NullableDatum *delta;		/* state values of the group at hand */
 	bool		logged;			/* deltas go out as messages too */
 } Apply;
 
@@ -114,8 +114,11 @@ write_new(Apply *apply, PendingGroup *group, bool further)
 
 	memcpy(out->tts_values, group->keys, rollup->nkeys * sizeof(Datum));
 	memcpy(out->tts_isnull, group->isnull, rollup->nkeys * sizeof(bool));
-	memcpy(out->tts_values + rollup->nkeys, apply->delta, rollup->nstates * sizeof(Datum));
-	memset(out->tts_isnull + rollup->nkeys, false, rollup->nstates * sizeof(bool));
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		out->tts_values[rollup->nkeys + i] = apply->delta[i].value;
+		out->tts_isnull[rollup->nkeys + i] = apply->delta[i].isnull;
+	}
 	ExecStoreVirtualTuple(out);
 	partials_insert(&apply->partials);
 	group->own = out->tts_tid;
@@ -178,11 +181,17 @@ log_delta(Apply *apply, const PendingGroup *group)
 	TupleDesc	desc = RelationGetDescr(apply->partials.relation);
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc0(desc->natts * sizeof(bool));
+	uint8	   *kinds = palloc(rollup->nstates);
 
 	memcpy(values, group->keys, rollup->nkeys * sizeof(Datum));
 	memcpy(isnull, group->isnull, rollup->nkeys * sizeof(bool));
-	memcpy(values + rollup->nkeys, apply->delta, rollup->nstates * sizeof(Datum));
-	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc, heap_form_tuple(desc, values, isnull));
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		values[rollup->nkeys + i] = apply->delta[i].value;
+		isnull[rollup->nkeys + i] = apply->delta[i].isnull;
+		kinds[i] = rollup->states[i].kind;
+	}
+	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc, heap_form_tuple(desc, values, isnull), kinds);
 }
 
 static void
@@ -210,8 +219,14 @@ static void
 clear_deltas(const Rollup *rollup, PendingGroup *group)
 {
 	for (int i = 0; i < rollup->nstates; i++)
-		if (rollup->states[i].kind == STATE_SUM_NUMERIC && group->deltas[i].numeric)
+	{
+		const RollupState *state = &rollup->states[i];
+
+		if (state->kind == STATE_SUM_NUMERIC && group->deltas[i].numeric)
 			pfree(group->deltas[i].numeric);
+		else if (state->order && group->deltas[i].extreme.known && !state->order->typbyval)
+			pfree(DatumGetPointer(group->deltas[i].extreme.value));
+	}
 	memset(group->deltas, 0, rollup->nstates * sizeof(StateDelta));
 	group->dirty = false;
 }
@@ -223,7 +238,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->pending = pending;
 	apply->rollup = pending->rollup;
 	partials_open(&apply->partials, apply->rollup);
-	apply->delta = palloc(apply->rollup->nstates * sizeof(Datum));
+	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials.relation));
 }

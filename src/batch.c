@@ -137,9 +137,23 @@ typedef struct BatchGroupEntry
 	BatchGroup *groups;
 } BatchGroupEntry;
 
-/* The sum of two deltas of a group, or NULL when it does not fit: they are told apart then. */
+/* Add a state to another of its kind. False when the sum does not fit, or takes what only the rollup's owner may run. */
+static bool
+batch_add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
+{
+	if (STATE_IS_SUM(kind))
+		return state_add(column->atttypid, *a, b, a);
+	if (kind == STATE_CHANGED)
+	{
+		*a = BoolGetDatum(DatumGetBool(*a) || DatumGetBool(b));
+		return true;
+	}
+	return datum_image_eq(*a, b, column->attbyval, column->attlen);
+}
+
+/* The sum of two deltas of a group, or NULL when there is none: they are told apart then. */
 static HeapTuple
-batch_add_deltas(TupleDesc desc, int nkeys, HeapTuple a, HeapTuple b)
+batch_add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple b)
 {
 	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
 	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
@@ -154,7 +168,7 @@ batch_add_deltas(TupleDesc desc, int nkeys, HeapTuple a, HeapTuple b)
 			continue;
 		if (nulls[i])
 			values[i] = more[i];
-		else if (!state_add(TupleDescAttr(desc, i)->atttypid, values[i], more[i], &values[i]))
+		else if (!batch_add_state(kinds[i - nkeys], TupleDescAttr(desc, i), &values[i], more[i]))
 			return NULL;
 		nulls[i] = false;
 	}
@@ -217,7 +231,7 @@ batch_merge(HTAB *groups, TupleDesc desc, BatchEvent *event)
 		group->next = entry->groups;
 		entry->groups = group;
 	}
-	else if ((sum = batch_add_deltas(desc, nkeys, group->last->delta.tuple, event->delta.tuple)) != NULL)
+	else if ((sum = batch_add_deltas(desc, nkeys, event->delta.kinds, group->last->delta.tuple, event->delta.tuple)) != NULL)
 	{
 		group->last->merged = true;
 		event->delta.tuple = sum;

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "pending.h"
+#include "when.h"
 
 static Datum
 row_value(Rollup *rollup, const RollupValue *value, TupleTableSlot *row, bool *isnull)
@@ -35,9 +36,22 @@ widen_input(const RollupValue *value, Datum input)
 	}
 }
 
-/* Add the row to its group, or take it away. All values come first: what computes them may flush the group. */
+/* Not an UPDATE within a group: each state depends on it, also one that reads no column. */
+#define ALL_COLUMNS PG_UINT64_MAX
+StaticAssertDecl(WHEN_MAX_COLUMNS < 64, "a bit for each column");
+
+static bool
+state_depends_on(const RollupState *state, uint64 columns)
+{
+	return columns == ALL_COLUMNS || (state->reads & columns) != 0;
+}
+
+/*
+ * Add the row to its group, or take it away: in the states that depend on the columns. All values come first: what
+ * computes them may flush the group.
+ */
 static void
-collect_row(Rollup *rollup, TupleTableSlot *row, int sign)
+collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 {
 	Datum		keys[INDEX_MAX_KEYS];
 	bool		isnull[INDEX_MAX_KEYS];
@@ -61,8 +75,16 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign)
 		Datum		input = (Datum) 0,
 					input2 = (Datum) 0;
 
+		if (!state_depends_on(state, columns))
+			continue;
 		if ((state->input >= 0 && input_isnull[state->input]) || (state->input2 >= 0 && input_isnull[state->input2]))
 			continue;
+		if (!STATE_IS_SUM(state->kind))
+		{
+			input = state->input >= 0 ? inputs[state->input] : (Datum) 0;
+			marked_collect(state->kind, state->order, &group->deltas[i], input, sign, pending->context);
+			continue;
+		}
 		if (state->input >= 0 && state->kind != STATE_COUNT)
 			input = widen_input(&rollup->inputs[state->input], inputs[state->input]);
 		if (state->input2 >= 0)
@@ -72,22 +94,22 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign)
 }
 
 static void
-collect_rows(Rollup *rollup, bool had_old, bool has_new)
+collect_rows(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
 	MemoryContext old;
 
 	ResetExprContext(rollup->econtext);
 	old = MemoryContextSwitchTo(rollup->econtext->ecxt_per_tuple_memory);
 	if (had_old)
-		collect_row(rollup, rollup->old_row, -1);
+		collect_row(rollup, rollup->old_row, -1, columns);
 	if (has_new)
-		collect_row(rollup, rollup->new_row, 1);
+		collect_row(rollup, rollup->new_row, 1, columns);
 	MemoryContextSwitchTo(old);
 }
 
 /* The same where the query calls functions that are not the server's own: as the owner, with a fixed search_path. */
 static void
-collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new)
+collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
 	Oid			user;
 	int			context;
@@ -103,7 +125,7 @@ collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new)
 	rollup->evaluating = true;
 	PG_TRY();
 	{
-		collect_rows(rollup, had_old, has_new);
+		collect_rows(rollup, had_old, has_new, columns);
 	}
 	PG_FINALLY();
 	{
@@ -114,32 +136,41 @@ collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new)
 	SetUserIdAndSecContext(user, context);
 }
 
-/* Whether an UPDATE left all that the rollup reads as it was, to the last bit. */
+/* Whether the values are the same to the last bit. What is stored elsewhere or compressed is not looked into. */
 static bool
-rows_identical(Rollup *rollup)
+is_identical(Datum a, Datum b, Form_pg_attribute column)
 {
-	TupleDesc	desc = rollup->old_row->tts_tupleDescriptor;
+	if (column->attbyval || column->attlen != -1)
+		return datumIsEqual(a, b, column->attbyval, column->attlen);
+	return VARSIZE_ANY(DatumGetPointer(a)) == VARSIZE_ANY(DatumGetPointer(b)) &&
+		memcmp(DatumGetPointer(a), DatumGetPointer(b), VARSIZE_ANY(DatumGetPointer(a))) == 0;
+}
+
+/* Which of the used columns an UPDATE has changed, as bits; all of them if the row may be of another group now. */
+static uint64
+changed_columns(Rollup *rollup)
+{
+	TupleTableSlot *old = rollup->old_row,
+			   *new = rollup->new_row;
+	uint64		changed = 0;
 
 	for (int i = 0; i < rollup->ncolumns; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (rollup->old_row->tts_isnull[i] != rollup->new_row->tts_isnull[i])
-			return false;
-		if (!rollup->old_row->tts_isnull[i] &&
-			!datumIsEqual(rollup->old_row->tts_values[i], rollup->new_row->tts_values[i], column->attbyval, column->attlen))
-			return false;
-	}
-	return true;
+		if (old->tts_isnull[i] != new->tts_isnull[i] ||
+			(!old->tts_isnull[i] && !is_identical(old->tts_values[i], new->tts_values[i],
+												  TupleDescAttr(old->tts_tupleDescriptor, i))))
+			changed |= UINT64CONST(1) << i;
+	return changed & rollup->group_reads ? ALL_COLUMNS : changed;
 }
 
 void
 collect_change(Rollup *rollup, bool had_old, bool has_new)
 {
-	if (had_old && has_new && rows_identical(rollup))
+	uint64		columns = had_old && has_new ? changed_columns(rollup) : ALL_COLUMNS;
+
+	if (columns == 0)
 		return;
 	if (rollup->calls_functions)
-		collect_rows_as_owner(rollup, had_old, has_new);
+		collect_rows_as_owner(rollup, had_old, has_new, columns);
 	else
-		collect_rows(rollup, had_old, has_new);
+		collect_rows(rollup, had_old, has_new, columns);
 }

@@ -243,6 +243,18 @@ fill_partials(const DefineName *name, Oid rollup, Oid partials, const RollupShap
 		run(index);
 }
 
+static void
+note_missing_index(const RollupShape *shape)
+{
+	char	   *index = define_is_marked(shape) ? define_sql_source_index(shape) : NULL;
+
+	if (index)
+		ereport(NOTICE,
+				(errmsg("no index of \"%s\" finds the rows of a group", get_rel_name(shape->source)),
+				 errdetail("The rollup has aggregates that must at times be computed from all rows of the group."),
+				 errhint("Run %s.", index)));
+}
+
 /* gymstream.create_rollup(name text, query text) returns regclass */
 PG_FUNCTION_INFO_V1(gs_create_rollup);
 Datum
@@ -284,6 +296,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
 	foreach(cell, define_sql_comments(&relations, shape))
 		run(lfirst(cell));
+	note_missing_index(shape);
 	fixed_path_end(nest);
 	PG_RETURN_OID(relations.rollup);
 }

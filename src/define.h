@@ -30,6 +30,8 @@ extern char *define_sql_index(const DefineName *partials, const RollupShape *sha
 extern char *define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape);
 extern char *define_sql_fill(Oid partials, const RollupShape *shape);
 extern char *define_sql_count(Oid partials, const RollupShape *shape);
+/* Where marked groups would be read without an index: the statement that makes one. Else NULL. */
+extern char *define_sql_source_index(const RollupShape *shape);
 extern List *define_sql_comments(const RollupRelations *relations, const RollupShape *shape);
 
 typedef struct DefineTrigger
@@ -40,5 +42,28 @@ typedef struct DefineTrigger
 
 /* Of DefineTrigger; the name is what their names end with. */
 extern List *define_triggers(const char *name, Oid partials, const RollupShape *shape);
+
+/*
+ * Between define_*.c: parts of statements
+ */
+extern char *define_qualified(const DefineName *name);
+extern char *define_relation_name(Oid relid);
+
+/* An expression over one table, its columns unqualified. */
+extern char *define_expression_text(Node *expression, Oid relid);
+
+/* What stands in FROM for the rows that the rollup reads. */
+extern char *define_source_text(const RollupShape *shape);
+
+/* The list of names with one like the wanted one more, cut to length and numbered where it is taken. */
+extern List *define_add_name(List *names, const char *wanted);
+extern List *define_partials_columns(const RollupShape *shape);
+
+/* What marks a group, said over its partials; "false" where none can be. */
+extern char *define_when_marked_text(const RollupShape *shape);
+
+/* Whether a group of the rollup can be marked: it has an aggregate that is not made of sums. */
+extern bool define_is_marked(const RollupShape *shape);
+extern char *define_sql_marked_view(const DefineName *view, Oid partials, const RollupShape *shape);
 
 #endif							/* GS_DEFINE_H */

@@ -5,7 +5,9 @@
 #include "define.h"
 
 #include "access/nbtree.h"
+#include "access/genam.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
@@ -17,15 +19,18 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/tlist.h"
 #include "parser/analyze.h"
 #include "parser/parse_target.h"
 #include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/regproc.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "aggregate.h"
@@ -266,18 +271,143 @@ check_function(const Node *node)
 				 at(node)));
 }
 
-static void
-check_aggregate(const Aggref *aggregate)
+/* Whether values that GROUP BY calls equal are the same to the last bit. */
+static bool
+equal_is_identical(Node *key)
 {
-	if (aggregate->aggkind != AGGKIND_NORMAL)
-		refuse(aggregate, "an ordered-set aggregate", "Supported are count, sum and avg.");
-	if (aggregate->aggdistinct != NIL)
-		refuse(aggregate, "DISTINCT in an aggregate", "Supported are count, sum and avg without it.");
-	if (aggregate->aggorder != NIL)
-		refuse(aggregate, "ORDER BY in an aggregate", "Supported are count, sum and avg without it.");
-	if (aggregate_way(aggregate) != AGGREGATE_BY_STATES)
-		refuse(aggregate, psprintf("the aggregate %s", format_procedure(aggregate->aggfnoid)),
-			   "Supported are count, and sum and avg over smallint, integer, bigint and numeric.");
+	TypeCacheEntry *type = lookup_type_cache(exprType(key), TYPECACHE_BTREE_OPFAMILY);
+	Oid			support = get_opfamily_proc(type->btree_opf, type->btree_opintype, type->btree_opintype, BTEQUALIMAGE_PROC);
+
+	return OidIsValid(support) &&
+		DatumGetBool(OidFunctionCall1Coll(support, exprCollation(key), ObjectIdGetDatum(type->btree_opintype)));
+}
+
+/* What the server calls to compute an aggregate must be immutable like all else. */
+static void
+check_aggregate_functions(const Aggref *aggregate)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
+	Form_pg_aggregate form;
+	Oid			functions[3];
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for aggregate %u", aggregate->aggfnoid);
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	functions[0] = form->aggtransfn;
+	functions[1] = form->aggfinalfn;
+	functions[2] = form->aggcombinefn;
+	ReleaseSysCache(tuple);
+	for (int i = 0; i < lengthof(functions); i++)
+		if (OidIsValid(functions[i]) && func_volatile(functions[i]) != PROVOLATILE_IMMUTABLE)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+					 errmsg("a rollup cannot have the aggregate %s", format_procedure(aggregate->aggfnoid)),
+					 errdetail("Its function %s is %s: its result may change while the table does not.",
+							   format_procedure(functions[i]),
+							   func_volatile(functions[i]) == PROVOLATILE_STABLE ? "stable" : "volatile"),
+					 errhint("Use an aggregate of immutable functions, as array_agg and string_agg are, "
+							 "and convert the result in queries on the rollup."),
+					 at(aggregate)));
+}
+
+/* The server's own aggregates whose result depends on the order of rows. Of others their owner must know. */
+static bool
+depends_on_order(Oid aggregate)
+{
+	switch (aggregate)
+	{
+		case F_ARRAY_AGG_ANYNONARRAY:
+		case F_ARRAY_AGG_ANYARRAY:
+		case F_STRING_AGG_TEXT_TEXT:
+		case F_STRING_AGG_BYTEA_BYTEA:
+		case F_XMLAGG:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Whether rows that are equal in all of the columns are one row. */
+static bool
+columns_are_unique(Oid relid, const Bitmapset *columns)
+{
+	Relation	relation = table_open(relid, AccessShareLock);
+	bool		unique = false;
+	ListCell   *cell;
+
+	foreach(cell, RelationGetIndexList(relation))
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		covered = form->indisunique && form->indimmediate && form->indisvalid &&
+			RelationGetIndexPredicate(index) == NIL;
+
+		for (int i = 0; i < form->indnkeyatts; i++)
+		{
+			AttrNumber	attnum = form->indkey.values[i];
+
+			covered = covered && attnum > 0 && TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull &&
+				bms_is_member(attnum, columns);
+		}
+		unique = unique || covered;
+		index_close(index, AccessShareLock);
+	}
+	table_close(relation, AccessShareLock);
+	return unique;
+}
+
+/*
+ * Whether the aggregate's ORDER BY, or DISTINCT, leaves its result no choice: rows that it does not order have the same
+ * arguments, or there is one such row only.
+ */
+static bool
+order_is_total(const Aggref *aggregate, const Query *query)
+{
+	List	   *clauses = aggregate->aggdistinct ? aggregate->aggdistinct : aggregate->aggorder;
+	Bitmapset  *columns = NULL;
+	bool		all_arguments = true;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		Node	   *node = get_sortgroupclause_expr(lfirst(cell), aggregate->args);
+
+		if (IsA(node, Var))
+			columns = bms_add_member(columns, ((Var *) node)->varattno);
+	}
+	/* all rows of a group have the same keys */
+	foreach(cell, query->groupClause)
+	{
+		Node	   *key = get_sortgroupclause_expr(lfirst(cell), query->targetList);
+
+		if (IsA(key, Var))
+			columns = bms_add_member(columns, ((Var *) key)->varattno);
+	}
+	foreach(cell, aggregate->args)
+	{
+		TargetEntry *argument = lfirst(cell);
+
+		if (argument->resjunk || IsA(argument->expr, Const))
+			continue;
+		/* an array of equal elements is equal itself */
+		all_arguments = all_arguments && argument->ressortgroupref != 0 &&
+			get_sortgroupref_clause_noerr(argument->ressortgroupref, clauses) != NULL &&
+			(equal_is_identical((Node *) argument->expr) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
+			 aggregate->aggfnoid == F_ARRAY_AGG_ANYARRAY);
+	}
+	return all_arguments ||
+		columns_are_unique(rt_fetch(linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex, query->rtable)->relid,
+						   columns);
+}
+
+static void
+check_aggregate(const Aggref *aggregate, const Query *query)
+{
+	check_aggregate_functions(aggregate);
+	if (depends_on_order(aggregate->aggfnoid) && !order_is_total(aggregate, query))
+		refuse(aggregate, psprintf("%s without an order of all its values", get_func_name(aggregate->aggfnoid)),
+			   "Write ORDER BY in the aggregate, by its arguments or by columns that are unique in the table, "
+			   "such as the primary key.");
 }
 
 static void
@@ -306,7 +436,7 @@ check_node_walker(Node *node, Query *query)
 	if (IsA(node, Var))
 		check_column(query, (Var *) node);
 	else if (IsA(node, Aggref))
-		check_aggregate((Aggref *) node);
+		check_aggregate((Aggref *) node, query);
 	else if (IsA(node, GroupingFunc))
 		refuse(node, "GROUPING()", NULL);
 	else if (IsA(node, SQLValueFunction))
@@ -315,17 +445,6 @@ check_node_walker(Node *node, Query *query)
 		refuse(node, "an expression whose result may change while the table does not",
 			   "Use immutable expressions only.");
 	return expression_tree_walker(node, check_node_walker, query);
-}
-
-/* Whether values that GROUP BY calls equal are the same to the last bit. */
-static bool
-equal_is_identical(Node *key)
-{
-	TypeCacheEntry *type = lookup_type_cache(exprType(key), TYPECACHE_BTREE_OPFAMILY);
-	Oid			support = get_opfamily_proc(type->btree_opf, type->btree_opintype, type->btree_opintype, BTEQUALIMAGE_PROC);
-
-	return OidIsValid(support) &&
-		DatumGetBool(OidFunctionCall1Coll(support, exprCollation(key), ObjectIdGetDatum(type->btree_opintype)));
 }
 
 static void

@@ -19,25 +19,31 @@
 
 #include "aggregate.h"
 
-static char *
-qualified(const DefineName *name)
+char *
+define_qualified(const DefineName *name)
 {
 	return quote_qualified_identifier(get_namespace_name(name->schema), name->name);
 }
 
-static char *
-relation_name(Oid relid)
+char *
+define_relation_name(Oid relid)
 {
 	DefineName	name = {get_rel_namespace(relid), get_rel_name(relid)};
 
-	return qualified(&name);
+	return define_qualified(&name);
 }
 
 /* An expression over one table, its columns unqualified. */
-static char *
-expression_text(Node *expression, Oid relid)
+char *
+define_expression_text(Node *expression, Oid relid)
 {
 	return deparse_expression(expression, deparse_context_for(get_rel_name(relid), relid), false, false);
+}
+
+char *
+define_source_text(const RollupShape *shape)
+{
+	return psprintf("ONLY %s", define_relation_name(shape->source));
 }
 
 /*
@@ -62,8 +68,8 @@ name_is_taken(List *names, const char *name)
 	return false;
 }
 
-static List *
-add_name(List *names, const char *wanted)
+List *
+define_add_name(List *names, const char *wanted)
 {
 	char	   *name = cut_name(pstrdup(wanted));
 
@@ -80,10 +86,10 @@ add_name(List *names, const char *wanted)
 }
 
 /* What computes the state from the source's rows. */
-static char *
+static const char *
 state_text(const RollupShape *shape, const ShapeState *state)
 {
-	char	   *input = state->input ? expression_text((Node *) state->input, shape->source) : "*";
+	char	   *input = state->input ? define_expression_text((Node *) state->input, shape->source) : "*";
 
 	switch (state->kind)
 	{
@@ -94,8 +100,34 @@ state_text(const RollupShape *shape, const ShapeState *state)
 			return psprintf("coalesce(sum(%s), 0)", input);
 		case STATE_SUM_NUMERIC:
 			return psprintf(GS_SCHEMA ".numeric_sum_agg(%s)", input);
+		case STATE_MIN_IN:
+		case STATE_MAX_IN:
+		case STATE_VALUE:
+			return define_expression_text((Node *) state->aggregate, shape->source);
+		case STATE_MIN_OUT:
+		case STATE_MAX_OUT:
+			return psprintf("NULL::%s", format_type_with_typemod(state->aggregate->aggtype, -1));
+		case STATE_CHANGED:
+			return "false";
 	}
 	return NULL;
+}
+
+static char *
+marked_state_name(const RollupShape *shape, const ShapeState *state)
+{
+	char	   *aggregate = define_expression_text((Node *) state->aggregate, shape->source);
+
+	switch (state->kind)
+	{
+		case STATE_CHANGED:
+			return "changed";
+		case STATE_VALUE:
+			return aggregate;
+		default:
+			return psprintf("%s %s", aggregate,
+							state->kind == STATE_MIN_IN || state->kind == STATE_MAX_IN ? "in" : "out");
+	}
 }
 
 /* What the state's column is called: as the aggregate is written. */
@@ -105,31 +137,49 @@ state_name(const RollupShape *shape, const ShapeState *state)
 	const char *function = state->kind == STATE_COUNT ? "count" : "sum";
 	const Aggref *aggregate = state->aggregate;
 	Node	   *input = aggregate && aggregate->args ? (Node *) linitial_node(TargetEntry, aggregate->args)->expr : NULL;
-	char	   *name = psprintf("%s(%s)", function, input ? expression_text(input, shape->source) : "*");
+	char	   *name;
+
+	if (!STATE_IS_SUM(state->kind))
+		return marked_state_name(shape, state);
+	name = psprintf("%s(%s)", function, input ? define_expression_text(input, shape->source) : "*");
 
 	if (aggregate && aggregate->aggfilter)
-		name = psprintf("%s filter %s", name, expression_text((Node *) aggregate->aggfilter, shape->source));
+		name = psprintf("%s filter %s", name, define_expression_text((Node *) aggregate->aggfilter, shape->source));
 	return name;
 }
 
+/* With what a column is declared. */
 static const char *
-state_type(StateKind kind)
+state_column_type(const ShapeState *state)
 {
-	switch (kind)
+	const Aggref *aggregate = state->aggregate;
+	Oid			collation;
+
+	switch (state->kind)
 	{
 		case STATE_COUNT:
 		case STATE_SUM_SMALL:
-			return "bigint";
+			return "bigint NOT NULL";
 		case STATE_SUM_BIG:
-			return "numeric";
+			return "numeric NOT NULL";
 		case STATE_SUM_NUMERIC:
-			return GS_SCHEMA ".numeric_sum";
+			return GS_SCHEMA ".numeric_sum NOT NULL";
+		case STATE_CHANGED:
+			return "boolean NOT NULL";
+		case STATE_MIN_IN:
+		case STATE_MIN_OUT:
+		case STATE_MAX_IN:
+		case STATE_MAX_OUT:
+		case STATE_VALUE:
+			break;
 	}
-	return NULL;
+	collation = state->kind == STATE_VALUE ? aggregate->aggcollid : aggregate->inputcollid;
+	return psprintf("%s%s%s", format_type_with_typemod(aggregate->aggtype, -1), OidIsValid(collation) ? " COLLATE " : "",
+					OidIsValid(collation) ? generate_collation_name(collation) : "");
 }
 
-static List *
-partials_columns(const RollupShape *shape)
+List *
+define_partials_columns(const RollupShape *shape)
 {
 	List	   *names = NIL;
 	ListCell   *cell;
@@ -138,11 +188,11 @@ partials_columns(const RollupShape *shape)
 	{
 		TargetEntry *key = lfirst(cell);
 
-		names = add_name(names, key->resname && !key->resjunk ? key->resname :
-						 expression_text((Node *) key->expr, shape->source));
+		names = define_add_name(names, key->resname && !key->resjunk ? key->resname :
+						 define_expression_text((Node *) key->expr, shape->source));
 	}
 	foreach(cell, shape->states)
-		names = add_name(names, state_name(shape, lfirst(cell)));
+		names = define_add_name(names, state_name(shape, lfirst(cell)));
 	return names;
 }
 
@@ -152,19 +202,19 @@ partials_columns(const RollupShape *shape)
 char *
 define_sql_definition(const DefineName *definition, Query *query)
 {
-	return psprintf("CREATE VIEW %s AS %s", qualified(definition), pg_get_querydef(query, false));
+	return psprintf("CREATE VIEW %s AS %s", define_qualified(definition), pg_get_querydef(query, false));
 }
 
 char *
 define_sql_partials(const DefineName *partials, const RollupShape *shape)
 {
-	List	   *names = partials_columns(shape);
+	List	   *names = define_partials_columns(shape);
 	int			column = 0;
 	StringInfoData sql;
 	ListCell   *cell;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE TABLE %s (", qualified(partials));
+	appendStringInfo(&sql, "CREATE TABLE %s (", define_qualified(partials));
 	foreach(cell, shape->keys)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
@@ -177,8 +227,8 @@ define_sql_partials(const DefineName *partials, const RollupShape *shape)
 	}
 	foreach(cell, shape->states)
 	{
-		appendStringInfo(&sql, "%s%s %s NOT NULL", column ? ", " : "", quote_identifier(list_nth(names, column)),
-						 state_type(((ShapeState *) lfirst(cell))->kind));
+		appendStringInfo(&sql, "%s%s %s", column ? ", " : "", quote_identifier(list_nth(names, column)),
+						 state_column_type(lfirst(cell)));
 		column++;
 	}
 	/* room for HOT updates; and vacuum must never lock writers out to give pages back */
@@ -189,7 +239,7 @@ define_sql_partials(const DefineName *partials, const RollupShape *shape)
 static char *
 key_columns(const RollupShape *shape)
 {
-	List	   *names = partials_columns(shape);
+	List	   *names = define_partials_columns(shape);
 	StringInfoData list;
 
 	initStringInfo(&list);
@@ -203,7 +253,7 @@ define_sql_index(const DefineName *partials, const RollupShape *shape)
 {
 	if (shape->keys == NIL)
 		return NULL;
-	return psprintf("CREATE INDEX ON %s (%s)", qualified(partials), key_columns(shape));
+	return psprintf("CREATE INDEX ON %s (%s)", define_qualified(partials), key_columns(shape));
 }
 
 char *
@@ -214,11 +264,11 @@ define_sql_fill(Oid partials, const RollupShape *shape)
 	bool		first = true;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "INSERT INTO %s SELECT ", relation_name(partials));
+	appendStringInfo(&sql, "INSERT INTO %s SELECT ", define_relation_name(partials));
 	foreach(cell, shape->keys)
 	{
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ",
-						 expression_text((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
+						 define_expression_text((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
 		first = false;
 	}
 	foreach(cell, shape->states)
@@ -226,10 +276,10 @@ define_sql_fill(Oid partials, const RollupShape *shape)
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ", state_text(shape, lfirst(cell)));
 		first = false;
 	}
-	appendStringInfo(&sql, " FROM ONLY %s", relation_name(shape->source));
+	appendStringInfo(&sql, " FROM %s", define_source_text(shape));
 	appendStringInfoString(&sql, " WHERE " GS_SCHEMA ".progress()");
 	if (shape->filter)
-		appendStringInfo(&sql, " AND (%s)", expression_text(shape->filter, shape->source));
+		appendStringInfo(&sql, " AND (%s)", define_expression_text(shape->filter, shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
 	/* without keys there is a row even of no rows: its states are zero, it is no partial */
@@ -242,11 +292,11 @@ char *
 define_sql_count(Oid partials, const RollupShape *shape)
 {
 	char	   *rows = psprintf(GS_SCHEMA ".total(%s)",
-								quote_identifier(list_nth(partials_columns(shape), list_length(shape->keys))));
+								quote_identifier(list_nth(define_partials_columns(shape), list_length(shape->keys))));
 
 	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
-					"count(*) FILTER (WHERE marked) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s%s) g",
-					rows, "false", relation_name(partials),
+					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s%s) g",
+					rows, define_when_marked_text(shape), define_relation_name(partials),
 					shape->keys ? " GROUP BY " : "", shape->keys ? key_columns(shape) : "");
 }
 
@@ -282,7 +332,7 @@ aggregate_columns(ViewBuild *build, const Aggref *aggregate)
 static Node *
 parse_over_partials(ViewBuild *build, const char *text)
 {
-	char	   *sql = psprintf("SELECT %s FROM %s", text, relation_name(build->partials));
+	char	   *sql = psprintf("SELECT %s FROM %s", text, define_relation_name(build->partials));
 	Query	   *query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
 												  sql, NULL, 0, NULL);
 
@@ -317,29 +367,31 @@ over_partials_mutator(Node *node, ViewBuild *build)
 char *
 define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape)
 {
-	ViewBuild	build = {shape, partials, partials_columns(shape)};
+	ViewBuild	build = {shape, partials, define_partials_columns(shape)};
 	StringInfoData sql;
 	ListCell   *cell;
 	const char *having = " HAVING ";
 
+	if (define_is_marked(shape))
+		return define_sql_marked_view(view, partials, shape);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", qualified(view));
+	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", define_qualified(view));
 	foreach(cell, shape->targets)
 	{
 		TargetEntry *target = lfirst(cell);
 		Node	   *output = over_partials_mutator((Node *) target->expr, &build);
 
 		appendStringInfo(&sql, "%s%s AS %s", foreach_current_index(cell) ? ", " : "",
-						 expression_text(output, partials), quote_identifier(target->resname));
+						 define_expression_text(output, partials), quote_identifier(target->resname));
 	}
-	appendStringInfo(&sql, " FROM %s", relation_name(partials));
+	appendStringInfo(&sql, " FROM %s", define_relation_name(partials));
 	if (shape->keys != NIL)
 	{
 		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", key_columns(shape), state_column(&build, 0));
 		having = " AND ";
 	}
 	if (shape->having)
-		appendStringInfo(&sql, "%s(%s)", having, expression_text(over_partials_mutator(shape->having, &build), partials));
+		appendStringInfo(&sql, "%s(%s)", having, define_expression_text(over_partials_mutator(shape->having, &build), partials));
 	return sql.data;
 }
 
@@ -379,14 +431,14 @@ trigger(const char *name, const char *kind, const char *event, const RollupShape
 	trigger->name = trigger_name(shape->source, kind, name);
 	trigger->sql = psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s WHEN (" GS_SCHEMA ".%s) "
 							"EXECUTE FUNCTION " GS_SCHEMA ".flush_pending()",
-							quote_identifier(trigger->name), event, relation_name(shape->source), level, when);
+							quote_identifier(trigger->name), event, define_relation_name(shape->source), level, when);
 	return trigger;
 }
 
 List *
 define_triggers(const char *name, Oid partials, const RollupShape *shape)
 {
-	char	   *self = psprintf("%s::regclass", quote_literal_cstr(relation_name(partials)));
+	char	   *self = psprintf("%s::regclass", quote_literal_cstr(define_relation_name(partials)));
 	Bitmapset  *used = shape_columns(shape);
 	char	   *new = columns_of("new", shape, used);
 	char	   *old = columns_of("old", shape, used);
@@ -411,12 +463,12 @@ define_triggers(const char *name, Oid partials, const RollupShape *shape)
 List *
 define_sql_comments(const RollupRelations *relations, const RollupShape *shape)
 {
-	char	   *rollup = relation_name(relations->rollup);
+	char	   *rollup = define_relation_name(relations->rollup);
 
 	return list_make3(psprintf("COMMENT ON VIEW %s IS %s", rollup,
-							   quote_literal_cstr(psprintf("rollup of %s", relation_name(shape->source)))),
-					  psprintf("COMMENT ON VIEW %s IS %s", relation_name(relations->definition),
+							   quote_literal_cstr(psprintf("rollup of %s", define_relation_name(shape->source)))),
+					  psprintf("COMMENT ON VIEW %s IS %s", define_relation_name(relations->definition),
 							   quote_literal_cstr(psprintf("what the rollup %s equals", rollup))),
-					  psprintf("COMMENT ON TABLE %s IS %s", relation_name(relations->partials),
+					  psprintf("COMMENT ON TABLE %s IS %s", define_relation_name(relations->partials),
 							   quote_literal_cstr(psprintf("what the rollup %s is made of; read the rollup", rollup))));
 }

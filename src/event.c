@@ -257,7 +257,7 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 	appendStringInfoString(out, ",\"key\":");
 	append_row(out, relation, &row, 0, message->nkeys, false);
 	appendStringInfoString(out, ",\"delta\":");
-	append_row(out, relation, &row, message->nkeys, relation->desc->natts, false);
+	append_row(out, relation, &row, message->nkeys, relation->desc->natts, true);
 	appendStringInfoChar(out, '}');
 	return true;
 }

@@ -24,9 +24,11 @@ typedef struct MessageHeader
 	int32		nkeys;
 	uint32		tuple_len;
 	uint32		row_type;
+	uint32		nstates;		/* so many bytes follow those of the tuple */
+	uint32		padding;
 } MessageHeader;
 
-#define MESSAGE_VERSION 1
+#define MESSAGE_VERSION 2
 
 /*
  * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a
@@ -80,14 +82,16 @@ message_row_type(TupleDesc desc)
 }
 
 void
-message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta)
+message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta, const uint8 *kinds)
 {
-	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc)};
-	Size		size = sizeof(header) + delta->t_len;
+	int			nstates = desc->natts - nkeys;
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc), nstates};
+	Size		size = sizeof(header) + delta->t_len + nstates;
 	char	   *content = palloc(size);
 
 	memcpy(content, &header, sizeof(header));
 	memcpy(content + sizeof(header), delta->t_data, delta->t_len);
+	memcpy(content + sizeof(header) + delta->t_len, kinds, nstates);
 	header.seal = message_seal(content, size, GetTopTransactionId());
 	memcpy(content, &header.seal, sizeof(header.seal));
 	gs_log_message(GS_MESSAGE_PREFIX, content, size);
@@ -103,8 +107,8 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	if (size < sizeof(header))
 		return false;
 	memcpy(&header, content, sizeof(header));
-	if (header.seal != message_seal(content, size, xid) || header.version != MESSAGE_VERSION || header.tuple_len < SizeofHeapTupleHeader ||
-		header.tuple_len != size - sizeof(header))
+	if (header.seal != message_seal(content, size, xid) || header.version != MESSAGE_VERSION ||
+		header.tuple_len < SizeofHeapTupleHeader || header.tuple_len + header.nstates != size - sizeof(header))
 		return false;
 
 	tuple = palloc(HEAPTUPLESIZE + header.tuple_len);
@@ -119,6 +123,8 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	message->nkeys = header.nkeys;
 	message->row_type = header.row_type;
 	message->tuple = tuple;
+	message->nstates = header.nstates;
+	message->kinds = (const uint8 *) content + sizeof(header) + header.tuple_len;
 	return true;
 }
 
@@ -126,6 +132,6 @@ bool
 message_fits(const RollupMessage *message, TupleDesc desc)
 {
 	return message->row_type == message_row_type(desc) &&
-		HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts && message->nkeys <= desc->natts &&
+		HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts && message->nkeys + message->nstates == desc->natts &&
 		!HeapTupleHasExternal(message->tuple);
 }

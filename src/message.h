@@ -2,7 +2,8 @@
  * message.h: a rollup's delta as a transactional WAL message, written by apply and read by decode and publish.
  *
  * The content is a RollupMessageHeader followed by the bytes of one heap tuple of the partials' row type, whose key
- * columns hold the group's keys and whose state columns hold the delta. Key columns come first.
+ * columns hold the group's keys and whose state columns hold the delta. Key columns come first. After it one byte a state
+ * says its kind, which tells how two deltas become one.
  */
 #ifndef GS_MESSAGE_H
 #define GS_MESSAGE_H
@@ -21,13 +22,15 @@ typedef struct RollupMessage
 	int			nkeys;			/* the first attributes are keys, the others states */
 	uint32		row_type;		/* hash of the row type */
 	HeapTuple	tuple;			/* palloc'd by message_read, aligned */
+	int			nstates;
+	const uint8 *kinds;			/* StateKind of each; points into the content that was read */
 } RollupMessage;
 
 /* Whether anyone decodes the deltas of a rollup, which has a topic or has none, so that they are to be logged now. */
 extern bool message_is_wanted(bool has_topic);
 
 /* Log the delta, a tuple of the partials' row type, in the current transaction. */
-extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta);
+extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta, const uint8 *kinds);
 
 /*
  * False when the bytes are no message of ours that the top-level transaction xid wrote. The tuple is allocated in

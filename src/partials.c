@@ -292,69 +292,90 @@ partials_clear(Partials *partials)
 /*
  * Adding up
  */
-const Datum *
+NullableDatum *
 partials_states(Partials *partials, TupleTableSlot *slot)
 {
-	int			nkeys = partials->rollup->nkeys;
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states = palloc(rollup->nstates * sizeof(NullableDatum));
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < partials->rollup->nstates; i++)
-		if (slot->tts_isnull[nkeys + i])
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		states[i].value = slot->tts_values[rollup->nkeys + i];
+		states[i].isnull = slot->tts_isnull[rollup->nkeys + i];
+		if (states[i].isnull && STATE_IS_SUM(rollup->states[i].kind))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(partials->relation)),
 					 errhint("Run gymstream.rebuild_rollup.")));
-	return slot->tts_values + nkeys;
+	}
+	return states;
 }
 
-static Oid
-state_type(Partials *partials, int state)
+static void
+set_states(Partials *partials, const NullableDatum *states)
 {
-	return TupleDescAttr(RelationGetDescr(partials->relation), partials->rollup->nkeys + state)->atttypid;
+	TupleTableSlot *out = partials->out;
+	int			nkeys = partials->rollup->nkeys;
+
+	for (int i = 0; i < partials->rollup->nstates; i++)
+	{
+		out->tts_values[nkeys + i] = states[i].value;
+		out->tts_isnull[nkeys + i] = states[i].isnull;
+	}
 }
 
 void
 partials_load(Partials *partials)
 {
 	int			nkeys = partials->rollup->nkeys;
-	int			nstates = partials->rollup->nstates;
 	TupleTableSlot *out = ExecClearTuple(partials->out);
-	const Datum *states = partials_states(partials, partials->held);
+	NullableDatum *states = partials_states(partials, partials->held);
 
 	memcpy(out->tts_values, partials->held->tts_values, nkeys * sizeof(Datum));
-	memcpy(out->tts_isnull, partials->held->tts_isnull, (nkeys + nstates) * sizeof(bool));
-	memcpy(out->tts_values + nkeys, states, nstates * sizeof(Datum));
+	memcpy(out->tts_isnull, partials->held->tts_isnull, nkeys * sizeof(bool));
+	set_states(partials, states);
 	ExecStoreVirtualTuple(out);
 }
 
-bool
-partials_add(Partials *partials, const Datum *states)
+/* Add a state to another. False if the sum does not fit. */
+static bool
+add_state(const RollupState *state, NullableDatum *a, const NullableDatum *b)
 {
-	int			nstates = partials->rollup->nstates;
-	Datum	   *out = partials->out->tts_values + partials->rollup->nkeys;
-	Datum	   *sums = palloc(nstates * sizeof(Datum));
+	if (STATE_IS_SUM(state->kind))
+		return state_add(state->type, a->value, b->value, &a->value);
+	*a = marked_merge(state->kind, state->order, *a, *b);
+	return true;
+}
 
-	for (int i = 0; i < nstates; i++)
+bool
+partials_add(Partials *partials, const NullableDatum *states)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *sums = partials_states(partials, partials->out);
+
+	for (int i = 0; i < rollup->nstates; i++)
 	{
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), partials->rollup->nkeys + i);
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
 
-		if (!state_add(column->atttypid, out[i], states[i], &sums[i]))
+		if (!add_state(&rollup->states[i], &sums[i], &states[i]))
 			return false;
 		/* what was added goes with its slot */
-		if (!column->attbyval && sums[i] == states[i])
-			sums[i] = datumCopy(sums[i], false, column->attlen);
+		if (!column->attbyval && !sums[i].isnull && sums[i].value == states[i].value)
+			sums[i].value = datumCopy(sums[i].value, false, column->attlen);
 	}
-	memcpy(out, sums, nstates * sizeof(Datum));
+	set_states(partials, sums);
 	return true;
 }
 
 bool
 partials_are_zero(Partials *partials, TupleTableSlot *slot)
 {
-	const Datum *states = partials_states(partials, slot);
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states = partials_states(partials, slot);
 
-	for (int i = 0; i < partials->rollup->nstates; i++)
-		if (!state_is_zero(state_type(partials, i), states[i]))
+	for (int i = 0; i < rollup->nstates; i++)
+		if (!state_is_zero(rollup->states[i].kind, rollup->states[i].type, states[i]))
 			return false;
 	return true;
 }

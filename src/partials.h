@@ -65,10 +65,10 @@ extern TupleTableSlot *partials_folded(Partials *partials);
 
 /* The held partial's row, or what it was made to be since, with these states added. False, and unchanged, if they do not fit. */
 extern void partials_load(Partials *partials);
-extern bool partials_add(Partials *partials, const Datum *states);
+extern bool partials_add(Partials *partials, const NullableDatum *states);
 
 /* The states of a slot, checked: what an owner's own UPDATE may have put there is not trusted. */
-extern const Datum *partials_states(Partials *partials, TupleTableSlot *slot);
+extern NullableDatum *partials_states(Partials *partials, TupleTableSlot *slot);
 
 /* Whether the states in a slot are all zero. */
 extern bool partials_are_zero(Partials *partials, TupleTableSlot *slot);

@@ -119,9 +119,9 @@ compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 }
 
 static Oid
-state_type(StateKind kind)
+state_type(const ShapeState *state)
 {
-	switch (kind)
+	switch (state->kind)
 	{
 		case STATE_COUNT:
 		case STATE_SUM_SMALL:
@@ -131,6 +131,14 @@ state_type(StateKind kind)
 		case STATE_SUM_NUMERIC:
 			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"),
 								   ObjectIdGetDatum(get_namespace_oid(GS_SCHEMA, false)));
+		case STATE_CHANGED:
+			return BOOLOID;
+		case STATE_MIN_IN:
+		case STATE_MIN_OUT:
+		case STATE_MAX_IN:
+		case STATE_MAX_OUT:
+		case STATE_VALUE:
+			return state->aggregate->aggtype;
 	}
 	return InvalidOid;
 }
@@ -151,6 +159,18 @@ compile_input(Rollup *rollup, List **inputs, Expr *input)
 	return rollup->ninputs++;
 }
 
+/* Columns of the source as bits of those used. */
+static uint64
+compile_reads(const Rollup *rollup, const Bitmapset *columns)
+{
+	uint64		reads = 0;
+
+	for (int i = 0; i < rollup->ncolumns; i++)
+		if (bms_is_member(rollup->columns[i] - FirstLowInvalidHeapAttributeNumber, columns))
+			reads |= UINT64CONST(1) << i;
+	return reads;
+}
+
 static void
 compile_states(Rollup *rollup, const RollupShape *shape)
 {
@@ -166,9 +186,12 @@ compile_states(Rollup *rollup, const RollupShape *shape)
 		RollupState *state = &rollup->states[foreach_current_index(cell)];
 
 		state->kind = wanted->kind;
-		state->type = state_type(wanted->kind);
-		state->input = compile_input(rollup, &inputs, wanted->input);
+		state->type = state_type(wanted);
+		state->reads = compile_reads(rollup, shape_state_columns(shape, wanted));
+		state->input = wanted->kind == STATE_VALUE ? -1 : compile_input(rollup, &inputs, wanted->input);
 		state->input2 = compile_input(rollup, &inputs, wanted->input2);
+		if (OidIsValid(wanted->order))
+			state->order = marked_order(wanted->aggregate);
 	}
 }
 
@@ -220,6 +243,7 @@ compile(Rollup *rollup, const RollupRelations *relations)
 		compile_key(rollup, &rollup->keys[foreach_current_index(cell)],
 					(Node *) lfirst_node(TargetEntry, cell)->expr);
 	compile_states(rollup, shape);
+	rollup->group_reads = compile_reads(rollup, shape_group_columns(shape));
 }
 
 /* Functions in the query are the owner's business, also where compiling checks the right to run them. */

@@ -11,6 +11,7 @@
 
 #include "catalog.h"
 #include "hint.h"
+#include "marked.h"
 #include "shape.h"
 
 /* A value computed from a source row. */
@@ -38,6 +39,8 @@ typedef struct RollupState
 	Oid			type;			/* of the partials' column */
 	int			input;			/* into inputs, or -1: each row counts */
 	int			input2;			/* into inputs, or -1: there is none */
+	uint64		reads;			/* which of the used columns the value depends on, as bits */
+	ExtremeOrder *order;		/* of a state of min or max */
 } RollupState;
 
 typedef struct Rollup
@@ -57,6 +60,7 @@ typedef struct Rollup
 	ExprContext *econtext;
 	bool		calls_functions;	/* that are not the server's own: they run as the owner */
 
+	uint64		group_reads;	/* which of the used columns the filter and the keys read */
 	ExprState  *filter;			/* NULL: all rows */
 	int			nkeys;
 	RollupKey  *keys;

@@ -21,7 +21,8 @@ find_state(const RollupShape *shape, const AggregateState *wanted)
 	{
 		ShapeState *state = lfirst(cell);
 
-		if (state->kind == wanted->kind && equal(state->input, wanted->input) && equal(state->input2, wanted->input2))
+		if (state->kind == wanted->kind && equal(state->input, wanted->input) && equal(state->input2, wanted->input2) &&
+			state->order == wanted->order)
 			return foreach_current_index(cell);
 	}
 	return -1;
@@ -38,6 +39,7 @@ add_state(RollupShape *shape, const AggregateState *wanted, const Aggref *aggreg
 	state->kind = wanted->kind;
 	state->input = wanted->input;
 	state->input2 = wanted->input2;
+	state->order = wanted->order;
 	state->aggregate = aggregate;
 	shape->states = lappend(shape->states, state);
 }
@@ -68,21 +70,38 @@ shape_aggregate(const RollupShape *shape, const Aggref *aggregate)
 }
 
 Bitmapset *
-shape_columns(const RollupShape *shape)
+shape_state_columns(const RollupShape *shape, const ShapeState *state)
 {
 	Bitmapset  *used = NULL;
 	ListCell   *cell;
 
-	pull_varattnos(shape->filter, 1, &used);
-	foreach(cell, shape->keys)
-		pull_varattnos((Node *) lfirst_node(TargetEntry, cell)->expr, 1, &used);
-	foreach(cell, shape->states)
-	{
-		ShapeState *state = lfirst(cell);
+	pull_varattnos((Node *) state->input, 1, &used);
+	pull_varattnos((Node *) state->input2, 1, &used);
+	if (state->kind == STATE_CHANGED)
+		foreach(cell, shape->states)
+			if (((ShapeState *) lfirst(cell))->kind == STATE_VALUE)
+				pull_varattnos((Node *) ((ShapeState *) lfirst(cell))->input, 1, &used);
+	return used;
+}
 
-		pull_varattnos((Node *) state->input, 1, &used);
-		pull_varattnos((Node *) state->input2, 1, &used);
-	}
+Bitmapset *
+shape_group_columns(const RollupShape *shape)
+{
+	Bitmapset  *used = NULL;
+
+	pull_varattnos(shape->filter, 1, &used);
+	pull_varattnos((Node *) shape->keys, 1, &used);
+	return used;
+}
+
+Bitmapset *
+shape_columns(const RollupShape *shape)
+{
+	Bitmapset  *used = shape_group_columns(shape);
+	ListCell   *cell;
+
+	foreach(cell, shape->states)
+		used = bms_add_members(used, shape_state_columns(shape, lfirst(cell)));
 	return used;
 }
 

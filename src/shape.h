@@ -17,7 +17,8 @@ typedef struct ShapeState
 {
 	StateKind	kind;
 	Expr	   *input;			/* NULL: each row counts */
-	Expr	   *input2;			/* as in AggregateState */
+	Expr	   *input2;			/* both as in AggregateState */
+	Oid			order;			/* as in AggregateState */
 	const Aggref *aggregate;	/* one that needs it; NULL: every rollup does */
 } ShapeState;
 
@@ -40,6 +41,12 @@ extern Query *shape_view_query(Relation view);
 
 /* The columns of the source that keys, filter and states use, offset as in pull_varattnos. */
 extern Bitmapset *shape_columns(const RollupShape *shape);
+
+/* Those of them that say whether a row is counted and in which group. */
+extern Bitmapset *shape_group_columns(const RollupShape *shape);
+
+/* Those of them that the state's value depends on, once it is known which group a row is of. */
+extern Bitmapset *shape_state_columns(const RollupShape *shape, const ShapeState *state);
 
 /* The states of an aggregate in the order of aggregate_states, as integer indexes into shape->states. */
 extern List *shape_aggregate(const RollupShape *shape, const Aggref *aggregate);

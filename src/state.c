@@ -39,6 +39,8 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 		case STATE_SUM_NUMERIC:
 			collect_numeric(delta, DatumGetNumeric(input), sign, keep);
 			break;
+		default:
+			elog(ERROR, "state %d is no sum", kind);
 	}
 }
 
@@ -47,6 +49,10 @@ state_delta_is_zero(StateKind kind, const StateDelta *delta)
 {
 	if (kind == STATE_SUM_NUMERIC)
 		return delta->numeric == NULL || numeric_sum_is_zero(delta->numeric);
+	if (kind == STATE_CHANGED)
+		return !delta->changed;
+	if (!STATE_IS_SUM(kind))
+		return !delta->extreme.known;
 	return delta->sum == 0;
 }
 
@@ -66,8 +72,11 @@ int128_to_numeric(int128 value)
 }
 
 bool
-state_delta_datum(StateKind kind, const StateDelta *delta, Datum *value)
+state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result)
 {
+	Datum	   *value = &result->value;
+
+	result->isnull = false;
 	switch (kind)
 	{
 		case STATE_COUNT:
@@ -87,6 +96,19 @@ state_delta_datum(StateKind kind, const StateDelta *delta, Datum *value)
 
 				*value = PointerGetDatum(numeric_sum_plus(plus, numeric_sum_of(int64_to_numeric(0), -1)));
 			}
+			return true;
+		case STATE_MIN_IN:
+		case STATE_MIN_OUT:
+		case STATE_MAX_IN:
+		case STATE_MAX_OUT:
+			*value = delta->extreme.value;
+			result->isnull = !delta->extreme.known;
+			return true;
+		case STATE_CHANGED:
+			*value = BoolGetDatum(delta->changed);
+			return true;
+		case STATE_VALUE:
+			result->isnull = true;
 			return true;
 	}
 	return false;
@@ -115,8 +137,14 @@ state_add(Oid type, Datum a, Datum b, Datum *sum)
 }
 
 bool
-state_is_zero(Oid type, Datum value)
+state_is_zero(StateKind kind, Oid type, NullableDatum state)
 {
+	Datum		value = state.value;
+
+	if (kind == STATE_CHANGED)
+		return !DatumGetBool(value);
+	if (!STATE_IS_SUM(kind))
+		return state.isnull;
 	switch (type)
 	{
 		case INT8OID:

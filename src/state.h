@@ -17,7 +17,15 @@ typedef enum StateKind
 	STATE_COUNT,				/* int8: rows, or rows whose input is not NULL */
 	STATE_SUM_SMALL,			/* int8: sum of int2 or int4 */
 	STATE_SUM_BIG,				/* numeric: sum of int8 */
-	STATE_SUM_NUMERIC			/* gymstream.numeric_sum: sum of numeric */
+	STATE_SUM_NUMERIC,			/* gymstream.numeric_sum: sum of numeric */
+
+	/* what marked.c is about: no sums, and NULL where there is none */
+	STATE_MIN_IN,				/* type of the input: the least that came in */
+	STATE_MIN_OUT,				/* the least that went out */
+	STATE_MAX_IN,
+	STATE_MAX_OUT,
+	STATE_CHANGED,				/* bool: rows have changed since the values were computed */
+	STATE_VALUE					/* type of the aggregate: its value, in one partial of the group */
 } StateKind;
 
 /* A delta in memory, while rows are collected. */
@@ -25,10 +33,18 @@ typedef union StateDelta
 {
 	int128		sum;			/* all kinds but STATE_SUM_NUMERIC */
 	NumericSum *numeric;		/* NULL stands for zero */
+	struct
+	{
+		Datum		value;
+		bool		known;
+	}			extreme;
+	bool		changed;
 } StateDelta;
 
+#define STATE_IS_SUM(kind) ((kind) < STATE_MIN_IN)
+
 /*
- * Add sign times the input, or the product of the inputs, to the delta; an integer input comes as int8. Works in
+ * Of sums only. Add sign times the input, or the product of the inputs, to the delta; an integer input comes as int8. Works in
  * CurrentMemoryContext, where it leaves garbage; what the delta keeps is allocated in keep.
  */
 extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep);
@@ -36,11 +52,12 @@ extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum 
 extern bool state_delta_is_zero(StateKind kind, const StateDelta *delta);
 
 /* The delta as a value of the state column's type. False if it does not fit. */
-extern bool state_delta_datum(StateKind kind, const StateDelta *delta, Datum *value);
+extern bool state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *value);
 
-/* a + b, both values of the state column's type, neither NULL. False if it does not fit: the caller keeps them apart. */
+/* Of sums only. a + b, both values of the state column's type, neither NULL. False if it does not fit: the caller keeps them apart. */
 extern bool state_add(Oid type, Datum a, Datum b, Datum *sum);
 
-extern bool state_is_zero(Oid type, Datum value);
+/* Whether the column's value may be forgotten. */
+extern bool state_is_zero(StateKind kind, Oid type, NullableDatum value);
 
 #endif							/* GS_STATE_H */
