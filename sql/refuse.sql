@@ -93,9 +93,8 @@ DROP VIEW childless;
 --
 -- Aggregates and expressions
 --
-SELECT refuse(format('SELECT k, %s FROM t GROUP BY k', aggregate)) FROM unnest(ARRAY['min(v)', 'max(v)', 'count(DISTINCT v)', 'sum(f)', 'avg(f)',
-	'sum(f::real)', 'string_agg(s, '','')', 'array_agg(v ORDER BY v)', 'sum(v ORDER BY v)', 'percentile_cont(0.5) WITHIN GROUP (ORDER BY f)',
-	'bool_and(v > 0)', 'stddev(v)', 'sum(interval ''1 day'' * v)', 'sum(v::text::money)', 'rank(1) WITHIN GROUP (ORDER BY v)', 'json_agg(v)']) aggregate;
+SELECT refuse(format('SELECT k, %s FROM t GROUP BY k', aggregate)) FROM unnest(ARRAY['string_agg(s, '','')', 'array_agg(v)', 'json_agg(v)',
+	'sum(random())', 'count(DISTINCT random())', 'mode() WITHIN GROUP (ORDER BY random())', 'percentile_cont(random()) WITHIN GROUP (ORDER BY f)']) aggregate;
 CREATE FUNCTION settled(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT $1';
 CREATE FUNCTION moody(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 SELECT refuse(format('SELECT count(*) FROM t WHERE %s', filter)) FROM unnest(ARRAY['random() > 0.5', 'at > now()', 'at::date = ''2026-11-23''', 's = current_user',

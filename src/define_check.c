@@ -288,25 +288,25 @@ check_aggregate_functions(const Aggref *aggregate)
 {
 	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
 	Form_pg_aggregate form;
-	Oid			functions[3];
+	Oid			functions[4] = {aggregate->aggfnoid};
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for aggregate %u", aggregate->aggfnoid);
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	functions[0] = form->aggtransfn;
-	functions[1] = form->aggfinalfn;
-	functions[2] = form->aggcombinefn;
+	functions[1] = form->aggtransfn;
+	functions[2] = form->aggfinalfn;
+	functions[3] = form->aggcombinefn;
 	ReleaseSysCache(tuple);
 	for (int i = 0; i < lengthof(functions); i++)
 		if (OidIsValid(functions[i]) && func_volatile(functions[i]) != PROVOLATILE_IMMUTABLE)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 					 errmsg("a rollup cannot have the aggregate %s", format_procedure(aggregate->aggfnoid)),
-					 errdetail("Its function %s is %s: its result may change while the table does not.",
-							   format_procedure(functions[i]),
+					 errdetail("%s is %s: its result may change while the table does not.",
+							   i == 0 ? "It" : psprintf("Its function %s", format_procedure(functions[i])),
 							   func_volatile(functions[i]) == PROVOLATILE_STABLE ? "stable" : "volatile"),
-					 errhint("Use an aggregate of immutable functions, as array_agg and string_agg are, "
-							 "and convert the result in queries on the rollup."),
+					 errhint("Use an aggregate of immutable functions, such as array_agg, and convert its result "
+							 "in queries on the rollup."),
 					 at(aggregate)));
 }
 
@@ -432,7 +432,8 @@ check_node_walker(Node *node, Query *query)
 {
 	if (node == NULL)
 		return false;
-	check_function(node);
+	if (!IsA(node, Aggref))
+		check_function(node);
 	if (IsA(node, Var))
 		check_column(query, (Var *) node);
 	else if (IsA(node, Aggref))

@@ -7,7 +7,7 @@
  *
  *	SELECT g.k, CASE WHEN g.marked THEN m.min ELSE g.min END
  *	FROM (SELECT k, min("min(x) in") AS min, ... AS marked FROM partials GROUP BY k) g
- *		LEFT JOIN LATERAL (SELECT x.min FROM (SELECT min(s.x) AS min FROM (rows of g.k) s) x WHERE g.marked OFFSET 0) m ON true
+ *		LEFT JOIN LATERAL (SELECT x.min FROM (SELECT min(r.x) AS min FROM (rows of g.k) r) x WHERE g.marked OFFSET 0) m ON true
  *
  * A row is of the group when each key is equal or both are NULL. Since no index answers that at once, m reads one arm for
  * each set of keys that may be NULL, in which a key is either compared or NULL; only one arm is run for a group.
@@ -350,7 +350,7 @@ skeleton_text(const MarkedView *view)
 		appendStringInfo(&computed, "%sNULL::%s AS %s", computed.len ? ", " : "",
 						 format_type_with_typemod(aggregate->aggtype, -1), name);
 	}
-	return psprintf("SELECT %s FROM (%s) g LEFT JOIN LATERAL (SELECT x.* FROM (SELECT %s FROM (%s) s) x "
+	return psprintf("SELECT %s FROM (%s) g LEFT JOIN LATERAL (SELECT x.* FROM (SELECT %s FROM (%s) r) x "
 					"WHERE g.%s OFFSET 0) m ON true",
 					outputs.data, groups_text(view), computed.data, rows_text(view), marked_name(view));
 }
