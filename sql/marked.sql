@@ -145,6 +145,7 @@ DROP TABLE long CASCADE;
 SET client_min_messages = notice;
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
+SET jit = off;
 CREATE TABLE lesson (gym int, coach int NOT NULL, member text, price int);
 INSERT INTO lesson SELECT nullif(i % 10, 0), i % 7, 'm' || i, i FROM generate_series(1, 2000) i;
 SELECT gymstream.create_rollup('gyms', 'SELECT gym, count(DISTINCT coach) AS coaches, sum(price) AS revenue FROM lesson GROUP BY gym');
@@ -201,6 +202,7 @@ SELECT gymstream.rebuild_rollup('gyms');
 SELECT reads('SELECT * FROM gyms');
 RESET enable_seqscan;
 RESET enable_bitmapscan;
+RESET jit;
 DROP TABLE lesson CASCADE;
 
 --
