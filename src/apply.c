@@ -70,7 +70,7 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 	bool		found = false;
 	int			looks = 0;
 
-	partials_search(partials, group->keys, group->isnull, false);
+	partials_search(partials, group->keys, group->isnull, SnapshotSelf);
 	while (looks < FOLD_LOOKS && partials_next(partials))
 	{
 		*any = true;
@@ -96,7 +96,7 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 static bool
 others_come(Apply *apply, PendingGroup *group)
 {
-	partials_search(&apply->partials, group->keys, group->isnull, true);
+	partials_search(&apply->partials, group->keys, group->isnull, &apply->partials.dirty);
 	while (partials_next(&apply->partials))
 		if (!partials_is_own(apply->partials.candidate))
 			return true;
@@ -106,6 +106,12 @@ others_come(Apply *apply, PendingGroup *group)
 /*
  * Writing
  */
+static void
+note(Apply *apply, PendingGroup *group)
+{
+	note_group(apply->partials.relation, apply->rollup->nkeys, group->keys, group->isnull, group->hash);
+}
+
 static void
 write_new(Apply *apply, PendingGroup *group, bool further)
 {
@@ -123,8 +129,8 @@ write_new(Apply *apply, PendingGroup *group, bool further)
 	partials_insert(&apply->partials);
 	group->own = out->tts_tid;
 	apply->root = out->tts_tid;
-	if (further || others_come(apply, group))
-		note_group(apply->partials.relation, rollup->nkeys, group->keys, group->isnull, group->hash);
+	if (further || partials_are_marked(&apply->partials, out) || others_come(apply, group))
+		note(apply, group);
 }
 
 /* Write the held partial with the delta, and with the folded one, added. False if the sum does not fit. */
@@ -137,10 +143,10 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 	if (!partials_add(partials, apply->delta))
 		return false;
 	if (fold && partials_add(partials, partials_states(partials, partials->folded)))
-		partials_delete(partials, partials->folded);
+		partials_delete(partials, &partials->folded->tts_tid);
 	if (partials_are_zero(partials, partials->out))
 	{
-		partials_delete(partials, partials->held);
+		partials_delete(partials, &partials->held->tts_tid);
 		ItemPointerSetInvalid(&group->own);
 	}
 	else
@@ -148,6 +154,8 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 		if (!partials_update(partials))
 			apply->root = partials->out->tts_tid;
 		group->own = partials->out->tts_tid;
+		if (partials_are_marked(partials, partials->out))
+			note(apply, group);
 	}
 	return true;
 }

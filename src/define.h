@@ -29,6 +29,8 @@ extern char *define_sql_partials(const DefineName *partials, const RollupShape *
 extern char *define_sql_index(const DefineName *partials, const RollupShape *shape);
 extern char *define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape);
 extern char *define_sql_fill(Oid partials, const RollupShape *shape);
+/* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */
+extern char *define_sql_group(const RollupShape *shape, const bool *isnull);
 extern char *define_sql_count(Oid partials, const RollupShape *shape);
 /* Where marked groups would be read without an index: the statement that makes one. Else NULL. */
 extern char *define_sql_source_index(const RollupShape *shape);

@@ -16,8 +16,10 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
+#include "utils/typcache.h"
 
 #include "aggregate.h"
+#include "marked.h"
 
 char *
 define_qualified(const DefineName *name)
@@ -256,15 +258,16 @@ define_sql_index(const DefineName *partials, const RollupShape *shape)
 	return psprintf("CREATE INDEX ON %s (%s)", define_qualified(partials), key_columns(shape));
 }
 
-char *
-define_sql_fill(Oid partials, const RollupShape *shape)
+/* SELECT the partials' rows from those rows of the source for which the condition holds. */
+static char *
+select_text(const RollupShape *shape, const char *condition)
 {
 	StringInfoData sql;
 	ListCell   *cell;
 	bool		first = true;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "INSERT INTO %s SELECT ", define_relation_name(partials));
+	appendStringInfoString(&sql, "SELECT ");
 	foreach(cell, shape->keys)
 	{
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ",
@@ -276,8 +279,7 @@ define_sql_fill(Oid partials, const RollupShape *shape)
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ", state_text(shape, lfirst(cell)));
 		first = false;
 	}
-	appendStringInfo(&sql, " FROM %s", define_source_text(shape));
-	appendStringInfoString(&sql, " WHERE " GS_SCHEMA ".progress()");
+	appendStringInfo(&sql, " FROM %s WHERE %s", define_source_text(shape), condition);
 	if (shape->filter)
 		appendStringInfo(&sql, " AND (%s)", define_expression_text(shape->filter, shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
@@ -285,6 +287,36 @@ define_sql_fill(Oid partials, const RollupShape *shape)
 	/* without keys there is a row even of no rows: its states are zero, it is no partial */
 	appendStringInfoString(&sql, " HAVING count(*) > 0");
 	return sql.data;
+}
+
+char *
+define_sql_fill(Oid partials, const RollupShape *shape)
+{
+	return psprintf("INSERT INTO %s %s", define_relation_name(partials), select_text(shape, GS_SCHEMA ".progress()"));
+}
+
+char *
+define_sql_group(const RollupShape *shape, const bool *isnull)
+{
+	StringInfoData condition;
+	int			parameter = 0;
+	ListCell   *cell;
+
+	initStringInfo(&condition);
+	appendStringInfoString(&condition, "true");
+	foreach(cell, shape->keys)
+	{
+		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
+		char	   *text = define_expression_text(key, shape->source);
+
+		/* IS NULL would be true of a composite value with NULLs in it */
+		if (isnull[foreach_current_index(cell)])
+			appendStringInfo(&condition, " AND (%s) IS NOT DISTINCT FROM NULL", text);
+		else
+			appendStringInfo(&condition, " AND (%s) %s $%d", text,
+							 marked_operator_text(lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr), ++parameter);
+	}
+	return select_text(shape, condition.data);
 }
 
 /* How many groups, partials and marked groups there are. */

@@ -13,6 +13,7 @@
  *		and SERIALIZABLE				under it: p1 to pn were not W's. F is never serializable, so no conflict counts
  *   F rolls back						its locks and p are void, p1 to pn as before
  *   W deletes the last row				its own partial has a negative count; F adds it up, and what is all zero is deleted
+ *   (a marked group is computed from the source: fold_marked.c)
  *   TRUNCATE							is excluded by the relation lock: F skips a rollup that it cannot lock at once
  *
  * No message is logged: the deltas were.
@@ -20,9 +21,10 @@
 #include "fold.h"
 
 #include "access/htup_details.h"
-#include "access/sysattr.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "commands/tablecmds.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -70,6 +72,7 @@ fold_open(Fold *fold, Oid partials)
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
 	rollup = rollup_acquire(partials);
 	rollup_release_with(rollup, context);
+	fold->plain = false;
 	fold->context = context;
 	fold->outer = MemoryContextSwitchTo(context);
 	fold->per_group = AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
@@ -77,6 +80,8 @@ fold_open(Fold *fold, Oid partials)
 	fold->nest = NewGUCNestLevel();
 	SetUserIdAndSecContext(rollup->owner, fold->security | SECURITY_RESTRICTED_OPERATION);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
+	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	CommandCounterIncrement();
 	partials_open(&fold->partials, rollup);
 	return true;
@@ -106,29 +111,39 @@ is_coming(Partials *partials)
 	return TransactionIdIsValid(partials->dirty.xmin) && (header->t_infomask & HEAP_UPDATED) == 0;
 }
 
-/* Look without taking: is there anything to do, and is anything of the group others' just now? */
-static bool
-worth_folding(Partials *partials, Datum *keys, bool *isnull, bool *busy)
+/* What a look without taking shows of a group. */
+typedef struct Looks
 {
-	int			nfree = 0;
-	int			nbusy = 0;
-	bool		zero = false;
+	int			nfree;
+	int			nheld;			/* by others, just now */
+	int			ncoming;
+	bool		zero;			/* one of the free ones is */
+	bool		marked;
+} Looks;
 
-	partials_search(partials, keys, isnull, true);
+static Looks
+look(Partials *partials, Datum *keys, bool *isnull)
+{
+	Looks		looks = {0};
+
+	partials_search(partials, keys, isnull, &partials->dirty);
 	while (partials_next(partials))
 	{
 		if (TransactionIdIsValid(partials->dirty.xmin))
-			nbusy += is_coming(partials);
-		else if (!partials_look_free(partials))
-			nbusy++;
-		else
 		{
-			nfree++;
-			zero = zero || partials_are_zero(partials, partials->candidate);
+			looks.ncoming += is_coming(partials);
+			continue;
 		}
+		looks.marked = looks.marked || partials_are_marked(partials, partials->candidate);
+		if (partials_look_free(partials))
+		{
+			looks.nfree++;
+			looks.zero = looks.zero || partials_are_zero(partials, partials->candidate);
+		}
+		else
+			looks.nheld++;
 	}
-	*busy = nfree + nbusy > 1 && nbusy > 0;
-	return nfree > 1 || zero;
+	return looks;
 }
 
 /* Take all that are free, add them up, and write the sum. */
@@ -138,7 +153,7 @@ fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
 	int			ntaken = 0;
 	bool		zero;
 
-	partials_search(partials, keys, isnull, false);
+	partials_search(partials, keys, isnull, SnapshotSelf);
 	while (partials_next(partials))
 	{
 		if (!partials_take(partials, ntaken == 0 ? partials->held : partials_folded(partials)))
@@ -151,7 +166,7 @@ fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
 		/* where the sum does not fit they stay two */
 		else if (partials_add(partials, partials_states(partials, partials->folded)))
 		{
-			partials_delete(partials, partials->folded);
+			partials_delete(partials, &partials->folded->tts_tid);
 			ntaken++;
 		}
 	}
@@ -159,7 +174,7 @@ fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
 		return false;
 	zero = partials_are_zero(partials, partials->out);
 	if (zero)
-		partials_delete(partials, partials->held);
+		partials_delete(partials, &partials->held->tts_tid);
 	else if (ntaken > 1)
 		(void) partials_update(partials);
 	return zero || ntaken > 1;
@@ -169,11 +184,16 @@ static int
 fold_keys(Fold *fold, Datum *keys, bool *isnull)
 {
 	Partials   *partials = &fold->partials;
-	bool		busy = false;
-	bool		folded = false;
+	Looks		looks = look(partials, keys, isnull);
+	bool		busy = looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1);
+	bool		folded = looks.marked && looks.nheld == 0 && !fold->plain && fold_from_source(partials, keys, isnull);
 
-	if (worth_folding(partials, keys, isnull, &busy))
-		folded = fold_free(partials, keys, isnull, &busy);
+	if (!folded)
+	{
+		busy = busy || looks.marked;
+		if (looks.nfree > 1 || looks.zero)
+			folded = fold_free(partials, keys, isnull, &busy);
+	}
 	partials_clear(partials);
 	return (folded ? FOLD_FOLDED : 0) | (busy ? FOLD_BUSY : 0);
 }
@@ -275,12 +295,27 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, nkeys);
 		if (sweep_saw(sweep, pending_group_hash(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
-			partials_are_zero(partials, slot))
+			partials_are_zero(partials, slot) || partials_are_marked(partials, slot))
 			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values, slot->tts_isnull));
 	}
 	table_endscan(scan);
 	ExecClearTuple(partials->candidate);
 	return sweep->next < nblocks;
+}
+
+/*
+ * A statement in the middle of changing the source has changes pending that a group's row, computed now, already has.
+ */
+static void
+check_source(const Rollup *rollup)
+{
+	Relation	source;
+
+	if (!rollup->can_be_marked)
+		return;
+	source = table_open(rollup->source, NoLock);
+	CheckTableNotInUse(source, "fold a rollup of");
+	table_close(source, NoLock);
 }
 
 /*
@@ -322,6 +357,7 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 				 errmsg("could not obtain a lock on rollup \"%s\"", get_rel_name(rollup)),
 				 errdetail("Its source or its partials are locked as a whole, and folding waits for nobody."),
 				 errhint("Try again when that transaction has ended.")));
+	check_source(fold.partials.rollup);
 	do
 	{
 		more = fold_find(&fold, &sweep, &groups);
@@ -343,11 +379,12 @@ fold_remembered(Rollup *rollup)
 	Note		note;
 	Fold		fold;
 
-	/* a serializable transaction would count as a writer of that group, too */
-	if (!fold_is_on || IsolationIsSerializable() || !note_remembered(rollup->partials, &note))
+	if (!fold_is_on || IsolationUsesXactSnapshot() || !note_remembered(rollup->partials, &note))
 		return;
 	if (!fold_open(&fold, rollup->partials))
 		return;
+	/* reading the source may take long, and this is somebody's commit */
+	fold.plain = true;
 	(void) fold_group(&fold, (MinimalTuple) note.keys, note.types);
 	fold_close(&fold);
 }

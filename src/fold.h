@@ -20,6 +20,7 @@ typedef struct Fold
 	MemoryContext outer;
 	MemoryContext context;		/* lives until it is closed */
 	MemoryContext per_group;
+	bool		plain;			/* nothing is computed from the source */
 	Oid			user;			/* who came */
 	int			security;
 	int			nest;			/* of settings */
@@ -52,6 +53,12 @@ typedef struct FoldSweep
  * CurrentMemoryContext. Some may be named in vain. False when it was the last one.
  */
 extern bool fold_find(Fold *fold, FoldSweep *sweep, List **groups);
+
+/*
+ * Compute the one partial of a marked group from the source. False where somebody else has written one of them, or
+ * holds it just now: then nothing was changed. Between fold*.c.
+ */
+extern bool fold_from_source(Partials *partials, Datum *keys, bool *isnull);
 
 /* Fold a group that an earlier transaction of this session noted, where nobody else will. */
 extern void fold_remembered(Rollup *rollup);

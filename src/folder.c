@@ -31,6 +31,7 @@
 #define LINGER_MS 5000			/* stay for so long with nothing to do */
 #define REST_FACTOR 10			/* a rest is so many times as long as the work before it */
 #define BATCH_GROUPS 100		/* folded in one transaction */
+#define BATCH_MS 50				/* after so long it takes no further one */
 #define MAX_GROUPS 2000			/* known at a time; more: sweep once again */
 #define LAST_RETRY_MS 60000		/* for a group that others hold, or a rollup that fails */
 
@@ -193,6 +194,7 @@ sweep_next_rollup(void)
 static void
 sweep_piece(Oid partials)
 {
+	TimestampTz end = in_ms(BATCH_MS);
 	Fold		fold;
 	List	   *found;
 	ListCell   *cell;
@@ -210,8 +212,11 @@ sweep_piece(Oid partials)
 	foreach(cell, found)
 	{
 		MinimalTuple keys = lfirst(cell);
-		int			result = fold_group(&fold, keys, types);
+		bool		late = GetCurrentTimestamp() > end;
+		int			result = late ? 0 : fold_group(&fold, keys, types);
 
+		if (late)
+			group_add(partials, fold_hash(&fold, keys), types, keys, GetCurrentTimestamp());
 		if (result & FOLD_FOLDED)
 			pg_atomic_fetch_add_u64(&place->folded, 1);
 		if (result & FOLD_BUSY)
@@ -228,12 +233,13 @@ static void
 fold_due(Oid partials)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end = in_ms(BATCH_MS);
 	Fold		fold;
 	bool		open = fold_open(&fold, partials);
 	bool		exists = open || OidIsValid(catalog_rollup(ROLLUP_PARTIALS, partials, ROLLUP_ROLLUP));
 	int			n = 0;
 
-	for (int i = ngroups - 1; i >= 0 && n < BATCH_GROUPS; i--)
+	for (int i = ngroups - 1; i >= 0 && n < BATCH_GROUPS && GetCurrentTimestamp() < end; i--)
 	{
 		int			result = exists ? FOLD_BUSY : 0;
 

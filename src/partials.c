@@ -89,10 +89,7 @@ partials_close(Partials *partials)
 
 	if (partials->fetch)
 		table_index_fetch_end(partials->fetch);
-	if (partials->index_scan)
-		index_endscan(partials->index_scan);
-	if (partials->table_scan)
-		table_endscan(partials->table_scan);
+	partials_end_search(partials);
 	ExecDropSingleTupleTableSlot(partials->candidate);
 	ExecDropSingleTupleTableSlot(partials->held);
 	if (partials->folded)
@@ -107,10 +104,9 @@ partials_close(Partials *partials)
  * Finding the group's partials
  */
 void
-partials_search(Partials *partials, Datum *keys, bool *isnull, bool coming)
+partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 {
 	Rollup	   *rollup = partials->rollup;
-	Snapshot	looks = coming ? &partials->dirty : SnapshotSelf;
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
 	MemoryContext old = MemoryContextSwitchTo(partials->context);
 
@@ -139,6 +135,17 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, bool coming)
 	ItemPointerSetInvalid(&partials->root);
 	index_rescan(partials->index_scan, scan_keys, rollup->nkeys, NULL, 0);
 	MemoryContextSwitchTo(old);
+}
+
+void
+partials_end_search(Partials *partials)
+{
+	if (partials->index_scan)
+		index_endscan(partials->index_scan);
+	if (partials->table_scan)
+		table_endscan(partials->table_scan);
+	partials->index_scan = NULL;
+	partials->table_scan = NULL;
 }
 
 static bool
@@ -253,16 +260,21 @@ partials_look_free(Partials *partials)
 }
 
 bool
-partials_take(Partials *partials, TupleTableSlot *slot)
+partials_take_version(Partials *partials, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
 
+	return table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
+							GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+}
+
+bool
+partials_take(Partials *partials, TupleTableSlot *slot)
+{
 	if (!partials_look_free(partials))
 		return false;
 	if (!partials_is_own(partials->candidate))
-		return table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
-								GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0,
-								&failure) == TM_Ok;
+		return partials_take_version(partials, slot);
 	ExecCopySlot(slot, partials->candidate);
 	return true;
 }
@@ -380,6 +392,38 @@ partials_are_zero(Partials *partials, TupleTableSlot *slot)
 	return true;
 }
 
+/* Whether what went out comes not after what came in; what came in is the state of the same input before it. */
+static bool
+is_reached(const RollupState *state, NullableDatum in, NullableDatum out)
+{
+	return in.isnull || marked_merge(state->kind, state->order, out, in).value == out.value;
+}
+
+bool
+partials_are_marked(Partials *partials, TupleTableSlot *slot)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states;
+
+	if (!rollup->can_be_marked)
+		return false;
+	states = partials_states(partials, slot);
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		const RollupState *state = &rollup->states[i];
+
+		if (state->kind == STATE_CHANGED && !states[i].isnull && DatumGetBool(states[i].value))
+			return true;
+		if ((state->kind != STATE_MIN_OUT && state->kind != STATE_MAX_OUT) || states[i].isnull)
+			continue;
+		for (int j = 0; j < rollup->nstates; j++)
+			if (rollup->states[j].kind == state->kind - 1 && rollup->states[j].input == state->input &&
+				is_reached(state, states[j], states[i]))
+				return true;
+	}
+	return false;
+}
+
 /*
  * Writing
  */
@@ -437,12 +481,12 @@ partials_update(Partials *partials)
 }
 
 void
-partials_delete(Partials *partials, TupleTableSlot *slot)
+partials_delete(Partials *partials, ItemPointer tid)
 {
 	TM_FailureData failure;
 	TM_Result	result;
 
-	result = table_tuple_delete(partials->relation, &slot->tts_tid, GetCurrentCommandId(true), InvalidSnapshot,
+	result = table_tuple_delete(partials->relation, tid, GetCurrentCommandId(true), InvalidSnapshot,
 								InvalidSnapshot, true, &failure, false);
 	if (result != TM_Ok)
 		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);

@@ -43,10 +43,12 @@ extern void partials_close(Partials *partials);
 
 /*
  * Look for the partials of a group, whose keys are not copied: each call of partials_next brings one into the candidate
- * slot. Those that are committed now, or, where coming, in progress of being inserted too.
+ * slot. SnapshotSelf shows those that are committed now, the partials' own dirty snapshot also those that are just being
+ * inserted. Another one must be let go of, by ending the search, before it goes.
  */
-extern void partials_search(Partials *partials, Datum *keys, bool *isnull, bool coming);
+extern void partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks);
 extern bool partials_next(Partials *partials);
+extern void partials_end_search(Partials *partials);
 
 /* The candidate is what is now where a partial of the group was, of whose HOT chain this is the root. False: none of the group. */
 extern bool partials_follow(Partials *partials, ItemPointer root, Datum *keys, bool *isnull);
@@ -59,6 +61,9 @@ extern bool partials_look_free(Partials *partials);
 
 /* Take the candidate, without waiting: its newest version is then in the slot and ours until the transaction ends. */
 extern bool partials_take(Partials *partials, TupleTableSlot *slot);
+
+/* The same with the very version that was found: only if that is still the newest. */
+extern bool partials_take_version(Partials *partials, TupleTableSlot *slot);
 
 /* The slot for a partial that is to be folded. */
 extern TupleTableSlot *partials_folded(Partials *partials);
@@ -74,12 +79,18 @@ extern NullableDatum *partials_states(Partials *partials, TupleTableSlot *slot);
 extern bool partials_are_zero(Partials *partials, TupleTableSlot *slot);
 
 /*
+ * Whether the states in a slot may mark their group: rows that they do not show have to be read for its value. A group is
+ * marked only if a partial of it says so alone, not the other way round.
+ */
+extern bool partials_are_marked(Partials *partials, TupleTableSlot *slot);
+
+/*
  * Write out as a new partial, or in place of the held one: out->tts_tid is where it was written. partials_update returns
  * false where it began a new HOT chain.
  */
 extern void partials_insert(Partials *partials);
 extern bool partials_update(Partials *partials);
-extern void partials_delete(Partials *partials, TupleTableSlot *slot);
+extern void partials_delete(Partials *partials, ItemPointer tid);
 
 /* Let go of the rows in its slots. */
 extern void partials_clear(Partials *partials);

@@ -186,6 +186,7 @@ compile_states(Rollup *rollup, const RollupShape *shape)
 		RollupState *state = &rollup->states[foreach_current_index(cell)];
 
 		state->kind = wanted->kind;
+		rollup->can_be_marked = rollup->can_be_marked || !STATE_IS_SUM(state->kind);
 		state->type = state_type(wanted);
 		state->reads = compile_reads(rollup, shape_state_columns(shape, wanted));
 		state->input = wanted->kind == STATE_VALUE ? -1 : compile_input(rollup, &inputs, wanted->input);

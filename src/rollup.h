@@ -68,6 +68,7 @@ typedef struct Rollup
 	RollupValue *inputs;
 	int			nstates;
 	RollupState *states;
+	bool		can_be_marked;	/* has states that are no sums */
 
 	bool		evaluating;		/* a row, by such a function */
 	Hints	   *hints;			/* of its partials */
