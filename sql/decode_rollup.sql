@@ -57,6 +57,16 @@ DROP VIEW attendance;
 INSERT INTO booking VALUES (14, 1, 1, 1);
 SELECT * FROM events();
 
+-- what comes in and goes out of a minimum, and that rows have changed of which a value is made; never the value
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TABLE visit (id int PRIMARY KEY, gym int, member text, mood mood, marks int[]);
+SELECT gymstream.create_rollup('visits', $$ SELECT gym, min(member), max(mood) FILTER (WHERE id > 0), min(marks) AS marks,
+  count(DISTINCT member), array_agg(id ORDER BY id) AS ids FROM visit GROUP BY gym $$);
+INSERT INTO visit VALUES (1, 1, 'b "quoted"', 'sad', '{1,2}'), (2, 1, E'a\nline', 'glad', '{}'), (3, 2, NULL, NULL, NULL);
+DELETE FROM visit WHERE id = 2;
+UPDATE visit SET mood = 'glad';
+SELECT * FROM events() data WHERE data ~ '"action":"rollup"';
+
 SELECT pg_drop_replication_slot('decode_rollup');
 SET client_min_messages = warning;
 DROP SCHEMA decode_rollup CASCADE;

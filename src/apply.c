@@ -197,7 +197,8 @@ log_delta(Apply *apply, const PendingGroup *group)
 	{
 		values[rollup->nkeys + i] = apply->delta[i].value;
 		isnull[rollup->nkeys + i] = apply->delta[i].isnull;
-		kinds[i] = rollup->states[i].kind;
+		/* who reads it does not know an order that is not the type's own */
+		kinds[i] = marked_order_is_known(rollup->states[i].order) ? rollup->states[i].kind : STATE_VALUE;
 	}
 	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc, heap_form_tuple(desc, values, isnull), kinds);
 }

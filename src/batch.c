@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/typcache.h"
 
 #define BATCH_EVENTS 1000
 #define BATCH_BYTES (64 * 1024)
@@ -137,10 +138,13 @@ typedef struct BatchGroupEntry
 	BatchGroup *groups;
 } BatchGroupEntry;
 
-/* Add a state to another of its kind. False when the sum does not fit, or takes what only the rollup's owner may run. */
+/* Add a state to another of its kind. False when the sum does not fit. */
 static bool
 batch_add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
 {
+	TypeCacheEntry *type;
+	int			comparison;
+
 	if (STATE_IS_SUM(kind))
 		return state_add(column->atttypid, *a, b, a);
 	if (kind == STATE_CHANGED)
@@ -148,7 +152,13 @@ batch_add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
 		*a = BoolGetDatum(DatumGetBool(*a) || DatumGetBool(b));
 		return true;
 	}
-	return datum_image_eq(*a, b, column->attbyval, column->attlen);
+	if (kind == STATE_VALUE)
+		return datum_image_eq(*a, b, column->attbyval, column->attlen);
+	type = lookup_type_cache(column->atttypid, TYPECACHE_CMP_PROC_FINFO);
+	comparison = DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo, column->attcollation, *a, b));
+	if (kind == STATE_MIN_IN || kind == STATE_MIN_OUT ? comparison > 0 : comparison < 0)
+		*a = b;
+	return true;
 }
 
 /* The sum of two deltas of a group, or NULL when there is none: they are told apart then. */

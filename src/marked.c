@@ -24,6 +24,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 /* An aggregate's sort operator, taken apart. */
 typedef struct SortOperator
@@ -81,7 +82,14 @@ marked_order(const Aggref *aggregate)
 	order->collation = aggregate->inputcollid;
 	get_typlenbyval(aggregate->aggtype, &order->typlen, &order->typbyval);
 	order->largest = sort.largest;
+	order->of_type = lookup_type_cache(aggregate->aggtype, TYPECACHE_CMP_PROC)->cmp_proc == order->compare.fn_oid;
 	return order;
+}
+
+bool
+marked_order_is_known(const ExtremeOrder *order)
+{
+	return order == NULL || order->of_type;
 }
 
 static bool

@@ -20,6 +20,7 @@ typedef struct ExtremeOrder
 	int16		typlen;
 	bool		typbyval;
 	bool		largest;		/* max */
+	bool		of_type;		/* the type's own order */
 } ExtremeOrder;
 
 /* Whether the aggregate is the first of its inputs in the order of its sort operator, and if so, whether the largest. */
@@ -27,6 +28,9 @@ extern bool marked_is_extreme(const Aggref *aggregate, bool *largest);
 
 /* In CurrentMemoryContext, as all that the order's function keeps. */
 extern ExtremeOrder *marked_order(const Aggref *aggregate);
+
+/* Whether it is the order that the type has of its own; true without one. */
+extern bool marked_order_is_known(const ExtremeOrder *order);
 
 /* The delta with one more input, which is not NULL; allocated in keep. */
 extern void marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Datum input, int sign,

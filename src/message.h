@@ -3,7 +3,7 @@
  *
  * The content is a RollupMessageHeader followed by the bytes of one heap tuple of the partials' row type, whose key
  * columns hold the group's keys and whose state columns hold the delta. Key columns come first. After it one byte a state
- * says its kind, which tells how two deltas become one.
+ * says its kind, which tells how two deltas become one: that of a value where none stands for both.
  */
 #ifndef GS_MESSAGE_H
 #define GS_MESSAGE_H

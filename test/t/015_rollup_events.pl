@@ -113,6 +113,25 @@ $node->safe_psql('postgres', 'ALTER VIEW "By Class" RENAME COLUMN class_id TO "C
 insert(q{(1, 'mon', 'booked', 1, 1)});
 is_deeply([ map { [ $_->{row}{Class}, $_->{row}{attendance} ] } $listener->take(1) ], [ [ 1, 2 ] ], 'a renamed column too is read back');
 
+# minima, and values that only the group's rows give
+$node->safe_psql('postgres', q{CREATE TABLE sale (id int PRIMARY KEY, shop int, member text, cents int);
+	SELECT gymstream.create_rollup('sales', $$SELECT shop, min(cents) AS least, max(member) AS last, count(DISTINCT member) AS members,
+		array_agg(cents ORDER BY id) AS all_cents FROM sale GROUP BY shop$$);
+	SELECT gymstream.create_topic('sales', 'row')});
+my $sales = GymstreamListener->new($node, 'postgres', 'gymstream:public.sales');
+$node->safe_psql('postgres', q{BEGIN; INSERT INTO sale VALUES (1, 1, 'ann', 30); INSERT INTO sale VALUES (2, 1, 'bob', 10);
+	INSERT INTO sale VALUES (3, 1, 'bob', 20); COMMIT});
+@events = $sales->take(1);
+is(scalar(@events), 1, 'extremes of one group in one transaction become one event');
+is_deeply($events[0]{delta}, { 'count(*)' => 3, 'min(cents) in' => 10, 'max(member) in' => 'bob', changed => JSON::PP::true() },
+	'that carries the least and the greatest');
+is_deeply($events[0]{row}, { shop => 1, least => 10, last => 'bob', members => 2, all_cents => '{30,10,20}' }, 'and the row, of a marked group');
+$node->safe_psql('postgres', q{DELETE FROM sale WHERE id = 2});
+($event) = $sales->take(1);
+is_deeply([ @{ $event->{row} }{qw(least members)} ], [ 20, 2 ], 'also when the minimum is gone');
+$sales->close;
+$node->safe_psql('postgres', 'DROP TABLE sale CASCADE');
+
 # a rollup that does not show its key: nobody can tell which row is the group's
 $node->safe_psql('postgres', q{SELECT gymstream.create_rollup('hidden', 'SELECT count(*) AS n FROM booking GROUP BY class_id');
 	SELECT gymstream.create_topic('hidden', 'row')});
