@@ -81,6 +81,14 @@ gs_flatten_groups(Query *query)
 #define gs_attribute_is_virtual(relid, attnum) (false)
 #endif
 
+/* 16: an aggregate that gives whichever value comes first */
+#include "utils/fmgroids.h"
+#if PG_VERSION_NUM >= 160000
+#define gs_is_any_value(aggregate) ((aggregate) == F_ANY_VALUE)
+#else
+#define gs_is_any_value(aggregate) (false)
+#endif
+
 /* 16: one function checks ownership of any object */
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"

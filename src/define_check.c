@@ -323,7 +323,7 @@ depends_on_order(Oid aggregate)
 		case F_XMLAGG:
 			return true;
 		default:
-			return false;
+			return gs_is_any_value(aggregate);
 	}
 }
 
