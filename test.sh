@@ -166,7 +166,7 @@ run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
 	as_server mkdir -p "$dir/log"
 	(cd "$tree" && as_server env PATH="$(pg_bin):$PATH" PG_REGRESS="$(pg_test regress/pg_regress)" TESTDIR="$dir" \
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
-		timeout 1200 perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
+		timeout $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
 	count_tap "$test" "$dir/$name.log" "$status" || {
 		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/"$name"_*.log; do show "$log" 15; done
 	}

@@ -1,95 +1,64 @@
-# RandomStatement: what the sessions of the random test say. Each session has its own random numbers.
+# RandomStatement: what the sessions of the random test say about a table of RandomSource. Each session has its own
+# random numbers.
 package RandomStatement;
 
 use strict;
 use warnings;
 
-sub schema
+use RandomSource qw(below pick quoted);
+
+# The application's own code around a table: a trigger that writes it again in a block that may fail, a function that
+# writes it in the middle of a statement on it, and a procedure with transactions of its own.
+sub application
 {
-	return q{
-		CREATE TABLE booking (
-			id int PRIMARY KEY, class_id int NOT NULL, gym text, day date, status text NOT NULL,
-			price_cents int, fee numeric, seats bigint);
-		-- an application's trigger that writes the source again, in a block that may fail
-		CREATE FUNCTION rebook() RETURNS trigger LANGUAGE plpgsql AS $$
+	my ($table) = @_;
+	my ($name, $names, $key) = ($table->{name}, RandomSource::names($table), $table->{key});
+	my $new = join ', ', map { "NEW.$_" } RandomSource::stored($table);
+	my $old = join ', ', RandomSource::stored($table);
+	return qq{
+		CREATE OR REPLACE FUNCTION rebook() RETURNS trigger LANGUAGE plpgsql AS \$\$
 		BEGIN
-			IF pg_trigger_depth() = 1 AND NEW.class_id = 3 THEN
+			IF pg_trigger_depth() = 1 AND NEW.k = 3 THEN
 				BEGIN
-					INSERT INTO booking VALUES (NEW.id + 10000, 4, NEW.gym, NEW.day, 'booked', NEW.price_cents, NEW.fee, 1)
-						ON CONFLICT (id) DO NOTHING;
-					UPDATE booking SET price_cents = price_cents + 1 WHERE id = NEW.id;
+					INSERT INTO $name ($names) VALUES (NEW.id + 10000, $new) ON CONFLICT ($key) DO NOTHING;
+					UPDATE $name SET i4 = i4 + 1 WHERE id = NEW.id;
 					IF NEW.id % 2 = 0 THEN RAISE EXCEPTION 'on purpose'; END IF;
 				EXCEPTION WHEN raise_exception THEN NULL;
 				END;
 			END IF;
 			RETURN NULL;
-		END $$;
-		-- a function that writes the source in the middle of a statement on it
-		CREATE FUNCTION meddle(id int, price int) RETURNS int LANGUAGE plpgsql AS $$
+		END \$\$;
+		CREATE TRIGGER rebook AFTER INSERT ON $name FOR EACH ROW EXECUTE FUNCTION rebook();
+		CREATE OR REPLACE FUNCTION meddle(which integer, n integer) RETURNS integer LANGUAGE plpgsql AS \$\$
 		BEGIN
-			DELETE FROM booking b WHERE b.id = -1;	-- ends a statement that changed nothing
-			INSERT INTO booking VALUES (id + 30000, id % 5, 'gym 1', NULL, 'booked', price, 0.25, 3)
-				ON CONFLICT ON CONSTRAINT booking_pkey DO UPDATE SET price_cents = excluded.price_cents;
-			IF id % 3 = 0 THEN RAISE EXCEPTION 'on purpose'; END IF;
-			RETURN price;
-		EXCEPTION WHEN raise_exception THEN RETURN NULL;
-		END $$;
-		CREATE TRIGGER rebook AFTER INSERT ON booking FOR EACH ROW EXECUTE FUNCTION rebook();
-		INSERT INTO booking SELECT i, i % 5, 'gym ' || i % 3, date '2026-01-01' + i % 4, 'booked', i, i / 4.0, i
-			FROM generate_series(1, 200) i;
-	};
-}
-
-sub rollups
-{
-	return (
-		by_class => 'SELECT class_id, count(*) AS attendance, sum(price_cents) AS revenue FROM booking GROUP BY class_id',
-		by_gym => 'SELECT gym, count(*), count(price_cents) AS priced, avg(price_cents), sum(seats) FROM booking GROUP BY gym',
-		by_gym_day => 'SELECT gym, day, sum(fee), avg(fee), count(fee) FROM booking GROUP BY gym, day',
-		total => 'SELECT count(*), sum(seats) AS seats, avg(seats), sum(fee) AS fees, avg(fee) AS fee FROM booking',
-		booked => q{SELECT class_id, count(*), sum(price_cents), avg(fee) FROM booking WHERE status = 'booked' GROUP BY class_id},
-		picked => q{SELECT gym, count(*) FILTER (WHERE status = 'cancelled') AS cancelled, sum(seats) / 2 AS half, count(*) + 1 AS more
-			FROM booking GROUP BY gym HAVING count(*) > 20},
-		parity => 'SELECT class_id % 2 AS parity, sum(price_cents * 2), avg(fee * 1.5) FROM booking WHERE price_cents > 100 GROUP BY class_id % 2',
-	);
+			DELETE FROM $name b WHERE b.id = -1;	-- ends a statement that changed nothing
+			INSERT INTO $name ($names) SELECT which + 30000, $old FROM $name b WHERE b.id = which + 1 ON CONFLICT ($key) DO UPDATE SET i4 = excluded.i4;
+			UPDATE $name b SET i2 = 3 WHERE b.id = which + 2;
+			IF which % 3 = 0 THEN RAISE EXCEPTION 'on purpose'; END IF;
+			RETURN n;
+		EXCEPTION WHEN raise_exception THEN RETURN 17;
+		END \$\$;
+		CREATE OR REPLACE PROCEDURE batches(which integer) LANGUAGE plpgsql AS \$\$
+		BEGIN
+			FOR i IN which .. which + 2 LOOP
+				UPDATE $name SET i4 = i4 + 1, k = i % 5 WHERE id = i;
+				IF i % 3 = 0 THEN ROLLBACK; ELSE COMMIT; END IF;
+			END LOOP;
+			DELETE FROM $name WHERE id = which + 3;
+		END \$\$;
+	} =~ s/i2 = 3/(grep { $_ eq 'i2' } @{ $table->{columns} }) ? 'i2 = 3' : 'i4 = 3'/er;
 }
 
 # Kinds that a run of some length must have seen succeed.
 sub kinds
 {
 	return ('begin', 'commit', 'rollback', 'savepoint', 'rollback to', 'release', 'prepare', 'commit prepared', 'rollback prepared',
-		qw(insert upsert copy update delete merge block chain nested truncate oracle));
+		qw(insert upsert copy update move from delete merge block chain nested cursor call truncate rebuild oracle));
 }
-
-sub below	# a number from 0 to n - 1
-{
-	my ($session, $n) = @_;
-	$session->{random} = ($session->{random} * 1103515245 + 12345) & 0x7fffffff;
-	return ($session->{random} >> 8) % $n;
-}
-
-sub pick { my ($session, @of) = @_; return $of[ below($session, scalar @of) ]; }
 
 sub id { return 1 + below($_[0], 400) }
 sub fresh { return below($_[0], 5) ? 401 + below($_[0], 8000) : id($_[0]) }	# mostly no row has it
-sub class { return below($_[0], 5) }
-sub gym { return pick($_[0], 'gym 0', 'gym 1', 'gym 2', undef) }
-sub day { my $n = below($_[0], 5); return $n ? "2026-01-0$n" : undef }
-sub status { return pick($_[0], qw(booked booked cancelled)) }
-sub price { my ($s) = @_; return below($s, 6) ? below($s, 400) - 50 : undef }
-sub seats { my ($s) = @_; return below($s, 30) ? below($s, 10) : pick($s, undef, '9223372036854775807', '-9223372036854775808') }
-
-sub fee
-{
-	my ($s) = @_;
-	return pick($s, qw(NaN Infinity -Infinity)) unless below($s, 60);
-	return pick($s, undef, '0', '0.000', '1', '1.0', '1.00', '2.5', '-2.50', '0.0001', '-17.125', '12345678901234567890.123456789', '1e30',
-		'-1e30', '99999');
-}
-
-sub quoted { my ($value) = @_; return defined $value ? "'$value'" : 'NULL' }
-sub row { my ($s, $id) = @_; return ($id, class($s), gym($s), day($s), status($s), price($s), fee($s), seats($s)) }
-sub values_of { my ($s, @ids) = @_; return join ', ', map { '(' . join(', ', map { quoted($_) } row($s, $_)) . ')' } @ids }
+sub values_of { my ($s, $t, @ids) = @_; return join ', ', map { '(' . join(', ', RandomSource::row($s, $t, $_)) . ')' } @ids }
 
 # Ids in order, so that statements meet each other's rows in one order.
 sub ids { my ($s, $max) = @_; my %ids = map { id($s) => 1 } 0 .. below($s, $max); return sort { $a <=> $b } keys %ids }
@@ -97,10 +66,9 @@ sub fresh_ids { my ($s, $max) = @_; my %ids = map { fresh($s) => 1 } 0 .. below(
 
 sub assignment
 {
-	my ($s) = @_;
-	my %set = (class_id => \&class, gym => \&gym, day => \&day, status => \&status, price_cents => \&price, fee => \&fee, seats => \&seats);
-	my %chosen = map { $_ => 1 } map { pick($s, sort keys %set) } 0 .. below($s, 3);
-	return join ', ', map { "$_ = " . quoted($set{$_}->($s)) } sort keys %chosen;
+	my ($s, $t, $same) = @_;	# $same: how a column's own value is called
+	my %chosen = map { $_ => 1 } map { pick($s, RandomSource::stored($t)) } 0 .. below($s, 3);
+	return join ', ', map { my $name = $_; "$name = " . (below($s, 8) ? quoted(RandomSource::value($s, $t, $name)) : ($same // '') . $name) } sort keys %chosen;
 }
 
 sub condition
@@ -108,55 +76,81 @@ sub condition
 	my ($s) = @_;
 	my $low = id($s);
 	return pick($s, 'id = ' . id($s), "id BETWEEN $low AND " . ($low + below($s, 12)), 'id IN (' . join(', ', ids($s, 4)) . ')',
-		"id BETWEEN $low AND " . ($low + 30) . ' AND class_id = ' . class($s),
-		'id BETWEEN ' . 20 * $low . ' AND ' . (20 * $low + 300), 'id = -1');
+		"id BETWEEN $low AND " . ($low + 30) . ' AND k = ' . below($s, 5), 'id BETWEEN ' . 20 * $low . ' AND ' . (20 * $low + 300), 'id = -1');
 }
 
-my $typed = 'v(id, class_id, gym, day, status, price_cents, fee, seats)';
-my $casts = 'v.id::int, v.class_id::int, v.gym, v.day::date, v.status, v.price_cents::int, v.fee::numeric, v.seats::bigint';
+# The table, or where it is partitioned now and then a part of it.
+sub place
+{
+	my ($s, $t) = @_;
+	return $t->{name} if !$t->{partitioned} || below($s, 4);
+	return "$t->{name}_p" . pick($s, 1, 2, 3, '2_0', '2_1');
+}
 
 my %make = (
-	insert => sub { my ($s) = @_; return 'INSERT INTO booking VALUES ' . values_of($s, fresh_ids($s, 4)) },
+	insert => sub { my ($s, $t) = @_; return 'INSERT INTO ' . place($s, $t) . ' (' . RandomSource::names($t) . ') VALUES ' . values_of($s, $t, fresh_ids($s, 4)) },
 	upsert => sub {
-		my ($s) = @_;
-		return 'INSERT INTO booking VALUES ' . values_of($s, ids($s, 5)) . ' ON CONFLICT (id) DO '
-		  . pick($s, 'NOTHING', 'UPDATE SET ' . assignment($s),
-			'UPDATE SET price_cents = excluded.price_cents, class_id = excluded.class_id WHERE booking.status <> excluded.status');
+		my ($s, $t) = @_;
+		return "INSERT INTO $t->{name} (" . RandomSource::names($t) . ') VALUES ' . values_of($s, $t, ids($s, 5)) . " ON CONFLICT ($t->{key}) DO "
+		  . pick($s, 'NOTHING', 'UPDATE SET ' . assignment($s, $t, "$t->{name}."), "UPDATE SET i4 = excluded.i4, note = excluded.note WHERE $t->{name}.note <> excluded.note");
 	},
 	copy => sub {
-		my ($s) = @_;
-		return [ 'COPY booking FROM STDIN', map { join "\t", map { $_ // '\N' } row($s, $_) } fresh_ids($s, 4) ];
+		my ($s, $t) = @_;
+		my @rows = map { my $id = $_; join "\t", map { !defined ? '\N' : s/''/'/gr } $id, map { RandomSource::value($s, $t, $_) } RandomSource::stored($t) } fresh_ids($s, 4);
+		return [ 'COPY ' . $t->{name} . ' (' . RandomSource::names($t) . ') FROM STDIN', @rows ];
 	},
-	update => sub { my ($s) = @_; return 'UPDATE booking SET ' . assignment($s) . ' WHERE ' . condition($s) },
-	delete => sub { my ($s) = @_; return 'DELETE FROM booking WHERE ' . condition($s) },
+	update => sub { my ($s, $t) = @_; return 'UPDATE ' . place($s, $t) . ' SET ' . assignment($s, $t) . ' WHERE ' . condition($s) },
+	move => sub { my ($s, $t) = @_; my $low = id($s); return "UPDATE $t->{name} SET id = id + " . pick($s, 100, 6000, -100) . ', k = ' . below($s, 6) . " WHERE id BETWEEN $low AND $low + " . below($s, 4) },
+	from => sub {
+		my ($s, $t) = @_;
+		my $low = id($s);
+		return "UPDATE $t->{name} AS a SET " . pick($s, 'i4 = b.i4', 'k = b.k, i4 = a.i4 - 1') . " FROM $t->{name} AS b WHERE b.id = a.id + " . pick($s, 0, 1, 5)
+		  . " AND a.id BETWEEN $low AND $low + 6" . ($t->{not_null}{k} || $t->{not_null}{i4} ? ' AND b.k IS NOT NULL AND b.i4 IS NOT NULL' : '');
+	},
+	delete => sub { my ($s, $t) = @_; return 'DELETE FROM ' . place($s, $t) . ' WHERE ' . condition($s) },
 	merge => sub {
-		my ($s) = @_;
-		return 'MERGE INTO booking b USING (VALUES ' . values_of($s, ids($s, 5)) . ") $typed ON b.id = v.id::int "
-		  . 'WHEN MATCHED AND b.class_id = ' . class($s) . ' THEN DELETE '
-		  . 'WHEN MATCHED THEN UPDATE SET gym = v.gym, fee = v.fee::numeric, price_cents = b.price_cents + 1 '
-		  . "WHEN NOT MATCHED THEN INSERT VALUES ($casts)";
+		my ($s, $t) = @_;
+		my @stored = RandomSource::stored($t);
+		my $casts = join ', ', map { "v.$_\::" . RandomSource::type($_) } 'id', @stored;
+		my $other = pick($s, grep { $_ ne 'k' } @stored);
+		return "MERGE INTO $t->{name} b USING (VALUES " . values_of($s, $t, ids($s, 5)) . ') v(' . RandomSource::names($t) . ') ON b.id = v.id::integer '
+		  . 'WHEN MATCHED AND b.k = ' . below($s, 5) . " THEN DELETE WHEN MATCHED THEN UPDATE SET k = v.k::integer, $other = v.$other\::" . RandomSource::type($other)
+		  . ' WHEN NOT MATCHED THEN INSERT (' . RandomSource::names($t) . ") VALUES ($casts)";
 	},
 	# several statements in one, on rows of their own
 	chain => sub {
-		my ($s) = @_;
+		my ($s, $t) = @_;
 		my ($low, $high) = (1 + below($s, 190), 201 + below($s, 190));
-		return "WITH gone AS (DELETE FROM booking WHERE id BETWEEN $low AND $low + 3 RETURNING *), "
-		  . "changed AS (UPDATE booking SET " . assignment($s) . " WHERE id BETWEEN $high AND $high + 3 RETURNING id) "
-		  . 'INSERT INTO booking SELECT id + 20000, class_id, gym, day, status, price_cents, fee, seats FROM gone '
-		  . 'ON CONFLICT (id) DO NOTHING';
+		my @stored = RandomSource::stored($t);
+		return "WITH gone AS (DELETE FROM $t->{name} WHERE id BETWEEN $low AND $low + 3 RETURNING *), "
+		  . "changed AS (UPDATE $t->{name} SET " . assignment($s, $t) . " WHERE id BETWEEN $high AND $high + 3 RETURNING id) "
+		  . "INSERT INTO $t->{name} (" . RandomSource::names($t) . ') SELECT id + 20000, ' . join(', ', @stored) . " FROM gone ON CONFLICT ($t->{key}) DO NOTHING";
 	},
 	nested => sub {
-		my ($s) = @_;
-		my ($low, $class) = (1 + below($s, 400), class($s));
-		return pick($s, "INSERT INTO booking SELECT i, $class, 'gym 2', NULL, 'booked', meddle(i, 50), 0.5, 1 "
-			  . "FROM generate_series($low, $low + 5) i ON CONFLICT DO NOTHING",
-			"UPDATE booking SET price_cents = meddle(id, price_cents), class_id = $class WHERE id BETWEEN $low AND $low + 9");
+		my ($s, $t) = @_;
+		my ($low, $k) = (1 + below($s, 400), below($s, 5));
+		my @stored = grep { $_ ne 'i4' } RandomSource::stored($t);
+		return pick($s, "INSERT INTO $t->{name} (id, i4, " . join(', ', @stored) . ') SELECT id + 1, meddle(id, 50), ' . join(', ', @stored)
+			  . " FROM $t->{name} WHERE id BETWEEN $low AND $low + 5 ORDER BY id ON CONFLICT DO NOTHING",
+			"UPDATE $t->{name} SET i4 = meddle(id, i4), k = $k WHERE id BETWEEN $low AND $low + 9");
 	},
-	truncate => sub { return 'TRUNCATE booking' });
+	cursor => sub {
+		my ($s, $t) = @_;
+		my $low = id($s);
+		return "DO \$do\$ DECLARE c CURSOR FOR SELECT id FROM $t->{name} WHERE id BETWEEN $low AND $low + 5 FOR UPDATE; BEGIN FOR r IN c LOOP "
+		  . "IF r.id % 3 = 0 THEN DELETE FROM $t->{name} WHERE CURRENT OF c; ELSE UPDATE $t->{name} SET " . assignment($s, $t) . ' WHERE CURRENT OF c; END IF; END LOOP; END $do$';
+	},
+	cascade => sub {
+		my ($s) = @_;
+		return pick($s, 'DELETE FROM class WHERE k = ' . below($s, 6), 'UPDATE class SET k = ' . (6 + below($s, 3)) . ' WHERE k = ' . below($s, 6),
+			'INSERT INTO class VALUES (' . below($s, 6) . ') ON CONFLICT DO NOTHING', 'INSERT INTO class SELECT generate_series(0, 5) ON CONFLICT DO NOTHING');
+	},
+	call => sub { my ($s) = @_; return 'CALL batches(' . id($s) . ')' },
+	truncate => sub { my ($s, $t) = @_; return 'TRUNCATE ' . ($t->{cascades} && !below($s, 3) ? 'class CASCADE' : place($s, $t)) });
 
 $make{block} = sub {
-	my ($s) = @_;
-	my @part = map { $make{ pick($s, qw(insert upsert update delete merge)) }->($s) } 1 .. 4;
+	my ($s, $t) = @_;
+	my @part = map { $make{ pick($s, qw(insert upsert update delete merge)) }->($s, $t) } 1 .. 4;
 	my $raise = pick($s, "RAISE EXCEPTION 'on purpose';", 'NULL;');
 	return "DO \$do\$ BEGIN $part[0]; BEGIN $part[1]; BEGIN $part[2]; $raise EXCEPTION WHEN raise_exception THEN NULL; END; "
 	  . pick($s, "RAISE EXCEPTION 'on purpose';", 'NULL;') . " EXCEPTION WHEN raise_exception OR unique_violation THEN NULL; END; $part[3]; END \$do\$";
@@ -171,10 +165,12 @@ sub ending
 
 my $names = 0;
 
-# What a session says next: a kind and the SQL (for COPY, the command and its rows).
+# What a session says next: a kind and the SQL (for COPY, the command and its rows). $round: { table, oracle, rollups,
+# prepared, folds }.
 sub next_statement
 {
-	my ($s, $oracle, $prepared) = @_;
+	my ($s, $round) = @_;
+	my ($table, $prepared) = @$round{qw(table prepared)};
 	my $dice = below($s, 100);
 
 	if ($s->{failed})
@@ -199,7 +195,7 @@ sub next_statement
 	else
 	{
 		if ($dice < 12) { return ending($s) }
-		if ($dice < 14 && !$s->{truncated} && @$prepared < 8) { $names++; return ('prepare', "PREPARE TRANSACTION 'p$names'") }
+		if ($dice < 14 && !$s->{locks} && @$prepared < 8) { $names++; return ('prepare', "PREPARE TRANSACTION 'p$names'") }
 		if ($dice < 24) { my $name = 's' . scalar @{ $s->{savepoints} }; return ('savepoint', "SAVEPOINT $name") }
 		if ($dice < 34 && @{ $s->{savepoints} })
 		{
@@ -208,10 +204,15 @@ sub next_statement
 		}
 	}
 	$dice = below($s, 400);
-	return ('truncate', $make{truncate}->($s)) if $dice < 3 && !@$prepared;
-	return ('oracle', $oracle) if $dice < 60;
-	my $kind = pick($s, qw(insert insert upsert upsert copy update update update delete merge block chain nested));
-	return ($kind, $make{$kind}->($s));
+	return ('truncate', $make{truncate}->($s, $table)) if $dice < 3 && !@$prepared;
+	return ('rebuild', 'SELECT gymstream.rebuild_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $dice < 10 && $s->{level} eq 'READ COMMITTED' && !@$prepared;
+	return ('fold', 'SELECT gymstream.fold_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $round->{folds} && $dice < 40 && !$s->{open};
+	return ('oracle', $round->{oracle}) if $dice < ($round->{folds} ? 100 : 60);
+	my @kinds = qw(insert insert upsert upsert copy update update update delete move from merge block chain nested cursor);
+	push @kinds, 'cascade' if $table->{cascades};
+	push @kinds, 'call' unless $s->{open};
+	my $kind = pick($s, @kinds);
+	return ($kind, $make{$kind}->($s, $table));
 }
 
 # Keep the session's idea of its transaction.

@@ -1,0 +1,186 @@
+# RandomSession: sessions that truly overlap: takes statements, sends each without waiting for the one before to be
+# answered in another session, and says what was no ordinary fate of a statement. Knows which errors the source's own
+# rows may cause; what a rollup causes is never one of them.
+package RandomSession;
+
+use strict;
+use warnings;
+
+use DBD::Pg qw(PG_ASYNC);
+use DBI;
+use IO::Select;
+use Time::HiRes qw(time);
+
+use RandomStatement;
+
+our (%count, @tail, $broken);
+my ($log, @session);
+my $locked = 0;		# when a transaction that locks whole tables ended last
+
+sub log_to { my ($file) = @_; open $log, '>', $file or die "could not open $file: $!" }
+
+sub note_down
+{
+	my ($who, $text) = @_;
+	my $line = sprintf("%.3f %s %s\n", time, $who, $text =~ s/\s+/ /gr);
+	print $log $line;
+	push @tail, $line;
+	shift @tail if @tail > 60;
+}
+
+sub broken
+{
+	my ($who, $why) = @_;
+	note_down($who, "BROKEN: $why");
+	$broken //= "$who: $why";
+}
+
+sub connect_session
+{
+	my ($session, $node) = @_;
+	$session->{dbh} = DBI->connect('dbi:Pg:' . $node->connstr('postgres') =~ s/ /;/gr, '', '',
+		{ AutoCommit => 1, RaiseError => 0, PrintError => 0, pg_server_prepare => 0 }) or die DBI->errstr;
+	$session->{dbh}->do("SET application_name = '$session->{name}'");
+	$session->{dbh}->do("SET client_min_messages = error");
+	@$session{qw(open failed level savepoints busy locks)} = (0, 0, 'READ COMMITTED', [], undef, 0);
+}
+
+# Sessions 0 .. n - 1, whose random numbers come from the seed.
+sub sessions
+{
+	my ($n, $seed, $node) = @_;
+	$_->{dbh}->disconnect for @session;
+	@session = map { { name => "s$_", random => ($seed + 7919 * $_) & 0x7fffffff } } 0 .. $n - 1;
+	connect_session($_, $node) for @session;
+	return @session;
+}
+
+sub allowed
+{
+	my ($session, $round, $state, $message) = @_;	# the message has its context with it
+	my ($kind, $sql) = @{ $session->{busy} }{qw(kind sql)};
+	my $table = $round->{table};
+	# TRUNCATE and rebuilding lock the whole table, and those who wrote it before deadlock with each other
+	my $locking = time < $locked + 0.2 || grep { $_->{locks} } @session;
+	my $plain = $kind =~ /^(insert|copy)$/ && !$table->{cascades};	# meets no row of others
+
+	return 1 if $state eq '23505' && $message =~ /constraint "(class|$table->{name})\w*_(pkey|id_k_key)"/;
+	return 1 if $state eq '23503' && $table->{cascades};
+	return 1 if $state eq '23514' && $message =~ /violates partition constraint/ && $table->{partitioned};
+	return 1 if $state eq 'P0001' && $message =~ /on purpose/;
+	return 1 if $state eq '27000' && $kind eq 'nested' && $message =~ /already modified/;
+	if ($state eq '55P03')
+	{
+		return 1 if $message =~ /in relation "(class|$table->{name})(_pkey|_id_k_key|_p\w*)?"/ || $kind =~ /^(truncate|rebuild)$/;
+		# the second to wait for a row is not told which
+		return 1 if $message !~ /in relation/ && ($locking || !$plain);
+	}
+	return 1 if $state eq '40P01' && ($locking || $table->{cascades});
+	if ($state eq '40001')
+	{
+		return 1 if $message =~ /read\/write dependencies/ && $session->{level} eq 'SERIALIZABLE';
+		return 1 if $message =~ /moved to another partition/ && $table->{partitioned};
+		# again but for plain inserts; the trigger's update may find a version that others deleted
+		return 1 if $message =~ /concurrent (update|delete)/ && $session->{level} =~ /REPEATABLE|SERIALIZABLE/
+		  && (!$plain || $message =~ /rebook/);
+		# the row that ON CONFLICT met is invisible to the transaction's snapshot
+		return 1 if $kind =~ /^(upsert|chain|nested|block)$/ && $session->{level} ne 'READ COMMITTED';
+	}
+	return 0;
+}
+
+sub send_statement
+{
+	my ($session, $round, $kind, $sql) = @_;
+	my $dbh = $session->{dbh};
+
+	$session->{busy} = { kind => $kind, sql => $sql };
+	$session->{locks} = 1 if $kind =~ /^(truncate|rebuild)$/;
+	if ($kind eq 'copy')
+	{
+		# the driver cannot copy asynchronously
+		my ($command, @rows) = @$sql;
+		$session->{busy}{sql} = join(' \n ', "$command;", @rows);
+		my $ok = $dbh->do($command);
+		if ($ok)
+		{
+			$dbh->pg_putcopydata("$_\n") for @rows;
+			$ok = $dbh->pg_putcopyend;
+		}
+		return finish_statement($session, $round, $ok);
+	}
+	if ($kind eq 'oracle')
+	{
+		$session->{sth} = $dbh->prepare($sql, { pg_async => PG_ASYNC });
+		$session->{sth}->execute;
+	}
+	else
+	{
+		$dbh->do($sql, { pg_async => PG_ASYNC });
+	}
+}
+
+sub finish_statement
+{
+	my ($session, $round, $ok) = @_;
+	my ($dbh, $busy, $name) = @$session{qw(dbh busy name)};
+	my $state = $ok ? '00000' : $dbh->state;
+	my $kind = $busy->{kind};
+
+	note_down($name, "$state $kind: " . ($kind eq 'oracle' ? '...' : $busy->{sql}) . ($ok ? '' : ' -- ' . ($dbh->errstr // '')));
+	$count{$ok ? $kind : "$kind failed"}++;
+	if ($ok && $kind eq 'oracle')
+	{
+		my $rows = $session->{sth}->fetchall_arrayref;
+		broken($name, "$session->{level}: " . join('; ', map { join(' ', map { $_ // 'NULL' } @$_) } @$rows[ 0 .. ($#$rows > 9 ? 9 : $#$rows) ])) if @$rows;
+	}
+	broken($name, "unexpected error $state: " . ($dbh->errstr // '') . " in $kind")
+	  if !$ok && !allowed($session, $round, $state, $dbh->errstr // '');
+	undef $session->{sth};
+	$session->{busy} = undef;
+	RandomStatement::done($session, $busy, $ok, $round->{prepared});
+	if (!$session->{open} && $session->{locks})
+	{
+		$session->{locks} = 0;
+		$locked = time;
+	}
+}
+
+# Serve answers that have come, waiting a little for the first.
+sub serve
+{
+	my ($round) = @_;
+	my %by_socket = map { $_->{dbh}{pg_socket} => $_ } grep { $_->{busy} } @session;
+	my $select = IO::Select->new(keys %by_socket);
+
+	for my $socket ($select->can_read(0.01))
+	{
+		my $session = $by_socket{$socket};
+		next unless $session->{dbh}->pg_ready;
+		finish_statement($session, $round, defined $session->{dbh}->pg_result);
+	}
+}
+
+# One statement of one session, and its answer.
+sub run
+{
+	my ($session, $round, $kind, $sql) = @_;
+	send_statement($session, $round, $kind, $sql);
+	serve($round) while $session->{busy};
+}
+
+# All sessions end their transactions; some prepared ones may stay open.
+sub quieten
+{
+	my ($round) = @_;
+	while (grep { $_->{busy} || $_->{open} } @session)
+	{
+		for my $session (grep { !$_->{busy} } @session)
+		{
+			send_statement($session, $round, RandomStatement::ending($session)) if $session->{open};
+		}
+		serve($round);
+	}
+}
+
+1;
