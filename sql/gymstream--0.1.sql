@@ -86,6 +86,57 @@ CREATE AGGREGATE gymstream.sole(anyelement) (
 COMMENT ON AGGREGATE gymstream.sole(anyelement) IS 'the value that is not null, of which there is one at most';
 
 ------------------------------------------------------------------------------------------------------------------------
+-- float_sum: an exact sum of floating point numbers, or of products of two, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream.float_sum;
+CREATE FUNCTION gymstream.float_sum_in(cstring) RETURNS gymstream.float_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_in';
+CREATE FUNCTION gymstream.float_sum_out(gymstream.float_sum) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_out';
+CREATE TYPE gymstream.float_sum (
+	INPUT = gymstream.float_sum_in, OUTPUT = gymstream.float_sum_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended);
+COMMENT ON TYPE gymstream.float_sum IS 'exact sum of floating point numbers or of their products; values can be taken away';
+COMMENT ON FUNCTION gymstream.float_sum_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream.float_sum_out(gymstream.float_sum) IS 'I/O';
+
+CREATE FUNCTION gymstream.float_sum_add(gymstream.float_sum, gymstream.float_sum) RETURNS gymstream.float_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_add';
+COMMENT ON FUNCTION gymstream.float_sum_add(gymstream.float_sum, gymstream.float_sum) IS 'both sums as one';
+CREATE FUNCTION gymstream.float_sum_accumulate(gymstream.float_sum, double precision) RETURNS gymstream.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_accumulate';
+COMMENT ON FUNCTION gymstream.float_sum_accumulate(gymstream.float_sum, double precision) IS 'the sum with one value more';
+CREATE FUNCTION gymstream.float_sum_accumulate(gymstream.float_sum, double precision, double precision)
+	RETURNS gymstream.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_accumulate_product';
+COMMENT ON FUNCTION gymstream.float_sum_accumulate(gymstream.float_sum, double precision, double precision) IS
+	'the sum with one product more';
+CREATE FUNCTION gymstream.float_sum_total(gymstream.float_sum) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_total';
+COMMENT ON FUNCTION gymstream.float_sum_total(gymstream.float_sum) IS 'the sum, rounded once';
+CREATE FUNCTION gymstream.float_sum_total_real(gymstream.float_sum) RETURNS real
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_total_real';
+COMMENT ON FUNCTION gymstream.float_sum_total_real(gymstream.float_sum) IS 'the sum, rounded once, to real';
+CREATE FUNCTION gymstream.float_sum_average(gymstream.float_sum, n bigint) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_average';
+COMMENT ON FUNCTION gymstream.float_sum_average(gymstream.float_sum, bigint) IS 'the average of n values; null for none';
+
+CREATE AGGREGATE gymstream.float_sum_agg(double precision) (
+	SFUNC = gymstream.float_sum_accumulate, STYPE = gymstream.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.float_sum_agg(double precision) IS 'sum of values as gymstream.float_sum';
+CREATE AGGREGATE gymstream.float_sum_agg(double precision, double precision) (
+	SFUNC = gymstream.float_sum_accumulate, STYPE = gymstream.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.float_sum_agg(double precision, double precision) IS
+	'sum of products of two values as gymstream.float_sum';
+CREATE AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) (
+	SFUNC = gymstream.float_sum_add, STYPE = gymstream.float_sum,
+	COMBINEFUNC = gymstream.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) IS 'all sums as one';
+
+------------------------------------------------------------------------------------------------------------------------
 -- Rollups
 ------------------------------------------------------------------------------------------------------------------------
 

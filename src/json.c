@@ -143,15 +143,16 @@ json_append_string(StringInfo out, const char *bytes, int len)
 	appendStringInfoChar(out, '"');
 }
 
-/* gymstream's own type, whose output is JSON */
+/* gymstream's own types, whose output is JSON */
 static bool
-is_numeric_sum(Oid type)
+is_own_type(Oid type)
 {
 	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
 	Oid			extension;
 
-	if (!OidIsValid(schema) || GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"),
-											   ObjectIdGetDatum(schema)) != type)
+	if (!OidIsValid(schema) ||
+		(GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"), ObjectIdGetDatum(schema)) != type &&
+		 GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("float_sum"), ObjectIdGetDatum(schema)) != type))
 		return false;
 	extension = get_extension_oid(GS_SCHEMA, true);
 	return OidIsValid(extension) && getExtensionOfObject(TypeRelationId, type) == extension;
@@ -184,7 +185,7 @@ category_of(Oid type)
 		case JSONBOID:
 			return JSON_RAW;
 		default:
-			return is_numeric_sum(type) ? JSON_RAW : JSON_OUTPUT;
+			return is_own_type(type) ? JSON_RAW : JSON_OUTPUT;
 	}
 }
 
