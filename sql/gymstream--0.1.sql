@@ -137,6 +137,55 @@ CREATE AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) (
 COMMENT ON AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) IS 'all sums as one';
 
 ------------------------------------------------------------------------------------------------------------------------
+-- What is made of counts and sums
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream.statistic(name text, n bigint, sum numeric, squares numeric) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_numeric';
+COMMENT ON FUNCTION gymstream.statistic(text, bigint, numeric, numeric) IS
+	'variance or standard deviation, to the digit that the server''s own gives';
+CREATE FUNCTION gymstream.statistic(name text, n bigint, x gymstream.float_sum, xx gymstream.float_sum)
+	RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_float';
+COMMENT ON FUNCTION gymstream.statistic(text, bigint, gymstream.float_sum, gymstream.float_sum) IS
+	'variance or standard deviation, rounded once';
+CREATE FUNCTION gymstream.statistic(name text, n bigint, x gymstream.float_sum, xx gymstream.float_sum,
+	y gymstream.float_sum, yy gymstream.float_sum, xy gymstream.float_sum) RETURNS double precision
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_float';
+COMMENT ON FUNCTION gymstream.statistic(text, bigint, gymstream.float_sum, gymstream.float_sum, gymstream.float_sum,
+	gymstream.float_sum, gymstream.float_sum) IS
+	'covariance, correlation or regression, rounded once; sums that it does not need may be null';
+
+CREATE FUNCTION gymstream.interval_months(interval) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_months';
+COMMENT ON FUNCTION gymstream.interval_months(interval) IS 'the months of an interval, years included; 0 for an infinite one';
+CREATE FUNCTION gymstream.interval_days(interval) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_days';
+COMMENT ON FUNCTION gymstream.interval_days(interval) IS 'the days of an interval; 0 for an infinite one';
+CREATE FUNCTION gymstream.microseconds_accumulate(gymstream.float_sum, interval) RETURNS gymstream.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_microseconds_accumulate';
+COMMENT ON FUNCTION gymstream.microseconds_accumulate(gymstream.float_sum, interval) IS
+	'the sum with the microseconds of one interval more, or an infinity';
+CREATE AGGREGATE gymstream.microseconds_agg(interval) (
+	SFUNC = gymstream.microseconds_accumulate, STYPE = gymstream.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.microseconds_agg(interval) IS 'sum of the microseconds of intervals as gymstream.float_sum';
+CREATE FUNCTION gymstream.interval_total(months bigint, days bigint, microseconds gymstream.float_sum) RETURNS interval
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_total';
+COMMENT ON FUNCTION gymstream.interval_total(bigint, bigint, gymstream.float_sum) IS 'what sum() gives for the intervals';
+CREATE FUNCTION gymstream.interval_average(months bigint, days bigint, microseconds gymstream.float_sum, n bigint)
+	RETURNS interval
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_average';
+COMMENT ON FUNCTION gymstream.interval_average(bigint, bigint, gymstream.float_sum, bigint) IS
+	'what avg() gives for n intervals; null for none';
+CREATE FUNCTION gymstream.money_units(money) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_money_units';
+COMMENT ON FUNCTION gymstream.money_units(money) IS 'money in its smallest unit';
+CREATE FUNCTION gymstream.money_total(numeric) RETURNS money
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_money_total';
+COMMENT ON FUNCTION gymstream.money_total(numeric) IS 'so many of the smallest unit as money';
+
+------------------------------------------------------------------------------------------------------------------------
 -- Rollups
 ------------------------------------------------------------------------------------------------------------------------
 
@@ -154,23 +203,26 @@ CREATE FUNCTION gymstream.fold_rollup(rollup regclass) RETURNS bigint
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_fold_rollup';
 COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
 	'makes one partial of each group''s many, as far as nobody holds them just now; returns how many groups it folded';
+CREATE FUNCTION gymstream.rollup_query(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rollup_query';
+COMMENT ON FUNCTION gymstream.rollup_query(regclass) IS
+	'the query that a rollup equals, with exact sums of floating point numbers; null if it is not a rollup';
 
 CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, "row" jsonb)
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	definition regclass;
+	query text := gymstream.rollup_query($1);
 BEGIN
-	SELECT r.definition INTO definition FROM gymstream.rollup r WHERE r.rollup = $1;
-	IF NOT FOUND THEN
+	IF query IS NULL THEN
 		RAISE EXCEPTION '"%" is not a rollup', $1
 			USING ERRCODE = 'wrong_object_type', HINT = 'The table gymstream.rollup lists them.';
 	END IF;
 	RETURN QUERY EXECUTE format(
-		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM %3$s EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
-		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM %3$s) d',
-		'missing', 'unexpected', definition, $1);
+		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM (%3$s) q EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
+		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM (%3$s) q) d',
+		'missing', 'unexpected', rtrim(query, ';'), $1);
 END
 $$;
 COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS

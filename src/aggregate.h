@@ -27,6 +27,9 @@ typedef struct AggregateState
 	Oid			order;			/* the aggregate by whose order the state is merged, or none */
 } AggregateState;
 
+/* A sum of floating point numbers: the server's own result depends on the order of rows. */
+extern bool aggregate_is_float(const Aggref *aggregate);
+
 extern AggregateWay aggregate_way(const Aggref *aggregate);
 
 /* Of AggregateState, in a fixed order. The inputs share nodes with the aggregate. */
@@ -37,5 +40,11 @@ extern List *aggregate_states(const Aggref *aggregate);
  * the order of aggregate_states. Of one that is not BY_STATES it is the value in a group that is not marked. Keyed: the rollup has grouping keys, so that there are no groups without partials.
  */
 extern char *aggregate_text(const Aggref *aggregate, List *columns, bool keyed);
+
+/* The same, where states has an SQL expression for each state as a whole. */
+extern char *aggregate_value_text(const Aggref *aggregate, List *states, bool keyed);
+
+/* A state computed from the source's rows, as SQL; the inputs are SQL expressions, or NULL. */
+extern char *aggregate_state_text(StateKind kind, const char *input, const char *input2);
 
 #endif							/* GS_AGGREGATE_H */

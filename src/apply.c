@@ -231,8 +231,8 @@ clear_deltas(const Rollup *rollup, PendingGroup *group)
 	{
 		const RollupState *state = &rollup->states[i];
 
-		if (state->kind == STATE_SUM_NUMERIC && group->deltas[i].numeric)
-			pfree(group->deltas[i].numeric);
+		if (STATE_IS_SUM(state->kind))
+			state_delta_clear(state->kind, &group->deltas[i]);
 		else if (state->order && group->deltas[i].extreme.known && !state->order->typbyval)
 			pfree(DatumGetPointer(group->deltas[i].extreme.value));
 	}

@@ -31,6 +31,8 @@ widen_input(const RollupValue *value, Datum input)
 			return Int64GetDatum(DatumGetInt16(input));
 		case INT4OID:
 			return Int64GetDatum(DatumGetInt32(input));
+		case FLOAT4OID:
+			return Float8GetDatum(DatumGetFloat4(input));
 		default:
 			return input;
 	}

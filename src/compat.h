@@ -89,6 +89,23 @@ gs_flatten_groups(Query *query)
 #define gs_is_any_value(aggregate) (false)
 #endif
 
+/* 17: intervals can be infinite */
+#include "datatype/timestamp.h"
+#if PG_VERSION_NUM >= 170000
+#define gs_interval_is_finite(interval) (!INTERVAL_NOT_FINITE(interval))
+static inline void
+gs_interval_set_infinite(Interval *interval, bool plus)
+{
+	if (plus)
+		INTERVAL_NOEND(interval);
+	else
+		INTERVAL_NOBEGIN(interval);
+}
+#else
+#define gs_interval_is_finite(interval) ((void) (interval), true)
+#define gs_interval_set_infinite(interval, plus) elog(ERROR, "intervals cannot be infinite")
+#endif
+
 /* 16: one function checks ownership of any object */
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"

@@ -91,17 +91,8 @@ define_add_name(List *names, const char *wanted)
 static const char *
 state_text(const RollupShape *shape, const ShapeState *state)
 {
-	char	   *input = state->input ? define_expression_text((Node *) state->input, shape->source) : "*";
-
 	switch (state->kind)
 	{
-		case STATE_COUNT:
-			return psprintf("count(%s)", input);
-		case STATE_SUM_SMALL:
-		case STATE_SUM_BIG:
-			return psprintf("coalesce(sum(%s), 0)", input);
-		case STATE_SUM_NUMERIC:
-			return psprintf(GS_SCHEMA ".numeric_sum_agg(%s)", input);
 		case STATE_MIN_IN:
 		case STATE_MAX_IN:
 		case STATE_VALUE:
@@ -111,8 +102,22 @@ state_text(const RollupShape *shape, const ShapeState *state)
 			return psprintf("NULL::%s", format_type_with_typemod(state->aggregate->aggtype, -1));
 		case STATE_CHANGED:
 			return "false";
+		default:
+			return aggregate_state_text(state->kind,
+										state->input ? define_expression_text((Node *) state->input, shape->source) : NULL,
+										state->input2 ? define_expression_text((Node *) state->input2, shape->source) : NULL);
 	}
-	return NULL;
+}
+
+/* What a state reads, without the CASE that FILTER, or a second argument, has made. */
+static char *
+input_name(const RollupShape *shape, const Aggref *aggregate, Expr *input)
+{
+	if (aggregate == NULL || aggregate->args == NIL)
+		return "*";
+	if (aggregate->aggfilter || list_length(aggregate->args) > 1)
+		input = linitial_node(CaseWhen, castNode(CaseExpr, input)->args)->result;
+	return define_expression_text((Node *) input, shape->source);
 }
 
 static char *
@@ -136,15 +141,34 @@ marked_state_name(const RollupShape *shape, const ShapeState *state)
 static char *
 state_name(const RollupShape *shape, const ShapeState *state)
 {
-	const char *function = state->kind == STATE_COUNT ? "count" : "sum";
 	const Aggref *aggregate = state->aggregate;
-	Node	   *input = aggregate && aggregate->args ? (Node *) linitial_node(TargetEntry, aggregate->args)->expr : NULL;
+	char	   *input;
 	char	   *name;
 
 	if (!STATE_IS_SUM(state->kind))
 		return marked_state_name(shape, state);
-	name = psprintf("%s(%s)", function, input ? define_expression_text(input, shape->source) : "*");
+	input = input_name(shape, aggregate, state->input);
 
+	switch (state->kind)
+	{
+		case STATE_COUNT:
+			name = psprintf("count(%s)", input);
+			break;
+		case STATE_SUM_PRODUCT:
+			name = psprintf("sum(%s * %s)", input, input_name(shape, aggregate, state->input2));
+			break;
+		case STATE_SUM_MONTHS:
+			name = psprintf("months(%s)", input);
+			break;
+		case STATE_SUM_DAYS:
+			name = psprintf("days(%s)", input);
+			break;
+		case STATE_SUM_MICROSECONDS:
+			name = psprintf("microseconds(%s)", input);
+			break;
+		default:
+			name = psprintf("sum(%s)", input);
+	}
 	if (aggregate && aggregate->aggfilter)
 		name = psprintf("%s filter %s", name, define_expression_text((Node *) aggregate->aggfilter, shape->source));
 	return name;
@@ -159,13 +183,6 @@ state_column_type(const ShapeState *state)
 
 	switch (state->kind)
 	{
-		case STATE_COUNT:
-		case STATE_SUM_SMALL:
-			return "bigint NOT NULL";
-		case STATE_SUM_BIG:
-			return "numeric NOT NULL";
-		case STATE_SUM_NUMERIC:
-			return GS_SCHEMA ".numeric_sum NOT NULL";
 		case STATE_CHANGED:
 			return "boolean NOT NULL";
 		case STATE_MIN_IN:
@@ -174,6 +191,8 @@ state_column_type(const ShapeState *state)
 		case STATE_MAX_OUT:
 		case STATE_VALUE:
 			break;
+		default:
+			return psprintf("%s NOT NULL", state_type_name(state->kind));
 	}
 	collation = state->kind == STATE_VALUE ? aggregate->aggcollid : aggregate->inputcollid;
 	return psprintf("%s%s%s", format_type_with_typemod(aggregate->aggtype, -1), OidIsValid(collation) ? " COLLATE " : "",

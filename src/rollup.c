@@ -121,26 +121,19 @@ compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 static Oid
 state_type(const ShapeState *state)
 {
-	switch (state->kind)
-	{
-		case STATE_COUNT:
-		case STATE_SUM_SMALL:
-			return INT8OID;
-		case STATE_SUM_BIG:
-			return NUMERICOID;
-		case STATE_SUM_NUMERIC:
-			return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"),
-								   ObjectIdGetDatum(get_namespace_oid(GS_SCHEMA, false)));
-		case STATE_CHANGED:
-			return BOOLOID;
-		case STATE_MIN_IN:
-		case STATE_MIN_OUT:
-		case STATE_MAX_IN:
-		case STATE_MAX_OUT:
-		case STATE_VALUE:
-			return state->aggregate->aggtype;
-	}
-	return InvalidOid;
+	const char *name;
+	const char *own;
+
+	if (state->kind == STATE_CHANGED)
+		return BOOLOID;
+	if (!STATE_IS_SUM(state->kind))
+		return state->aggregate->aggtype;
+	name = state_type_name(state->kind);
+	own = strchr(name, '.');
+	if (own == NULL)
+		return strcmp(name, "numeric") == 0 ? NUMERICOID : INT8OID;
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(own + 1),
+						   ObjectIdGetDatum(get_namespace_oid(GS_SCHEMA, false)));
 }
 
 /* The place of an expression among the inputs, which are evaluated once a row; -1 for NULL. */

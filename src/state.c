@@ -1,13 +1,16 @@
 /*
- * state.c: arithmetic of states. Takes inputs and states and gives states; knows no rollup, no table and no catalog.
+ * state.c: arithmetic of states. Takes inputs and states and gives states; knows no rollup and no table.
  */
 #include "state.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 static void
 collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
@@ -24,6 +27,15 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 	memcpy(delta->numeric, sum, VARSIZE(sum));
 }
 
+/* An interval that is not finite, as later versions of PostgreSQL have it, is counted as its microseconds. */
+static FloatDelta *
+collect_microseconds(FloatDelta *delta, const Interval *input, int sign, MemoryContext keep)
+{
+	if (gs_interval_is_finite(input))
+		return float_delta_add_integer(delta, input->time, 0, sign, keep);
+	return float_delta_add_special(delta, input->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
+}
+
 void
 state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep)
 {
@@ -34,14 +46,52 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 			break;
 		case STATE_SUM_SMALL:
 		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
 			delta->sum += (int128) sign * DatumGetInt64(input);
 			break;
 		case STATE_SUM_NUMERIC:
 			collect_numeric(delta, DatumGetNumeric(input), sign, keep);
 			break;
+		case STATE_SUM_FLOAT:
+			delta->exact = float_delta_add(delta->exact, DatumGetFloat8(input), sign, keep);
+			break;
+		case STATE_SUM_PRODUCT:
+			delta->exact = float_delta_add_product(delta->exact, DatumGetFloat8(input), DatumGetFloat8(input2), sign, keep);
+			break;
+		case STATE_SUM_MONTHS:
+		case STATE_SUM_DAYS:
+			delta->sum += sign * (int128) state_interval_field(kind, DatumGetIntervalP(input));
+			break;
+		case STATE_SUM_MICROSECONDS:
+			delta->exact = collect_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
+			break;
 		default:
 			elog(ERROR, "state %d is no sum", kind);
 	}
+}
+
+int32
+state_interval_field(StateKind kind, const Interval *interval)
+{
+	if (!gs_interval_is_finite(interval))
+		return 0;
+	return kind == STATE_SUM_MONTHS ? interval->month : interval->day;
+}
+
+static bool
+is_float_sum(StateKind kind)
+{
+	return kind == STATE_SUM_FLOAT || kind == STATE_SUM_PRODUCT || kind == STATE_SUM_MICROSECONDS;
+}
+
+void
+state_delta_clear(StateKind kind, StateDelta *delta)
+{
+	if (kind == STATE_SUM_NUMERIC && delta->numeric)
+		pfree(delta->numeric);
+	else if (is_float_sum(kind) && delta->exact)
+		pfree(delta->exact);
+	memset(delta, 0, sizeof(StateDelta));
 }
 
 bool
@@ -49,6 +99,8 @@ state_delta_is_zero(StateKind kind, const StateDelta *delta)
 {
 	if (kind == STATE_SUM_NUMERIC)
 		return delta->numeric == NULL || numeric_sum_is_zero(delta->numeric);
+	if (is_float_sum(kind))
+		return float_delta_is_zero(delta->exact);
 	if (kind == STATE_CHANGED)
 		return !delta->changed;
 	if (!STATE_IS_SUM(kind))
@@ -81,9 +133,12 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 	{
 		case STATE_COUNT:
 		case STATE_SUM_SMALL:
+		case STATE_SUM_MONTHS:
+		case STATE_SUM_DAYS:
 			*value = Int64GetDatum((int64) delta->sum);
 			return delta->sum >= PG_INT64_MIN && delta->sum <= PG_INT64_MAX;
 		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
 			*value = int128_to_numeric(delta->sum);
 			return true;
 		case STATE_SUM_NUMERIC:
@@ -96,6 +151,11 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 
 				*value = PointerGetDatum(numeric_sum_plus(plus, numeric_sum_of(int64_to_numeric(0), -1)));
 			}
+			return true;
+		case STATE_SUM_FLOAT:
+		case STATE_SUM_PRODUCT:
+		case STATE_SUM_MICROSECONDS:
+			*value = PointerGetDatum(float_delta_sum(delta->exact));
 			return true;
 		case STATE_MIN_IN:
 		case STATE_MIN_OUT:
@@ -114,6 +174,50 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 	return false;
 }
 
+const char *
+state_type_name(StateKind kind)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+		case STATE_SUM_MONTHS:
+		case STATE_SUM_DAYS:
+			return "bigint";
+		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
+			return "numeric";
+		case STATE_SUM_NUMERIC:
+			return GS_SCHEMA ".numeric_sum";
+		case STATE_SUM_FLOAT:
+		case STATE_SUM_PRODUCT:
+		case STATE_SUM_MICROSECONDS:
+			return GS_SCHEMA ".float_sum";
+		default:
+			break;
+	}
+	return NULL;
+}
+
+/* Which of our own two types it is: the last float_sum is remembered. */
+static bool
+is_float_sum_type(Oid type)
+{
+	static Oid	known = InvalidOid;
+
+	if (type != known)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for type %u", type);
+		if (strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), "float_sum") == 0)
+			known = type;
+		ReleaseSysCache(tuple);
+	}
+	return type == known;
+}
+
 bool
 state_add(Oid type, Datum a, Datum b, Datum *sum)
 {
@@ -130,6 +234,11 @@ state_add(Oid type, Datum a, Datum b, Datum *sum)
 			*sum = DirectFunctionCall2(numeric_add, a, b);
 			return true;
 		default:
+			if (is_float_sum_type(type))
+			{
+				*sum = PointerGetDatum(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(a), (FloatSum *) PG_DETOAST_DATUM(b)));
+				return true;
+			}
 			*sum = PointerGetDatum(numeric_sum_plus((NumericSum *) PG_DETOAST_DATUM(a),
 													(NumericSum *) PG_DETOAST_DATUM(b)));
 			return true;
@@ -153,6 +262,8 @@ state_is_zero(StateKind kind, Oid type, NullableDatum state)
 			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, value,
 													 NumericGetDatum(int64_to_numeric(0)))) == 0;
 		default:
+			if (is_float_sum_type(type))
+				return float_sum_is_zero((FloatSum *) PG_DETOAST_DATUM(value));
 			return numeric_sum_is_zero((NumericSum *) PG_DETOAST_DATUM(value));
 	}
 }

@@ -8,7 +8,9 @@
 
 #include "access/tupdesc.h"
 #include "common/int128.h"
+#include "datatype/timestamp.h"
 
+#include "float_sum.h"
 #include "numeric_sum.h"
 
 /* What a state column counts or sums. */
@@ -18,6 +20,12 @@ typedef enum StateKind
 	STATE_SUM_SMALL,			/* int8: sum of int2 or int4 */
 	STATE_SUM_BIG,				/* numeric: sum of int8 */
 	STATE_SUM_NUMERIC,			/* gymstream.numeric_sum: sum of numeric */
+	STATE_SUM_FLOAT,			/* gymstream.float_sum: sum of float4 or float8 */
+	STATE_SUM_PRODUCT,			/* gymstream.float_sum: sum of products of two of them */
+	STATE_SUM_MONTHS,			/* int8: of intervals */
+	STATE_SUM_DAYS,				/* int8 */
+	STATE_SUM_MICROSECONDS,		/* gymstream.float_sum: also counts the infinite intervals */
+	STATE_SUM_MONEY,			/* numeric: sum of money, in its smallest unit */
 
 	/* what marked.c is about: no sums, and NULL where there is none */
 	STATE_MIN_IN,				/* type of the input: the least that came in */
@@ -31,8 +39,9 @@ typedef enum StateKind
 /* A delta in memory, while rows are collected. */
 typedef union StateDelta
 {
-	int128		sum;			/* all kinds but STATE_SUM_NUMERIC */
+	int128		sum;			/* where the column is int8 or numeric */
 	NumericSum *numeric;		/* NULL stands for zero */
+	FloatDelta *exact;			/* the same */
 	struct
 	{
 		Datum		value;
@@ -44,10 +53,13 @@ typedef union StateDelta
 #define STATE_IS_SUM(kind) ((kind) < STATE_MIN_IN)
 
 /*
- * Of sums only. Add sign times the input, or the product of the inputs, to the delta; an integer input comes as int8. Works in
+ * Of sums only. Add sign times the input, or the product of the inputs, to the delta; integers come as int8, floats as float8. Works in
  * CurrentMemoryContext, where it leaves garbage; what the delta keeps is allocated in keep.
  */
 extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep);
+
+/* Make it zero, and free what it kept. */
+extern void state_delta_clear(StateKind kind, StateDelta *delta);
 
 extern bool state_delta_is_zero(StateKind kind, const StateDelta *delta);
 
@@ -59,5 +71,11 @@ extern bool state_add(Oid type, Datum a, Datum b, Datum *sum);
 
 /* Whether the column's value may be forgotten. */
 extern bool state_is_zero(StateKind kind, Oid type, NullableDatum value);
+
+/* The type of the state's column, as SQL names it. */
+extern const char *state_type_name(StateKind kind);
+
+/* The months or days of an interval; 0 for an infinite one. */
+extern int32 state_interval_field(StateKind kind, const Interval *interval);
 
 #endif							/* GS_STATE_H */

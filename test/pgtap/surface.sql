@@ -7,6 +7,7 @@ SELECT no_plan();
 CREATE TEMP TABLE contract (signature text, result text, volatility text, to_public boolean);
 INSERT INTO contract VALUES
 	('create_rollup(name text, query text)', 'regclass', 'volatile', true),
+	('rollup_query(rollup regclass)', 'text', 'stable', true),
 	('verify_rollup(rollup regclass)', 'TABLE(difference text, "row" jsonb)', 'stable', true),
 	('rebuild_rollup(rollup regclass)', 'void', 'volatile', true),
 	('fold_rollup(rollup regclass)', 'bigint', 'volatile', true),
@@ -39,7 +40,8 @@ SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND
 		'numeric_sum_out', 'numeric_sum_add',
 		'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average', 'numeric_sum_agg', 'numeric_sum_merge', 'keep', 'sole',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
-		'float_sum_average', 'float_sum_agg', 'float_sum_merge'],
+		'float_sum_average', 'float_sum_agg', 'float_sum_merge', 'statistic', 'interval_months', 'interval_days',
+		'microseconds_accumulate', 'microseconds_agg', 'interval_total', 'interval_average', 'money_units', 'money_total'],
 	'nothing else is for everyone');
 SELECT is_empty($$ SELECT signature FROM function WHERE prokind <> 'a' AND prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
 	AND NOT coalesce(proconfig::text LIKE '%search_path=%', false) $$, 'functions not in C fix their search_path');
