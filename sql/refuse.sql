@@ -36,15 +36,20 @@ SELECT refuse('SELECT k, count(*) FROM t WHERE k = $1 GROUP BY k');
 --
 -- Clauses
 --
-SELECT refuse('WITH x AS (SELECT 1) SELECT k, count(*) FROM t GROUP BY k');
+SELECT refuse('WITH x AS (INSERT INTO other VALUES (1) RETURNING id) SELECT k, count(*) FROM t GROUP BY k');
+SELECT refuse('WITH RECURSIVE x AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM x WHERE i < 3) SELECT count(*) FROM x');
 SELECT refuse('SELECT k, count(*) FROM t GROUP BY k UNION ALL SELECT 1, 1');
 SELECT refuse('SELECT k, count(*) FROM t WHERE v IN (SELECT id FROM other) GROUP BY k');
 SELECT refuse('SELECT k, (SELECT 1), count(*) FROM t GROUP BY k');
 SELECT refuse('SELECT k, count(*), row_number() OVER () FROM t GROUP BY k');
 SELECT refuse('SELECT k, generate_series(1, 2), count(*) FROM t GROUP BY k');
-SELECT refuse('SELECT DISTINCT k, count(*) FROM t GROUP BY k');
+SELECT refuse('SELECT DISTINCT count(*) FROM t GROUP BY k');
+SELECT refuse('SELECT DISTINCT ON (k) k, v FROM t');
+SELECT refuse('SELECT DISTINCT ON (k) k, count(*) FROM t GROUP BY k');
 SELECT refuse('SELECT k, count(*) FROM t GROUP BY ROLLUP (k)');
-SELECT refuse('SELECT count(*) FROM t GROUP BY ()');
+SELECT refuse('SELECT k, v, count(*) FROM t GROUP BY GROUPING SETS ((k), (v))');
+SELECT refuse('SELECT count(*) FROM t GROUP BY GROUPING SETS ((), ())');
+SELECT refuse('SELECT 1 FROM t GROUP BY ()');
 SELECT refuse('SELECT k, grouping(k), count(*) FROM t GROUP BY k');
 SELECT refuse('SELECT k, count(*) FROM t GROUP BY k ORDER BY k');
 SELECT refuse('SELECT k, count(*) FROM t GROUP BY k LIMIT 5');
@@ -60,7 +65,6 @@ SELECT refuse('SELECT count(*)');
 SELECT refuse('SELECT count(*) FROM t, other');
 SELECT refuse('SELECT count(*) FROM t JOIN other USING (id)');
 SELECT refuse('SELECT count(*) FROM t LEFT JOIN other ON true');
-SELECT refuse('SELECT count(*) FROM (SELECT * FROM t) x');
 SELECT refuse('SELECT count(*) FROM generate_series(1, 3)');
 SELECT refuse('SELECT count(*) FROM (VALUES (1)) x');
 SELECT refuse('SELECT count(*) FROM t TABLESAMPLE system (50)');
@@ -80,7 +84,7 @@ CREATE SEQUENCE counter;
 CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE far (k int) SERVER nowhere;
-SELECT refuse('SELECT count(*) FROM ' || relation) FROM unnest(ARRAY['v', 'm', 'temporary', 'unlogged', 'whole', 'part', 'parent', 'secured',
+SELECT refuse('SELECT count(*) FROM ' || relation) FROM unnest(ARRAY['m', 'temporary', 'unlogged', 'whole', 'part', 'parent', 'secured',
 	'ruled', 'counter', 'far', 'pg_class', 'pg_stat_activity', 'information_schema.sql_features', 'gymstream.topic']) relation;
 -- without children it is a table like others
 DROP TABLE child;
@@ -115,7 +119,6 @@ SELECT refuse('SELECT count(t) FROM t');
 SELECT refuse('SELECT t, count(*) FROM t GROUP BY t');
 SELECT refuse('SELECT j::text, count(*) FROM t GROUP BY j::text, j');
 SELECT refuse('SELECT row(k, v), count(*) FROM t GROUP BY 1');
-SELECT refuse('SELECT ''x'' AS x, count(*) FROM t GROUP BY 1');
 SELECT refuse('SELECT point(f, f), count(*) FROM t GROUP BY 1');
 -- functionally dependent on the primary key, but not grouped
 SELECT refuse('SELECT id, s, count(*) FROM t GROUP BY id');
@@ -188,8 +191,7 @@ ALTER TABLE r_partials ADD COLUMN more int;
 SELECT refused('INSERT INTO t (id, k, v, n) VALUES (11, 1, 1, 1)');
 ROLLBACK;
 BEGIN;
-CREATE OR REPLACE VIEW r_definition AS SELECT k, avg(n) AS a FROM t WHERE v > 0 GROUP BY k;
-SELECT refused('INSERT INTO t (id, k, v, n) VALUES (11, 1, 1, 1)');
+SELECT refused('CREATE OR REPLACE VIEW r_definition AS SELECT k, avg(n) AS a FROM t WHERE v > 0 GROUP BY k');
 ROLLBACK;
 BEGIN;
 ALTER TABLE r_partials ALTER "sum(v)" DROP NOT NULL;

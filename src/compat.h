@@ -10,6 +10,13 @@
 #error "gymstream needs PostgreSQL 15 or later"
 #endif
 
+/* 18: the mark of a function that does not return goes first */
+#if PG_VERSION_NUM >= 180000
+#define GS_NORETURN pg_noreturn
+#else
+#define GS_NORETURN pg_attribute_noreturn()
+#endif
+
 /* 16: the macros for values of variable length have a header of their own */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -37,6 +44,16 @@ gs_flatten_groups(Query *query)
 #endif
 	return query;
 }
+
+/* 18: replacing Vars knows of RETURNING's OLD and NEW */
+#include "rewrite/rewriteManip.h"
+#if PG_VERSION_NUM >= 180000
+#define gs_replace_vars(node, varno, entry, targets) \
+	ReplaceVarsFromTargetList(node, varno, 0, entry, targets, 0, REPLACEVARS_REPORT_ERROR, 0, NULL)
+#else
+#define gs_replace_vars(node, varno, entry, targets) \
+	ReplaceVarsFromTargetList(node, varno, 0, entry, targets, REPLACEVARS_REPORT_ERROR, 0, NULL)
+#endif
 
 /* 16: RelFileNode became RelFileLocator */
 #if PG_VERSION_NUM >= 160000

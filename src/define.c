@@ -277,8 +277,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	require_read_committed("gymstream.create_rollup");
 	sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	view = parse_name(PG_GETARG_TEXT_PP(0));
-	query = define_analyze(sql);
-	define_check(query, sql);
+	query = define_query(sql);
 	definition = companion_name(&view, "definition");
 	partials = companion_name(&view, "partials");
 

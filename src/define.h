@@ -10,11 +10,11 @@
 
 #include "rollup.h"
 
-/* Parse and analyze; errors point into the query. */
-extern Query *define_analyze(const char *text);
-
-/* Refuse what cannot be kept exact, or is not supported yet, with an error that names it. */
-extern void define_check(const Query *query, const char *text);
+/*
+ * Parse, analyze, and refuse what cannot be kept exact, or is not supported yet, with an error that names it and points
+ * at its place in the query.
+ */
+extern Query *define_query(const char *text);
 
 /* A schema and a name in it. */
 typedef struct DefineName

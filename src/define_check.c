@@ -15,7 +15,6 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -34,109 +33,14 @@
 #include "utils/typcache.h"
 
 #include "aggregate.h"
+#include "flatten.h"
+#include "refuse.h"
 #include "when.h"
-
-/* An error's place in the query becomes an internal one: the statement itself is the call of create_rollup. */
-static void
-point_into_query(void *text)
-{
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery((const char *) text);
-	}
-}
-
-/* For ereport: the place of a node of the query being checked. */
-static const char *query_text;
-
-static int
-at(const void *node)
-{
-	int			location = node ? exprLocation((const Node *) node) : -1;
-
-	if (location >= 0)
-		errposition(pg_mbstrlen_with_len(query_text, location) + 1);
-	return 0;
-}
-
-Query *
-define_analyze(const char *text)
-{
-	ErrorContextCallback context = {error_context_stack, point_into_query, (void *) text};
-	List	   *parsed;
-	RawStmt    *statement;
-	Query	   *query;
-
-	error_context_stack = &context;
-	parsed = pg_parse_query(text);
-	if (list_length(parsed) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg(parsed == NIL ? "the query of a rollup is empty" : "the query of a rollup must be one statement"),
-				 errhint("Write one SELECT with GROUP BY.")));
-	statement = linitial_node(RawStmt, parsed);
-	if (!IsA(statement->stmt, SelectStmt) || ((SelectStmt *) statement->stmt)->intoClause)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("the query of a rollup must be a SELECT"),
-				 errhint("Write one SELECT with GROUP BY.")));
-	query = parse_analyze_fixedparams(statement, text, NULL, 0, NULL);
-	error_context_stack = context.previous;
-	return query;
-}
-
-static void
-require(const char *what, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("a rollup needs %s", what),
-			 errhint("%s", hint)));
-}
 
 static void
 refuse(const void *node, const char *what, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("a rollup cannot have %s", what),
-			 hint ? errhint("%s", hint) : 0,
-			 at(node)));
-}
-
-/*
- * Clauses
- */
-static void
-check_clauses(const Query *query)
-{
-	if (query->cteList != NIL)
-		refuse(linitial(query->cteList), "WITH", "Write one SELECT from one table.");
-	if (query->setOperations)
-		refuse(NULL, "UNION, INTERSECT or EXCEPT", "Make a rollup of each SELECT, and a view over them.");
-	if (query->hasSubLinks)
-		refuse(NULL, "a subquery in an expression", "A rollup reads one table.");
-	if (query->hasWindowFuncs)
-		refuse(NULL, "a window function", "Use window functions in queries on the rollup.");
-	if (query->hasTargetSRFs)
-		refuse(NULL, "a set-returning function in its target list", NULL);
-	if (query->distinctClause != NIL)
-		refuse(linitial(query->distinctClause), "SELECT DISTINCT", "Name the columns in GROUP BY instead.");
-	if (query->groupingSets != NIL)
-		refuse(linitial(query->groupingSets), "GROUPING SETS, ROLLUP or CUBE", "Make a rollup of each grouping.");
-	if (query->sortClause != NIL)
-		refuse(NULL, "ORDER BY", "Write it in queries on the rollup.");
-	if (query->limitCount || query->limitOffset)
-		refuse(query->limitCount ? query->limitCount : query->limitOffset, "LIMIT or OFFSET",
-			   "Write it in queries on the rollup.");
-	if (query->rowMarks != NIL)
-		refuse(NULL, "FOR UPDATE or FOR SHARE", NULL);
-	if (!query->hasAggs && query->groupClause == NIL)
-		require("an aggregate or GROUP BY", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
+	refuse_construct(refuse_place(node), what, hint);
 }
 
 /*
@@ -147,8 +51,6 @@ relkind_refused(char relkind)
 {
 	switch (relkind)
 	{
-		case RELKIND_VIEW:
-			return "a view";
 		case RELKIND_MATVIEW:
 			return "a materialized view";
 		case RELKIND_FOREIGN_TABLE:
@@ -208,26 +110,22 @@ check_source_rights(Oid source, const char *name)
 }
 
 static void
+check_view_rights(List *views)
+{
+	ListCell   *cell;
+
+	foreach(cell, views)
+		if (pg_class_aclcheck(lfirst_oid(cell), GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_VIEW, get_rel_name(lfirst_oid(cell)));
+}
+
+static void
 check_source(const Query *query)
 {
-	Node	   *from;
-	RangeTblEntry *entry;
+	RangeTblEntry *entry = rt_fetch(1, query->rtable);
 	Relation	source;
 	const char *what;
 	RollupRelations relations;
-
-	if (query->jointree->fromlist == NIL)
-		require("a table in FROM", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
-	from = linitial(query->jointree->fromlist);
-	if (list_length(query->jointree->fromlist) > 1 || !IsA(from, RangeTblRef))
-		refuse(NULL, "a join", "Make a rollup of one table, and join in queries on the rollup.");
-	entry = rt_fetch(((RangeTblRef *) from)->rtindex, query->rtable);
-	if (entry->rtekind != RTE_RELATION)
-		refuse(NULL, entry->rtekind == RTE_SUBQUERY ? "a subquery in FROM" :
-			   entry->rtekind == RTE_FUNCTION ? "a function in FROM" : "anything but a table in FROM",
-			   "A rollup reads one table.");
-	if (entry->tablesample)
-		refuse(NULL, "TABLESAMPLE", "A rollup reads all rows of its table.");
 
 	source = relation_open(entry->relid, AccessShareLock);
 	what = source_refused(source);
@@ -268,7 +166,7 @@ check_function(const Node *node)
 				 errdetail("It is %s: its result may change while the table does not.",
 						   func_volatile(function) == PROVOLATILE_STABLE ? "stable" : "volatile"),
 				 errhint("Use immutable functions only, or store the value in a column."),
-				 at(node)));
+				 refuse_at(refuse_place(node))));
 }
 
 /* Whether values that GROUP BY calls equal are the same to the last bit. */
@@ -307,7 +205,7 @@ check_aggregate_functions(const Aggref *aggregate)
 							   func_volatile(functions[i]) == PROVOLATILE_STABLE ? "stable" : "volatile"),
 					 errhint("Use an aggregate of immutable functions, such as array_agg, and convert its result "
 							 "in queries on the rollup."),
-					 at(aggregate)));
+					 refuse_at(refuse_place(aggregate))));
 }
 
 /* The server's own aggregates whose result depends on the order of rows. Of others their owner must know. */
@@ -439,7 +337,7 @@ check_node_walker(Node *node, Query *query)
 	else if (IsA(node, Aggref))
 		check_aggregate((Aggref *) node, query);
 	else if (IsA(node, GroupingFunc))
-		refuse(node, "GROUPING()", NULL);
+		refuse(node, "GROUPING()", "Leave it out: a rollup has one grouping.");
 	else if (IsA(node, SQLValueFunction))
 		refuse(node, FigureColname(node), "Its result may change while the table does not: store the value in a column.");
 	else if (contain_mutable_functions(node) && !expression_tree_walker(node, check_node_walker, query))
@@ -457,8 +355,6 @@ check_key(Node *key)
 	if (!OidIsValid(type->btree_opf) || !OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
 		refuse(key, psprintf("a grouping key of type %s", format_type_be(typid)),
 			   "A key's type needs an order and a hash function.");
-	if (IsA(key, Const))
-		refuse(key, "a constant as a grouping key", "Leave it out of GROUP BY.");
 }
 
 /* Which key an expression shows is free among equal ones: it must not be able to tell them apart. */
@@ -480,7 +376,7 @@ check_output_walker(Node *node, OutputCheck *check)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
 
-		if (!equal(key, node))
+		if (!equal(key, node) || IsA(key, Const))
 			continue;
 		if (!top && !equal_is_identical(key))
 			refuse(node, psprintf("an expression over the grouping key \"%s\"", lfirst_node(TargetEntry, cell)->resname ?
@@ -499,7 +395,6 @@ check_output_walker(Node *node, OutputCheck *check)
 static void
 check_keys_and_outputs(const Query *query)
 {
-	int			source = linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex;
 	OutputCheck check = {NIL, true};
 	Bitmapset  *used = NULL;
 	ListCell   *cell;
@@ -518,26 +413,66 @@ check_keys_and_outputs(const Query *query)
 	check.top = false;
 	check_output_walker(query->havingQual, &check);
 
-	pull_varattnos((Node *) query->targetList, source, &used);
-	pull_varattnos(query->havingQual, source, &used);
-	pull_varattnos(query->jointree->quals, source, &used);
+	pull_varattnos((Node *) query->targetList, 1, &used);
+	pull_varattnos(query->havingQual, 1, &used);
+	pull_varattnos(query->jointree->quals, 1, &used);
 	if (bms_num_members(used) > WHEN_MAX_COLUMNS)
 		refuse(NULL, psprintf("more than %d columns of its source", WHEN_MAX_COLUMNS), NULL);
 }
 
-void
-define_check(const Query *original, const char *text)
+/* Where a query's text says what it reads; what comes from a view has no place of its own. */
+static int
+place_of_from(const SelectStmt *raw)
 {
-	ErrorContextCallback context = {error_context_stack, point_into_query, (void *) text};
-	Query	   *query = gs_flatten_groups(copyObject((Query *) original));
+	int			place = refuse_place_raw(raw->fromClause);
 
-	error_context_stack = &context;
-	query_text = text;
-	check_clauses(query);
+	return place >= 0 ? place : refuse_place_raw(raw->targetList);
+}
+
+static void
+check(const Query *original, const SelectStmt *raw, const char *text)
+{
+	RefuseQuery context;
+	List	   *views = NIL;
+	Query	   *query;
+
+	refuse_begin(&context, text, place_of_from(raw));
+	query = flatten_query(original, raw, &views);
+	check_view_rights(views);
 	check_source(query);
 	check_node_walker((Node *) query->targetList, query);
 	check_node_walker(query->jointree->quals, query);
 	check_node_walker(query->havingQual, query);
 	check_keys_and_outputs(query);
-	error_context_stack = context.previous;
+	refuse_end(&context);
+}
+
+Query *
+define_query(const char *text)
+{
+	RefuseQuery context;
+	List	   *parsed;
+	RawStmt    *statement;
+	SelectStmt *raw;
+	Query	   *query;
+
+	refuse_begin_analysis(&context, text);
+	parsed = pg_parse_query(text);
+	if (list_length(parsed) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg(parsed == NIL ? "the query of a rollup is empty" : "the query of a rollup must be one statement"),
+				 errhint("Write one SELECT with GROUP BY.")));
+	statement = linitial_node(RawStmt, parsed);
+	if (!IsA(statement->stmt, SelectStmt) || ((SelectStmt *) statement->stmt)->intoClause)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("the query of a rollup must be a SELECT"),
+				 errhint("Write one SELECT with GROUP BY.")));
+	/* analysis may leave its marks on what it analyzes */
+	raw = copyObject((SelectStmt *) statement->stmt);
+	query = parse_analyze_fixedparams(statement, text, NULL, 0, NULL);
+	refuse_end(&context);
+	check(query, raw, text);
+	return query;
 }

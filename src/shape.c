@@ -1,16 +1,17 @@
 /*
  * shape.c: takes the query of a rollup and gives its shape. The same query always has the same shape, states in the same
- * order, so that the partials of a dumped and restored rollup fit its definition. Checks nothing: define_check does.
+ * order, so that the partials of a dumped and restored rollup fit its definition. Checks expressions not: define_check does.
  */
 #include "shape.h"
 
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
-#include "rewrite/rewriteManip.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
 #include "aggregate.h"
+#include "flatten.h"
 
 static int
 find_state(const RollupShape *shape, const AggregateState *wanted)
@@ -108,28 +109,20 @@ shape_columns(const RollupShape *shape)
 Query *
 shape_view_query(Relation view)
 {
-	RuleLock   *rules = view->rd_rules;
-
-	if (view->rd_rel->relkind != RELKIND_VIEW || rules == NULL || rules->numLocks != 1)
-		elog(ERROR, "relation \"%s\" is no view", RelationGetRelationName(view));
-	return copyObject(linitial_node(Query, rules->rules[0]->actions));
+	return copyObject(get_view_query(view));
 }
 
 RollupShape *
 shape_of_query(const Query *original)
 {
-	Query	   *query = gs_flatten_groups(copyObject((Query *) original));
-	int			source = linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex;
+	Query	   *query = flatten_query(original, NULL, NULL);
 	RollupShape *shape = palloc0(sizeof(RollupShape));
 	AggregateState rows = {STATE_COUNT};
 	ListCell   *cell;
 
-	shape->source = rt_fetch(source, query->rtable)->relid;
+	shape->source = rt_fetch(1, query->rtable)->relid;
 	shape->filter = query->jointree->quals;
 	shape->having = query->havingQual;
-	ChangeVarNodes(shape->filter, source, 1, 0);
-	ChangeVarNodes(shape->having, source, 1, 0);
-	ChangeVarNodes((Node *) query->targetList, source, 1, 0);
 
 	foreach(cell, query->groupClause)
 		shape->keys = lappend(shape->keys, get_sortgroupclause_tle(lfirst(cell), query->targetList));

@@ -1,0 +1,144 @@
+/*
+ * guard.c: takes the views that a command has replaced or altered, in an event trigger, and refuses it where a rollup
+ * reads one: its partials were made from what the view showed. Reads the catalogs as they are now, whatever the
+ * transaction's snapshot: a rollup may have been made since that was taken.
+ */
+#include "gymstream.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_rewrite.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "catalog.h"
+
+/* The relation that has the rule. */
+static Oid
+rule_relation(Oid rule)
+{
+	Relation	rules = table_open(RewriteRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relation = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_rewrite_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
+	scan = systable_beginscan(rules, RewriteOidIndexId, true, NULL, 1, &key);
+	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		relation = ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class;
+	systable_endscan(scan);
+	table_close(rules, AccessShareLock);
+	return relation;
+}
+
+/* Those not seen yet whose rules read the relation, appended to seen. */
+static List *
+add_readers(List *seen, Oid relation)
+{
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == RewriteRelationId)
+			seen = list_append_unique_oid(seen, rule_relation(form->objid));
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return seen;
+}
+
+/* A rollup whose definition is the view, or reads it, directly or through others; InvalidOid: none. */
+static Oid
+rollup_over(Oid view)
+{
+	List	   *seen = list_make1_oid(view);
+
+	for (int i = 0; i < list_length(seen); i++)
+	{
+		RollupRelations rollup;
+
+		if (catalog_relations(ROLLUP_DEFINITION, list_nth_oid(seen, i), &rollup))
+			return rollup.rollup;
+		seen = add_readers(seen, list_nth_oid(seen, i));
+	}
+	return InvalidOid;
+}
+
+/* Whether the view is not what a rollup may read, or may show something else than before. */
+static bool
+view_changed(Oid view, bool replaced)
+{
+	Relation	relation = relation_open(view, AccessShareLock);
+	bool		guarded = RelationIsSecurityView(relation) || RelationHasSecurityInvoker(relation);
+
+	relation_close(relation, AccessShareLock);
+	return replaced || guarded;
+}
+
+static void
+check_view(Oid view, bool replaced)
+{
+	Oid			rollup = view_changed(view, replaced) ? rollup_over(view) : InvalidOid;
+
+	if (OidIsValid(rollup))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg(replaced ? "cannot replace view \"%s\" because the rollup \"%s\" reads it" :
+						"cannot make \"%s\" a security_barrier or security_invoker view because the rollup \"%s\" reads it",
+						get_rel_name(view), get_rel_name(rollup)),
+				 errhint("Drop the rollup first, and create it again afterwards.")));
+}
+
+/* gymstream.on_alter_view(): event trigger for ddl_command_end */
+PG_FUNCTION_INFO_V1(gs_on_alter_view);
+Datum
+gs_on_alter_view(PG_FUNCTION_ARGS)
+{
+	int			nest;
+	SPITupleTable *altered;
+	uint64		naltered;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_alter_view")));
+	nest = NewGUCNestLevel();
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	SPI_connect();
+	if (SPI_execute("SELECT c.oid, d.command_tag LIKE 'CREATE %' FROM pg_event_trigger_ddl_commands() d "
+					"LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.ev_type = '1' "
+					"JOIN pg_class c ON c.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE r.ev_class END "
+					"WHERE c.relkind = 'v'", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read what was altered");
+	altered = SPI_tuptable;
+	naltered = SPI_processed;
+	for (uint64 i = 0; i < naltered; i++)
+	{
+		bool		isnull;
+		HeapTuple	row = altered->vals[i];
+
+		check_view(DatumGetObjectId(SPI_getbinval(row, altered->tupdesc, 1, &isnull)),
+				   DatumGetBool(SPI_getbinval(row, altered->tupdesc, 2, &isnull)));
+	}
+	SPI_finish();
+	AtEOXact_GUC(false, nest);
+	return PointerGetDatum(NULL);
+}
