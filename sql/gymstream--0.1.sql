@@ -277,6 +277,11 @@ COMMENT ON COLUMN gymstream.create_progress.rows_read IS
 COMMENT ON COLUMN gymstream.create_progress.rows_total IS 'estimated number of rows';
 GRANT SELECT ON gymstream.create_progress TO PUBLIC;
 
+CREATE FUNCTION gymstream.key_hash(VARIADIC keys "any") RETURNS integer
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_key_hash';
+COMMENT ON FUNCTION gymstream.key_hash("any") IS
+	'hash of a group''s keys, alike for equal ones: indexes on partials whose keys have no place in a btree are on it';
+
 -- What the triggers call runs with the rights of whoever writes the source: everyone's.
 CREATE FUNCTION gymstream.collect(partials regclass, tableoid oid, VARIADIC columns "any") RETURNS boolean
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_collect';

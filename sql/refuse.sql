@@ -204,7 +204,7 @@ SELECT refused('INSERT INTO t (id, k, v, n) VALUES (11, 2, 1, 1)');
 ROLLBACK;
 INSERT INTO t (id, k, v, n) VALUES (11, 1, 1, 1);
 TABLE inexact;
--- no key of that length has a place in an index
+-- a key that has no place in a btree
 SELECT gymstream.create_rollup('texts', 'SELECT s, count(*) FROM t GROUP BY s');
 INSERT INTO t (id, s) SELECT 20, string_agg(md5(i::text), '') FROM generate_series(1, 300) i;
 TABLE inexact;

@@ -234,13 +234,13 @@ create_partials(const DefineName *name, const RollupShape *shape)
 static void
 fill_partials(const DefineName *name, Oid rollup, Oid partials, const RollupShape *shape)
 {
-	char	   *index = define_sql_index(name, shape);
+	ListCell   *cell;
 
 	progress_begin(rollup, shape->source);
 	run(define_sql_fill(partials, shape));
 	progress_end();
-	if (index)
-		run(index);
+	foreach(cell, define_sql_indexes(name, shape))
+		run(lfirst(cell));
 }
 
 static void

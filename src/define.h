@@ -26,7 +26,7 @@ typedef struct DefineName
 /* The statements that a rollup is made with. All names in them are qualified: they run with search_path = pg_catalog. */
 extern char *define_sql_definition(const DefineName *definition, Query *query);
 extern char *define_sql_partials(const DefineName *partials, const RollupShape *shape);
-extern char *define_sql_index(const DefineName *partials, const RollupShape *shape);
+extern List *define_sql_indexes(const DefineName *partials, const RollupShape *shape);
 extern char *define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape);
 extern char *define_sql_fill(Oid partials, const RollupShape *shape);
 /* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */

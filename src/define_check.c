@@ -4,7 +4,6 @@
  */
 #include "define.h"
 
-#include "access/nbtree.h"
 #include "access/genam.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -30,10 +29,10 @@
 #include "utils/rel.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "aggregate.h"
 #include "flatten.h"
+#include "key.h"
 #include "refuse.h"
 #include "when.h"
 
@@ -169,17 +168,6 @@ check_function(const Node *node)
 				 refuse_at(refuse_place(node))));
 }
 
-/* Whether values that GROUP BY calls equal are the same to the last bit. */
-static bool
-equal_is_identical(Node *key)
-{
-	TypeCacheEntry *type = lookup_type_cache(exprType(key), TYPECACHE_BTREE_OPFAMILY);
-	Oid			support = get_opfamily_proc(type->btree_opf, type->btree_opintype, type->btree_opintype, BTEQUALIMAGE_PROC);
-
-	return OidIsValid(support) &&
-		DatumGetBool(OidFunctionCall1Coll(support, exprCollation(key), ObjectIdGetDatum(type->btree_opintype)));
-}
-
 /* What the server calls to compute an aggregate must be immutable like all else. */
 static void
 check_aggregate_functions(const Aggref *aggregate)
@@ -290,7 +278,7 @@ order_is_total(const Aggref *aggregate, const Query *query)
 		/* an array of equal elements is equal itself */
 		all_arguments = all_arguments && argument->ressortgroupref != 0 &&
 			get_sortgroupref_clause_noerr(argument->ressortgroupref, clauses) != NULL &&
-			(equal_is_identical((Node *) argument->expr) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
+			(key_equal_is_identical(exprType((Node *) argument->expr), exprCollation((Node *) argument->expr)) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
 			 aggregate->aggfnoid == F_ARRAY_AGG_ANYARRAY);
 	}
 	return all_arguments ||
@@ -349,12 +337,14 @@ check_node_walker(Node *node, Query *query)
 static void
 check_key(Node *key)
 {
-	Oid			typid = exprType(key);
-	TypeCacheEntry *type = lookup_type_cache(typid, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_HASH_PROC | TYPECACHE_EQ_OPR);
+	Oid			type = exprType(key);
 
-	if (!OidIsValid(type->btree_opf) || !OidIsValid(type->hash_proc) || !OidIsValid(type->eq_opr))
-		refuse(key, psprintf("a grouping key of type %s", format_type_be(typid)),
-			   "A key's type needs an order and a hash function.");
+	if (get_typtype(type) == TYPTYPE_PSEUDO)
+		refuse(key, psprintf("a grouping key of type %s", format_type_be(type)),
+			   "Group by its columns, or cast it to a composite type.");
+	if (!key_has_order(type) && !key_has_hash(type))
+		refuse(key, psprintf("a grouping key of type %s", format_type_be(type)),
+			   "A key's type needs an order or a hash function.");
 }
 
 /* Which key an expression shows is free among equal ones: it must not be able to tell them apart. */
@@ -378,7 +368,7 @@ check_output_walker(Node *node, OutputCheck *check)
 
 		if (!equal(key, node) || IsA(key, Const))
 			continue;
-		if (!top && !equal_is_identical(key))
+		if (!top && !key_equal_is_identical(exprType(key), exprCollation(key)))
 			refuse(node, psprintf("an expression over the grouping key \"%s\"", lfirst_node(TargetEntry, cell)->resname ?
 								  lfirst_node(TargetEntry, cell)->resname : "?column?"),
 				   "Its type has values that are equal but not the same: add the expression to GROUP BY.");

@@ -19,6 +19,7 @@
 #include "utils/typcache.h"
 
 #include "aggregate.h"
+#include "key.h"
 #include "marked.h"
 
 char *
@@ -269,12 +270,75 @@ key_columns(const RollupShape *shape)
 	return list.data;
 }
 
-char *
-define_sql_index(const DefineName *partials, const RollupShape *shape)
+/* What a btree on these keys takes at most; -1: there is no such btree, or no bound. */
+static int
+btree_size(Node *key)
 {
-	if (shape->keys == NIL)
-		return NULL;
-	return psprintf("CREATE INDEX ON %s (%s)", define_qualified(partials), key_columns(shape));
+	int			size = key_has_order(exprType(key)) ? key_max_size(exprType(key), exprTypmod(key)) : -1;
+
+	return size < 0 ? -1 : MAXALIGN(size);
+}
+
+/* The keys that a btree has place for, however long their values. As numbers from 0. */
+static List *
+btree_keys(const RollupShape *shape)
+{
+	List	   *keys = NIL;
+	int			total = 0;
+	ListCell   *cell;
+
+	foreach(cell, shape->keys)
+	{
+		int			size = btree_size((Node *) lfirst_node(TargetEntry, cell)->expr);
+
+		if (size < 0 || total + size > KEY_INDEX_SIZE)
+			continue;
+		total += size;
+		keys = lappend_int(keys, foreach_current_index(cell));
+	}
+	return keys;
+}
+
+/* What readers have for a key that no btree has place for: a hash index, and as that has no nulls, a btree of those. */
+static List *
+lone_indexes(const char *table, const char *column, Oid type)
+{
+	List	   *sql = NIL;
+
+	if (key_has_hash(type))
+		sql = lappend(sql, psprintf("CREATE INDEX ON %s USING hash (%s)", table, column));
+	/* a row of nulls IS NULL too, but has its place among the others */
+	if (key_has_order(type) && !type_is_rowtype(type))
+		sql = lappend(sql, psprintf("CREATE INDEX ON %s (%s) WHERE %s IS NULL", table, column, column));
+	return sql;
+}
+
+/*
+ * One btree on the keys serves writers and readers. Where it has no place for all of them, writers find partials by a
+ * hash of the keys, and readers by a btree on those it has place for, and by each of the others.
+ */
+List *
+define_sql_indexes(const DefineName *partials, const RollupShape *shape)
+{
+	char	   *table = define_qualified(partials);
+	List	   *names = define_partials_columns(shape);
+	List	   *btree = btree_keys(shape);
+	List	   *sql = NIL;
+	StringInfoData columns;
+	ListCell   *cell;
+
+	initStringInfo(&columns);
+	foreach(cell, btree)
+		appendStringInfo(&columns, "%s%s", columns.len ? ", " : "", quote_identifier(list_nth(names, lfirst_int(cell))));
+	if (btree != NIL)
+		sql = lappend(sql, psprintf("CREATE INDEX ON %s (%s)", table, columns.data));
+	if (list_length(btree) == list_length(shape->keys))
+		return sql;
+	foreach(cell, shape->keys)
+		if (!list_member_int(btree, foreach_current_index(cell)))
+			sql = list_concat(sql, lone_indexes(table, quote_identifier(list_nth(names, foreach_current_index(cell))),
+												exprType((Node *) lfirst_node(TargetEntry, cell)->expr)));
+	return lcons(psprintf("CREATE INDEX ON %s (" GS_SCHEMA ".key_hash(%s))", table, key_columns(shape)), sql);
 }
 
 /* SELECT the partials' rows from those rows of the source for which the condition holds. */

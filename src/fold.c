@@ -236,7 +236,7 @@ fold_hash(Fold *fold, MinimalTuple tuple)
 	uint32		hash;
 
 	read_keys(fold, tuple, &keys, &isnull);
-	hash = pending_group_hash(fold->partials.rollup, keys, isnull);
+	hash = rollup_hash_keys(fold->partials.rollup, keys, isnull);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(fold->per_group);
 	return hash;
@@ -294,7 +294,7 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, nkeys);
-		if (sweep_saw(sweep, pending_group_hash(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
+		if (sweep_saw(sweep, rollup_hash_keys(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
 			partials_are_zero(partials, slot) || partials_are_marked(partials, slot))
 			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values, slot->tts_isnull));
 	}

@@ -18,10 +18,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/pg_am.h"
 #include "executor/executor.h"
 #include "storage/procarray.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -29,20 +29,6 @@
 /*
  * Opening and closing
  */
-static bool
-index_is_on_keys(Relation index, int nkeys)
-{
-	Form_pg_index form = index->rd_index;
-
-	if (nkeys == 0 || !form->indisvalid || form->indnkeyatts < nkeys || index->rd_rel->relam != BTREE_AM_OID ||
-		RelationGetIndexPredicate(index) != NIL)
-		return false;
-	for (int i = 0; i < nkeys; i++)
-		if (form->indkey.values[i] != i + 1)
-			return false;
-	return true;
-}
-
 /* Only when they are needed: most deltas go where a hint says, in a HOT update. */
 static void
 open_indexes(Partials *partials)
@@ -58,7 +44,7 @@ open_indexes(Partials *partials)
 		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
 
 		partials->indexes = lappend(partials->indexes, index);
-		if (partials->search == NULL && index_is_on_keys(index, partials->rollup->nkeys))
+		if (partials->search == NULL && key_index_serves(index, partials->rollup->nkeys, &partials->search_by_hash))
 			partials->search = index;
 	}
 	partials->indexes_open = true;
@@ -103,16 +89,41 @@ partials_close(Partials *partials)
 /*
  * Finding the group's partials
  */
+static int
+search_keys(Partials *partials, ScanKey keys)
+{
+	Rollup	   *rollup = partials->rollup;
+
+	if (partials->search_by_hash)
+	{
+		uint32		hash = rollup_hash_keys(rollup, partials->keys, partials->isnull);
+
+		ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum((int32) hash));
+		return 1;
+	}
+	for (int i = 0; i < rollup->nkeys; i++)
+	{
+		bool		isnull = partials->isnull[i];
+
+		ScanKeyEntryInitialize(&keys[i], isnull ? SK_ISNULL | SK_SEARCHNULL : 0, i + 1,
+							   isnull ? InvalidStrategy : BTEqualStrategyNumber, InvalidOid,
+							   isnull ? InvalidOid : rollup->keys[i].collation,
+							   isnull ? InvalidOid : rollup->keys[i].search, partials->keys[i]);
+	}
+	return rollup->nkeys;
+}
+
 void
 partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 {
-	Rollup	   *rollup = partials->rollup;
 	ScanKeyData scan_keys[INDEX_MAX_KEYS];
 	MemoryContext old = MemoryContextSwitchTo(partials->context);
+	int			nkeys;
 
 	open_indexes(partials);
 	partials->keys = keys;
 	partials->isnull = isnull;
+	ItemPointerSetInvalid(&partials->root);
 	if (partials->search == NULL)
 	{
 		if (partials->table_scan == NULL)
@@ -120,20 +131,14 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 		else
 			table_rescan(partials->table_scan, NULL);
 		partials->table_scan->rs_snapshot = looks;
-		ItemPointerSetInvalid(&partials->root);
 		MemoryContextSwitchTo(old);
 		return;
 	}
-	for (int i = 0; i < rollup->nkeys; i++)
-		ScanKeyEntryInitialize(&scan_keys[i], isnull[i] ? SK_ISNULL | SK_SEARCHNULL : 0, i + 1,
-							   isnull[i] ? InvalidStrategy : BTEqualStrategyNumber, InvalidOid,
-							   isnull[i] ? InvalidOid : rollup->keys[i].collation,
-							   isnull[i] ? InvalidOid : rollup->keys[i].search, keys[i]);
+	nkeys = search_keys(partials, scan_keys);
 	if (partials->index_scan == NULL)
-		partials->index_scan = gs_index_beginscan(partials->relation, partials->search, looks, rollup->nkeys);
+		partials->index_scan = gs_index_beginscan(partials->relation, partials->search, looks, nkeys);
 	partials->index_scan->xs_snapshot = looks;
-	ItemPointerSetInvalid(&partials->root);
-	index_rescan(partials->index_scan, scan_keys, rollup->nkeys, NULL, 0);
+	index_rescan(partials->index_scan, scan_keys, nkeys, NULL, 0);
 	MemoryContextSwitchTo(old);
 }
 
@@ -191,16 +196,17 @@ next_of_index(Partials *partials)
 bool
 partials_next(Partials *partials)
 {
-	MemoryContext old = MemoryContextSwitchTo(partials->context);
+	bool		exact = partials->search && !partials->search_by_hash;
 	bool		found;
 
-	if (partials->search)
-		found = next_of_index(partials);
-	else
-		do
-			found = table_scan_getnextslot(partials->table_scan, ForwardScanDirection, partials->candidate);
-		while (found && !keys_match(partials));
-	MemoryContextSwitchTo(old);
+	do
+	{
+		MemoryContext old = MemoryContextSwitchTo(partials->context);
+
+		found = partials->search ? next_of_index(partials) :
+			table_scan_getnextslot(partials->table_scan, ForwardScanDirection, partials->candidate);
+		MemoryContextSwitchTo(old);
+	} while (found && !exact && !keys_match(partials));
 	return found;
 }
 
@@ -430,6 +436,9 @@ partials_are_marked(Partials *partials, TupleTableSlot *slot)
 static void
 write_indexes(Partials *partials)
 {
+	Rollup	   *rollup = partials->rollup;
+	TupleTableSlot *out = partials->out;
+	uint32		hash = rollup_hash_keys(rollup, out->tts_values, out->tts_isnull);
 	ListCell   *cell;
 
 	open_indexes(partials);
@@ -441,16 +450,8 @@ write_indexes(Partials *partials)
 		bool		isnull[INDEX_MAX_KEYS];
 
 		/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far */
-		if (!info->ii_ReadyForInserts)
-			continue;
-		if (info->ii_Expressions != NIL || info->ii_Predicate != NIL || info->ii_Unique)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an expression",
-							RelationGetRelationName(index)),
-					 errhint("Drop the index.")));
-		FormIndexDatum(info, partials->out, NULL, values, isnull);
-		index_insert(index, values, isnull, &partials->out->tts_tid, partials->relation, UNIQUE_CHECK_NO, false, info);
+		if (info->ii_ReadyForInserts && key_index_entry(index, info, out, rollup->nkeys, hash, values, isnull))
+			index_insert(index, values, isnull, &out->tts_tid, partials->relation, UNIQUE_CHECK_NO, false, info);
 	}
 }
 

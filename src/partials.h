@@ -17,7 +17,8 @@ typedef struct Partials
 	Relation	relation;
 	bool		indexes_open;
 	List	   *indexes;		/* all of them */
-	Relation	search;			/* the one on the keys; NULL: there is none, scan the table */
+	Relation	search;			/* the one on the keys, or on their hash; NULL: there is none, scan the table */
+	bool		search_by_hash;
 	IndexFetchTableData *fetch; /* follows hints */
 	IndexScanDesc index_scan;
 	TableScanDesc table_scan;

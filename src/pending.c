@@ -7,7 +7,6 @@
 #include "pending.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -65,22 +64,6 @@ groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b)
 			return false;
 	}
 	return true;
-}
-
-uint32
-pending_group_hash(const Rollup *rollup, Datum *keys, bool *isnull)
-{
-	uint32		hash = 0;
-
-	for (int i = 0; i < rollup->nkeys; i++)
-	{
-		RollupKey  *key = &rollup->keys[i];
-
-		hash = pg_rotate_left32(hash, 1);
-		if (!isnull[i])
-			hash ^= DatumGetUInt32(FunctionCall1Coll(&key->hash, key->collation, keys[i]));
-	}
-	return murmurhash32(hash);
 }
 
 /*
@@ -219,7 +202,7 @@ group_intern(PendingRollup *pending, PendingGroup *probe)
 PendingGroup *
 pending_group(PendingRollup *pending, Datum *keys, bool *isnull)
 {
-	PendingGroup probe = {.hash = pending_group_hash(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
+	PendingGroup probe = {.hash = rollup_hash_keys(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
 	PendingGroup *group = group_intern(pending, &probe);
 
 	if (!group->dirty)

@@ -39,9 +39,6 @@ extern PendingRollup *pending_rollup(Rollup *rollup);
 /* The group with these keys, made when it is new, and put on the list of those to be applied. */
 extern PendingGroup *pending_group(PendingRollup *pending, Datum *keys, bool *isnull);
 
-/* A hash of the keys that agrees with how GROUP BY compares them. */
-extern uint32 pending_group_hash(const Rollup *rollup, Datum *keys, bool *isnull);
-
 /* The partial of the group that this transaction wrote last in a subtransaction that is not aborted; NULL: none known. */
 extern ItemPointer pending_own_partial(PendingRollup *pending, PendingGroup *group);
 

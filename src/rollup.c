@@ -106,14 +106,13 @@ compile_value(Rollup *rollup, RollupValue *value, Node *expression)
 static void
 compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 {
-	TypeCacheEntry *type = lookup_type_cache(exprType(expression), TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO |
-											 TYPECACHE_BTREE_OPFAMILY);
+	TypeCacheEntry *type = lookup_type_cache(exprType(expression), TYPECACHE_EQ_OPR);
 
 	compile_value(rollup, &key->value, expression);
 	key->typlen = type->typlen;
 	key->typbyval = type->typbyval;
 	key->collation = exprCollation(expression);
-	fmgr_info_cxt(type->hash_proc, &key->hash, rollup->context);
+	key_hash_init(&key->hash, exprType(expression), key->collation, rollup->context);
 	fmgr_info_cxt(get_opcode(type->eq_opr), &key->equal, rollup->context);
 	key->search = get_opcode(type->eq_opr);
 }
@@ -310,6 +309,16 @@ rollup_check_partials(const Rollup *rollup, Relation partials)
 				 errmsg("table \"%s\" does not fit the definition of its rollup", RelationGetRelationName(partials)),
 				 errdetail("One of them has been altered."),
 				 errhint("Undo the change, or drop the rollup and create it again.")));
+}
+
+uint32
+rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < rollup->nkeys; i++)
+		hash = key_hash_add(hash, &rollup->keys[i].hash, keys[i], isnull[i]);
+	return key_hash_end(hash);
 }
 
 /*

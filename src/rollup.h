@@ -11,6 +11,7 @@
 
 #include "catalog.h"
 #include "hint.h"
+#include "key.h"
 #include "marked.h"
 #include "shape.h"
 
@@ -28,7 +29,7 @@ typedef struct RollupKey
 	int16		typlen;
 	bool		typbyval;
 	Oid			collation;
-	FmgrInfo	hash;
+	KeyHash		hash;
 	FmgrInfo	equal;			/* as GROUP BY compares */
 	RegProcedure search;		/* the same, for the index on the partials */
 } RollupKey;
@@ -91,6 +92,9 @@ extern void rollup_release_with(Rollup *rollup, MemoryContext context);
 
 /* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
 extern void rollup_check_partials(const Rollup *rollup, Relation partials);
+
+/* Hash of a group's keys, alike for equal ones. */
+extern uint32 rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull);
 
 /* The definition's shape. */
 extern RollupShape *rollup_shape(const RollupRelations *relations);
