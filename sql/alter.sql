@@ -53,6 +53,17 @@ INSERT INTO t VALUES (2, 1, 2);
 UPDATE parent SET v = v + 1;
 TABLE inexact;
 ALTER TABLE t NO INHERIT parent;
+-- another session's; the parent has no column at all
+CREATE TABLE bare ();
+INSERT INTO t VALUES (3, 1, 3);
+\setenv PGDATABASE :DBNAME
+\! psql -Xqc 'ALTER TABLE test_alter.t INHERIT test_alter.bare'
+BEGIN;
+DELETE FROM bare;
+TABLE r;
+TABLE inexact;
+ROLLBACK;
+ALTER TABLE t NO INHERIT bare;
 CREATE TABLE copy (LIKE t INCLUDING ALL);
 TABLE inexact;
 

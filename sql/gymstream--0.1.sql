@@ -354,13 +354,15 @@ CREATE EVENT TRIGGER gymstream_alter ON ddl_command_end
 COMMENT ON EVENT TRIGGER gymstream_alter IS 'refuses what would let a rollup''s source change unseen';
 
 -- A rollup's partials were made from what the views showed that its query reads. Renaming those does no harm.
-CREATE FUNCTION gymstream.on_alter_view() RETURNS event_trigger
-	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_alter_view';
-COMMENT ON FUNCTION gymstream.on_alter_view() IS 'refuses to change what a view shows that a rollup reads';
-CREATE EVENT TRIGGER gymstream_alter_view ON ddl_command_end
+CREATE FUNCTION gymstream.on_alter_relation() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_alter_relation';
+COMMENT ON FUNCTION gymstream.on_alter_relation() IS
+	'refuses to change what a view shows that a rollup reads; tells all sessions of a source that has a parent now';
+CREATE EVENT TRIGGER gymstream_alter_relation ON ddl_command_end
 	WHEN tag IN ('CREATE VIEW', 'ALTER VIEW', 'ALTER TABLE', 'CREATE RULE')
-	EXECUTE FUNCTION gymstream.on_alter_view();
-COMMENT ON EVENT TRIGGER gymstream_alter_view IS 'refuses to change what a view shows that a rollup reads';
+	EXECUTE FUNCTION gymstream.on_alter_relation();
+COMMENT ON EVENT TRIGGER gymstream_alter_relation IS
+	'refuses to change what a view shows that a rollup reads; tells all sessions of a source that has a parent now';
 
 CREATE FUNCTION gymstream.on_drop_trigger() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -1,7 +1,7 @@
 /*
- * guard.c: takes the views that a command has replaced or altered, in an event trigger, and refuses it where a rollup
- * reads one: its partials were made from what the view showed. Reads the catalogs as they are now, whatever the
- * transaction's snapshot: a rollup may have been made since that was taken.
+ * guard.c: takes the relations that a command has replaced or altered, in an event trigger. Refuses it where a rollup
+ * reads a view of them: its partials were made from what the view showed. Tells all backends of a table that has a parent
+ * now. Reads the catalogs as they are, whatever the transaction's snapshot: a rollup may have been made since.
  */
 #include "gymstream.h"
 
@@ -12,11 +12,13 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -107,10 +109,21 @@ check_view(Oid view, bool replaced)
 				 errhint("Drop the rollup first, and create it again afterwards.")));
 }
 
-/* gymstream.on_alter_view(): event trigger for ddl_command_end */
-PG_FUNCTION_INFO_V1(gs_on_alter_view);
+/*
+ * Statements on a parent fire no statement triggers of the child, which a compiled rollup must know. The server itself
+ * tells others of the parent only, where the two have no column in common.
+ */
+static void
+check_table(Oid table)
+{
+	if (has_superclass(table))
+		CacheInvalidateRelcacheByRelid(table);
+}
+
+/* gymstream.on_alter_relation(): event trigger for ddl_command_end */
+PG_FUNCTION_INFO_V1(gs_on_alter_relation);
 Datum
-gs_on_alter_view(PG_FUNCTION_ARGS)
+gs_on_alter_relation(PG_FUNCTION_ARGS)
 {
 	int			nest;
 	SPITupleTable *altered;
@@ -119,14 +132,14 @@ gs_on_alter_view(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_alter_view")));
+				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_alter_relation")));
 	nest = NewGUCNestLevel();
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SPI_connect();
-	if (SPI_execute("SELECT c.oid, d.command_tag LIKE 'CREATE %' FROM pg_event_trigger_ddl_commands() d "
+	if (SPI_execute("SELECT c.oid, c.relkind = 'v', d.command_tag LIKE 'CREATE %' FROM pg_event_trigger_ddl_commands() d "
 					"LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.ev_type = '1' "
 					"JOIN pg_class c ON c.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE r.ev_class END "
-					"WHERE c.relkind = 'v'", true, 0) != SPI_OK_SELECT)
+					"WHERE c.relkind IN ('v', 'r')", true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read what was altered");
 	altered = SPI_tuptable;
 	naltered = SPI_processed;
@@ -134,9 +147,12 @@ gs_on_alter_view(PG_FUNCTION_ARGS)
 	{
 		bool		isnull;
 		HeapTuple	row = altered->vals[i];
+		Oid			relid = DatumGetObjectId(SPI_getbinval(row, altered->tupdesc, 1, &isnull));
 
-		check_view(DatumGetObjectId(SPI_getbinval(row, altered->tupdesc, 1, &isnull)),
-				   DatumGetBool(SPI_getbinval(row, altered->tupdesc, 2, &isnull)));
+		if (DatumGetBool(SPI_getbinval(row, altered->tupdesc, 2, &isnull)))
+			check_view(relid, DatumGetBool(SPI_getbinval(row, altered->tupdesc, 3, &isnull)));
+		else
+			check_table(relid);
 	}
 	SPI_finish();
 	AtEOXact_GUC(false, nest);
