@@ -397,7 +397,8 @@ check_keys_and_outputs(const Query *query)
 		check.keys = lappend(check.keys, entry);
 	}
 	if (list_length(check.keys) > INDEX_MAX_KEYS)
-		refuse(NULL, psprintf("more than %d grouping keys", INDEX_MAX_KEYS), NULL);
+		refuse(lfirst_node(TargetEntry, list_nth_cell(check.keys, INDEX_MAX_KEYS))->expr,
+			   psprintf("more than %d grouping keys", INDEX_MAX_KEYS), "Group by an array or a composite value of some of them.");
 	foreach(cell, query->targetList)
 		check_output_walker((Node *) lfirst_node(TargetEntry, cell)->expr, &check);
 	check.top = false;
@@ -407,7 +408,7 @@ check_keys_and_outputs(const Query *query)
 	pull_varattnos(query->havingQual, 1, &used);
 	pull_varattnos(query->jointree->quals, 1, &used);
 	if (bms_num_members(used) > WHEN_MAX_COLUMNS)
-		refuse(NULL, psprintf("more than %d columns of its source", WHEN_MAX_COLUMNS), NULL);
+		refuse(NULL, psprintf("more than %d columns of its source", WHEN_MAX_COLUMNS), "Make several rollups.");
 }
 
 /* Where a query's text says what it reads; what comes from a view has no place of its own. */

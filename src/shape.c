@@ -1,6 +1,6 @@
 /*
  * shape.c: takes the query of a rollup and gives its shape. The same query always has the same shape, states in the same
- * order, so that the partials of a dumped and restored rollup fit its definition. Checks expressions not: define_check does.
+ * order, so that the partials of a dumped and restored rollup fit its definition. Checks no expressions: define_check does.
  */
 #include "shape.h"
 
