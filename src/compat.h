@@ -90,6 +90,15 @@ gs_flatten_groups(Query *query)
 #define gs_truncate(relations, relids, logged) ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false)
 #endif
 
+/* 18: a minimal tuple can have room before it */
+#if PG_VERSION_NUM >= 180000
+#define gs_form_minimal_tuple(desc, values, isnull) heap_form_minimal_tuple(desc, values, isnull, 0)
+#define gs_copy_minimal_tuple(tuple) heap_copy_minimal_tuple(tuple, 0)
+#else
+#define gs_form_minimal_tuple(desc, values, isnull) heap_form_minimal_tuple(desc, values, isnull)
+#define gs_copy_minimal_tuple(tuple) heap_copy_minimal_tuple(tuple)
+#endif
+
 /* 18: generated columns can be virtual */
 #include "utils/lsyscache.h"
 #if PG_VERSION_NUM >= 180000

@@ -94,7 +94,7 @@ group_add(Oid partials, uint32 hash, uint32 types, MinimalTuple keys, TimestampT
 		return;
 	}
 	old = MemoryContextSwitchTo(folder_context);
-	groups[ngroups++] = (FolderGroup) {partials, hash, types, heap_copy_minimal_tuple(keys), 0, due};
+	groups[ngroups++] = (FolderGroup) {partials, hash, types, gs_copy_minimal_tuple(keys), 0, due};
 	MemoryContextSwitchTo(old);
 }
 

@@ -108,7 +108,7 @@ note_keys(Relation partials, int nkeys, Datum *keys, bool *isnull)
 	memset(nulls, true, desc->natts * sizeof(bool));
 	memcpy(values, keys, nkeys * sizeof(Datum));
 	memcpy(nulls, isnull, nkeys * sizeof(bool));
-	return heap_form_minimal_tuple(desc, values, nulls);
+	return gs_form_minimal_tuple(desc, values, nulls);
 }
 
 uint32
