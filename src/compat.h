@@ -90,6 +90,28 @@ gs_flatten_groups(Query *query)
 #define gs_truncate(relations, relids, logged) ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false)
 #endif
 
+/* 18: the strategy of an ordering operator is told in general terms */
+#include "access/stratnum.h"
+#include "utils/lsyscache.h"
+static inline bool
+gs_ordering_operator(Oid operator, Oid *family, Oid *type, bool *greater)
+{
+#if PG_VERSION_NUM >= 180000
+	CompareType strategy;
+
+	if (!get_ordering_op_properties(operator, family, type, &strategy))
+		return false;
+	*greater = strategy == COMPARE_GT;
+#else
+	int16		strategy;
+
+	if (!get_ordering_op_properties(operator, family, type, &strategy))
+		return false;
+	*greater = strategy == BTGreaterStrategyNumber;
+#endif
+	return true;
+}
+
 /* 18: a minimal tuple can have room before it */
 #if PG_VERSION_NUM >= 180000
 #define gs_form_minimal_tuple(desc, values, isnull) heap_form_minimal_tuple(desc, values, isnull, 0)

@@ -40,7 +40,6 @@ sort_operator(const Aggref *aggregate, SortOperator *sort)
 	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate->aggfnoid));
 	Oid			operator;
 	bool		finished;
-	int16		strategy;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for aggregate %u", aggregate->aggfnoid);
@@ -50,9 +49,8 @@ sort_operator(const Aggref *aggregate, SortOperator *sort)
 	if (!OidIsValid(operator) || finished || aggregate->aggkind != AGGKIND_NORMAL || aggregate->aggvariadic ||
 		list_length(aggregate->aggargtypes) != 1 ||
 		exprType((Node *) linitial_node(TargetEntry, aggregate->args)->expr) != aggregate->aggtype ||
-		!get_ordering_op_properties(operator, &sort->family, &sort->type, &strategy))
+		!gs_ordering_operator(operator, &sort->family, &sort->type, &sort->largest))
 		return false;
-	sort->largest = strategy == BTGreaterStrategyNumber;
 	return OidIsValid(get_opfamily_proc(sort->family, sort->type, sort->type, BTORDER_PROC));
 }
 
