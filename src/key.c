@@ -5,6 +5,7 @@
  */
 #include "key.h"
 
+#include "access/genam.h"
 #include "access/nbtree.h"
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
@@ -15,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
 
@@ -179,14 +181,17 @@ index_is_on_keys(Relation index, int nkeys)
 	return true;
 }
 
-bool
-key_index_serves(Relation index, int nkeys, bool *by_hash)
+KeyIndex *
+key_index_open(Oid relid, int nkeys, LOCKMODE lock)
 {
-	if (nkeys == 0 || !index->rd_index->indisvalid || index->rd_rel->relam != BTREE_AM_OID ||
-		RelationGetIndexPredicate(index) != NIL)
-		return false;
-	*by_hash = index_is_on_hash(index, nkeys);
-	return *by_hash || index_is_on_keys(index, nkeys);
+	KeyIndex   *index = palloc0(sizeof(KeyIndex));
+
+	index->relation = index_open(relid, lock);
+	index->on_hash = index_is_on_hash(index->relation, nkeys);
+	index->serves = nkeys > 0 && index->relation->rd_index->indisvalid && index->relation->rd_rel->relam == BTREE_AM_OID &&
+		RelationGetIndexPredicate(index->relation) == NIL &&
+		(index->on_hash || index_is_on_keys(index->relation, nkeys));
+	return index;
 }
 
 /* The column of which the predicate says that it is null; 0: it says anything else. */
@@ -200,26 +205,42 @@ null_column(List *predicate)
 	return ((Var *) test->arg)->varattno;
 }
 
-bool
-key_index_entry(Relation index, IndexInfo *info, TupleTableSlot *partial, int nkeys, uint32 hash, Datum *values, bool *isnull)
+/* In the memory that the index itself is in. */
+static void
+index_make_info(KeyIndex *index)
 {
-	bool		on_hash = info->ii_Expressions != NIL && index_is_on_hash(index, nkeys);
-	AttrNumber	null = null_column(info->ii_Predicate);
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(index));
+	IndexInfo  *info = BuildIndexInfo(index->relation);
 
-	if ((info->ii_Expressions != NIL && !on_hash) || (info->ii_Predicate != NIL && null <= 0) || info->ii_Unique)
+	index->info = info;
+	index->null_column = null_column(info->ii_Predicate);
+	MemoryContextSwitchTo(old);
+	/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far may be of any kind */
+	if (info->ii_ReadyForInserts && ((info->ii_Expressions != NIL && !index->on_hash) ||
+									 (info->ii_Predicate != NIL && index->null_column <= 0) || info->ii_Unique))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an expression",
-						RelationGetRelationName(index)),
+						RelationGetRelationName(index->relation)),
 				 errhint("Drop the index.")));
-	if (null > 0 && !partial->tts_isnull[null - 1])
-		return false;
-	if (on_hash)
+}
+
+void
+key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, uint32 hash)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	if (index->info == NULL)
+		index_make_info(index);
+	if (!index->info->ii_ReadyForInserts || (index->null_column > 0 && !partial->tts_isnull[index->null_column - 1]))
+		return;
+	if (index->on_hash)
 	{
 		values[0] = Int32GetDatum((int32) hash);
 		isnull[0] = false;
 	}
 	else
-		FormIndexDatum(info, partial, NULL, values, isnull);
-	return true;
+		FormIndexDatum(index->info, partial, NULL, values, isnull);
+	index_insert(index->relation, values, isnull, &partial->tts_tid, partials, UNIQUE_CHECK_NO, false, index->info);
 }

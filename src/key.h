@@ -9,6 +9,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "nodes/execnodes.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
 /* The keys of a btree are together no longer than this. */
@@ -39,14 +40,20 @@ extern bool key_has_hash(Oid type);
 /* Bytes that a value takes in an index at most; -1: any number. */
 extern int	key_max_size(Oid type, int32 typmod);
 
-/*
- * Whether partials can be searched by the index: it is on the keys, which are their first columns, or on their hash as
- * gymstream.key_hash computes it; what is found by that must be compared with the keys.
- */
-extern bool key_index_serves(Relation index, int nkeys, bool *by_hash);
+/* An index on partials, open. */
+typedef struct KeyIndex
+{
+	Relation	relation;
+	bool		on_hash;		/* of all keys, as gymstream.key_hash computes it */
+	bool		serves;			/* partials can be searched by it; what is found by a hash must be compared with the keys */
+	IndexInfo  *info;			/* made with its first entry */
+	AttrNumber	null_column;	/* has entries only where this column is null; 0: of all partials */
+} KeyIndex;
 
-/* The entry in an index for a partial whose keys have this hash. False: it has none. Error for an index not of our kinds. */
-extern bool key_index_entry(Relation index, IndexInfo *info, TupleTableSlot *partial, int nkeys, uint32 hash,
-							Datum *values, bool *isnull);
+/* Allocates in CurrentMemoryContext. */
+extern KeyIndex *key_index_open(Oid index, int nkeys, LOCKMODE lock);
+
+/* Add the entry for a partial whose keys have this hash. Error if the index is not of our kinds. */
+extern void key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, uint32 hash);
 
 #endif							/* GS_KEY_H */

@@ -41,11 +41,13 @@ open_indexes(Partials *partials)
 	old = MemoryContextSwitchTo(partials->context);
 	foreach(cell, RelationGetIndexList(partials->relation))
 	{
-		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		KeyIndex   *index = key_index_open(lfirst_oid(cell), partials->rollup->nkeys, RowExclusiveLock);
 
 		partials->indexes = lappend(partials->indexes, index);
-		if (partials->search == NULL && key_index_serves(index, partials->rollup->nkeys, &partials->search_by_hash))
-			partials->search = index;
+		if (partials->search || !index->serves)
+			continue;
+		partials->search = index->relation;
+		partials->search_by_hash = index->on_hash;
 	}
 	partials->indexes_open = true;
 	MemoryContextSwitchTo(old);
@@ -82,7 +84,7 @@ partials_close(Partials *partials)
 		ExecDropSingleTupleTableSlot(partials->folded);
 	ExecDropSingleTupleTableSlot(partials->out);
 	foreach(cell, partials->indexes)
-		index_close(lfirst(cell), NoLock);
+		index_close(((KeyIndex *) lfirst(cell))->relation, NoLock);
 	table_close(partials->relation, NoLock);
 }
 
@@ -436,23 +438,13 @@ partials_are_marked(Partials *partials, TupleTableSlot *slot)
 static void
 write_indexes(Partials *partials)
 {
-	Rollup	   *rollup = partials->rollup;
 	TupleTableSlot *out = partials->out;
-	uint32		hash = rollup_hash_keys(rollup, out->tts_values, out->tts_isnull);
+	uint32		hash = rollup_hash_keys(partials->rollup, out->tts_values, out->tts_isnull);
 	ListCell   *cell;
 
 	open_indexes(partials);
 	foreach(cell, partials->indexes)
-	{
-		Relation	index = lfirst(cell);
-		IndexInfo  *info = BuildIndexInfo(index);
-		Datum		values[INDEX_MAX_KEYS];
-		bool		isnull[INDEX_MAX_KEYS];
-
-		/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far */
-		if (info->ii_ReadyForInserts && key_index_entry(index, info, out, rollup->nkeys, hash, values, isnull))
-			index_insert(index, values, isnull, &out->tts_tid, partials->relation, UNIQUE_CHECK_NO, false, info);
-	}
+		key_index_insert(lfirst(cell), partials->relation, out, hash);
 }
 
 void

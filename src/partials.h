@@ -16,7 +16,7 @@ typedef struct Partials
 	Rollup	   *rollup;
 	Relation	relation;
 	bool		indexes_open;
-	List	   *indexes;		/* all of them */
+	List	   *indexes;		/* all of them, of KeyIndex */
 	Relation	search;			/* the one on the keys, or on their hash; NULL: there is none, scan the table */
 	bool		search_by_hash;
 	IndexFetchTableData *fetch; /* follows hints */
