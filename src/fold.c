@@ -14,7 +14,8 @@
  *   F rolls back						its locks and p are void, p1 to pn as before
  *   W deletes the last row				its own partial has a negative count; F adds it up, and what is all zero is deleted
  *   (a marked group is computed from the source: fold_marked.c)
- *   TRUNCATE							is excluded by the relation lock: F skips a rollup that it cannot lock at once
+ *   TRUNCATE, rebuild_rollup			are excluded by relation locks: F skips a rollup that it cannot lock at once. Of
+ *		the source it takes a writer's lock, since the latter lets readers in
  *
  * No message is logged: the deltas were.
  */
@@ -55,7 +56,7 @@ lock_rollup(const RollupRelations *relations)
 {
 	return ConditionalLockRelationOid(relations->definition, AccessShareLock) &&
 		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations->definition)) &&
-		ConditionalLockRelationOid(rollup_shape(relations)->source, AccessShareLock) &&
+		ConditionalLockRelationOid(rollup_shape(relations)->source, RowExclusiveLock) &&
 		ConditionalLockRelationOid(relations->partials, RowExclusiveLock) &&
 		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relations->partials));
 }
