@@ -298,7 +298,8 @@ TABLE inexact;
 SELECT gymstream.create_rollup('derived', $$ SELECT k % 2 AS odd, round((sum(v) / count(*))::numeric, 6) AS per, sum(v * 2 + 1) AS s, sum(-r) AS r
 	FROM one WHERE v IS DISTINCT FROM 0.2 GROUP BY k % 2 HAVING sum(v) > 0.5 OR sum(v) IS NULL $$);
 SELECT * FROM derived ORDER BY odd;
-SELECT gymstream.rollup_query('derived');
+-- some servers print a column's table even where there is only one
+SELECT regexp_replace(gymstream.rollup_query('derived'), '\mone\.', '', 'g');
 SELECT gymstream.rollup_query('one');
 INSERT INTO one SELECT i / 7.0, i / 3.0, i FROM generate_series(1, 2000) i;
 TABLE inexact;

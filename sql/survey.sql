@@ -18,7 +18,8 @@ CREATE VIEW mine AS SELECT rollup, source, owner = current_user::regrole AS mine
 	FROM (SELECT v.*, c.partials AS partials_table FROM gymstream.rollups v JOIN gymstream.rollup c USING (rollup)) r
 	WHERE starts_with(rollup::text, 'test_survey') OR source = 'test_survey.booking'::regclass ORDER BY rollup::text COLLATE "C";
 TABLE mine;
-SELECT definition FROM gymstream.rollups WHERE rollup = 'by_class'::regclass;
+-- some servers print a column's table even where there is only one
+SELECT regexp_replace(definition, '\mbooking\.', '', 'g') FROM gymstream.rollups WHERE rollup = 'by_class'::regclass;
 
 -- several partials of a group; groups that are there no more
 INSERT INTO by_class_partials SELECT * FROM by_class_partials;
