@@ -42,6 +42,11 @@ show() { # FILE [LINES]: the end of a log, where something failed
 	[ ! -s "$1" ] || { echo "--- ${1#"$tmp"/}"; tail -n "${2:-60}" "$1"; echo '---'; }
 }
 
+# What a long test says in short, to stand at the end too: the last that a reader of a cut log sees.
+in_short() { # LOG
+	! grep -q '^# in short: ' "$1" || printf '\n%s' "$(sed -n 's/^# in short: /    /p' "$1")"
+}
+
 # TAP, of any kind: each point counts, and so does a program that dies or keeps less than its plan.
 count_tap() { # NAME LOG STATUS
 	local ok bad plan before=$failed
@@ -50,10 +55,10 @@ count_tap() { # NAME LOG STATUS
 	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$2" | tail -n 1)
 	passed=$((passed + ok))
 	if [ "$bad" -gt 0 ]; then
-		fail "$1: $bad of $((ok + bad))"
+		fail "$1: $bad of $((ok + bad))$(in_short "$2")"
 		failed=$((failed + bad - 1))
 	elif [ "$3" -ne 0 ]; then
-		fail "$1: ended with status $3"
+		fail "$1: ended with status $3$(in_short "$2")"
 	elif [ "${plan:--1}" -ne $((ok + bad)) ]; then
 		fail "$1: ${plan:-no} tests planned, $((ok + bad)) run"
 	fi

@@ -121,9 +121,10 @@ sub add_variant
 	my @fitting = grep { fits($table, $_) && ($_->[0] !~ /\bf\b/ || fits($table, [ '', '', 'f' ])) } @$variants;
 	my @known = grep { $accepted->{ $_->[0] } } @fitting;
 	@fitting = @known if @known && below($s, 40);
-	return unless @fitting;
+	return 0 unless @fitting;
 	my $variant = pick($s, @fitting);
 	push @{ $query->{$list} }, { text => $variant->[0], how => $variant->[1], %more };
+	return 1;
 }
 
 # The text of a query, from what it is made of; sets its outputs' names.
@@ -174,30 +175,32 @@ sub random_query
 		my @names = grep { $accepted->{"$kind $_"} || !below($s, 25) } sort keys %$of;
 		return undef unless @names;
 		my $name = pick($s, @names);
-		push @{ $query->{items} }, "$kind $name";
 		return $name;
 	};
+	my $add = sub { push @{ $query->{items} }, "$_[0] $_[1]" };
 
 	my $source = below($s, 3) ? 'table' : $choose->('source', \%source) // 'table';
 	$query->{from} = $source{$source}->($s, $table, $query);
+	$add->('source', $source);
 	for (1 .. pick($s, 0, 1, 1, 1, 2, 2, 3))
 	{
 		if (below($s, 3)) { push @{ $query->{keys} }, { text => 'k', how => 'same' } unless grep { $_->{text} eq 'k' } @{ $query->{keys} }; next if !below($s, 2) }
 		my $name = $choose->('key', \%key);
 		my @before = @{ $query->{keys} };
-		add_variant($s, $table, $query, 'keys', $key{$name}, $accepted->{"key $name"});
+		$add->('key', $name) if add_variant($s, $table, $query, 'keys', $key{$name}, $accepted->{"key $name"});
 		$query->{keys} = \@before if @before && grep { $query->{keys}[-1]{text} eq $_->{text} } @before;
 	}
 	for (0 .. below($s, 4))
 	{
 		my $name = $choose->('aggregate', \%aggregate);
-		add_variant($s, $table, $query, 'outputs', $aggregate{$name}, $accepted->{"aggregate $name"}, aggregate => 1);
+		$add->('aggregate', $name)
+		  if add_variant($s, $table, $query, 'outputs', $aggregate{$name}, $accepted->{"aggregate $name"}, aggregate => 1);
 	}
 	push @{ $query->{outputs} }, { text => 'count(*)', how => 'same', aggregate => 1 } unless @{ $query->{outputs} };
 	for my $name (sort keys %clause)
 	{
 		next if below($s, 4) || !($accepted->{"clause $name"} || !below($s, 25));
-		push @{ $query->{items} }, "clause $name";
+		$add->('clause', $name);
 		$clause{$name}->($s, $table, $query);
 	}
 	return finish($s, $query);

@@ -14,7 +14,8 @@ use Time::HiRes qw(time);
 use RandomStatement;
 
 our (%count, @tail, $broken);
-my ($log, @session);
+our $where = '';	# seed and stage, for who must say what failed
+my ($log, @session, @in_short);
 my $locked = 0;		# when a transaction that locks whole tables ended last
 
 sub log_to { my ($file) = @_; open $log, '>', $file or die "could not open $file: $!" }
@@ -28,12 +29,18 @@ sub note_down
 	shift @tail if @tail > 60;
 }
 
+# What is wrong, and of which statement. The first to be found counts.
 sub broken
 {
-	my ($who, $why) = @_;
+	my ($who, $why, $statement) = @_;
 	note_down($who, "BROKEN: $why");
-	$broken //= "$who: $why";
+	return if $broken;
+	$broken = "$who: $why";
+	@in_short = ("where: $where, $who", $statement ? "statement: $statement" : (), "what: $why");
 }
+
+# The same in few lines that are not long, for the end of a log. More lines may be given.
+sub in_short { return map { my $line = s/\s+/ /gr =~ s/(.)\1{20,}/$1$1.../gr; length $line > 700 ? substr($line, 0, 697) . '...' : $line } @in_short, @_ }
 
 sub connect_session
 {
@@ -89,18 +96,21 @@ sub allowed
 	return 0;
 }
 
+# A statement, or a COPY with its rows, as text.
+sub said { my ($sql) = @_; return ref $sql ? join(' \n ', $sql->[0] . ';', @$sql[ 1 .. $#$sql ]) : $sql }
+
 sub send_statement
 {
 	my ($session, $round, $kind, $sql) = @_;
 	my $dbh = $session->{dbh};
 
 	$session->{busy} = { kind => $kind, sql => $sql };
+	$session->{said} = $sql if $kind ne 'oracle';
 	$session->{locks} = 1 if $kind =~ /^(truncate|rebuild)$/;
 	if ($kind eq 'copy')
 	{
 		# the driver cannot copy asynchronously
 		my ($command, @rows) = @$sql;
-		$session->{busy}{sql} = join(' \n ', "$command;", @rows);
 		my $ok = $dbh->do($command);
 		if ($ok)
 		{
@@ -127,14 +137,15 @@ sub finish_statement
 	my $state = $ok ? '00000' : $dbh->state;
 	my $kind = $busy->{kind};
 
-	note_down($name, "$state $kind: " . ($kind eq 'oracle' ? '...' : $busy->{sql}) . ($ok ? '' : ' -- ' . ($dbh->errstr // '')));
+	note_down($name, "$state $kind: " . ($kind eq 'oracle' ? '...' : said($busy->{sql})) . ($ok ? '' : ' -- ' . ($dbh->errstr // '')));
 	$count{$ok ? $kind : "$kind failed"}++;
 	if ($ok && $kind eq 'oracle')
 	{
 		my $rows = $session->{sth}->fetchall_arrayref;
-		broken($name, "$session->{level}: " . join('; ', map { join(' ', map { $_ // 'NULL' } @$_) } @$rows[ 0 .. ($#$rows > 9 ? 9 : $#$rows) ])) if @$rows;
+		broken($name, "$session->{level}: " . join('; ', map { join(' ', map { $_ // 'NULL' } @$_) } @$rows[ 0 .. ($#$rows > 9 ? 9 : $#$rows) ]),
+			said($session->{said})) if @$rows;
 	}
-	broken($name, "unexpected error $state: " . ($dbh->errstr // '') . " in $kind")
+	broken($name, "$session->{level}: unexpected error $state: " . ($dbh->errstr // '') . " in $kind", said($busy->{sql}))
 	  if !$ok && !allowed($session, $round, $state, $dbh->errstr // '');
 	undef $session->{sth};
 	$session->{busy} = undef;
