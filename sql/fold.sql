@@ -81,6 +81,11 @@ INSERT INTO by_k_partials VALUES (1, 1, 9223372036854775807, 1), (1, 1, 92233720
 SELECT gymstream.fold_rollup('by_k');
 SELECT * FROM by_k_partials ORDER BY 2;
 SELECT gymstream.rebuild_rollup('by_k');
+-- and they become one as soon as it fits, when their group's turn comes again in the same fold
+INSERT INTO by_k_partials VALUES (1, 1, 9223372036854775807, 1), (1, 1, 9223372036854775807, 1), (1, 1, -9223372036854775807, 1), (1, 1, -9223372036854775807, 1);
+SELECT gymstream.fold_rollup('by_k');
+SELECT * FROM by_k_partials;
+SELECT gymstream.rebuild_rollup('by_k');
 
 -- without the index it is slow and right
 SELECT split('by_class_partials', 1);

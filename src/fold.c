@@ -185,9 +185,15 @@ static int
 fold_keys(Fold *fold, Datum *keys, bool *isnull)
 {
 	Partials   *partials = &fold->partials;
-	Looks		looks = look(partials, keys, isnull);
-	bool		busy = looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1);
-	bool		folded = looks.marked && looks.nheld == 0 && !fold->plain && fold_from_source(partials, keys, isnull);
+	Looks		looks;
+	bool		busy,
+				folded;
+
+	/* a group comes again where a sweep has met several of its partials: what was written is to be seen, and written */
+	CommandCounterIncrement();
+	looks = look(partials, keys, isnull);
+	busy = looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1);
+	folded = looks.marked && looks.nheld == 0 && !fold->plain && fold_from_source(partials, keys, isnull);
 
 	if (!folded)
 	{

@@ -110,8 +110,6 @@ fold_from_source(Partials *partials, Datum *keys, bool *isnull)
 	HeapTuple	row;
 	List	   *tids;
 
-	/* what was written earlier in this command is to be seen */
-	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	snapshot = GetActiveSnapshot();
 	row = compute_row(partials, keys, isnull);
