@@ -173,7 +173,7 @@ run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
 		timeout $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
 	count_tap "$test" "$dir/$name.log" "$status" || {
-		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/"$name"_*.log; do show "$log" 15; done
+		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/{"$name"_*.log,regress_log_"$name"}; do show "$log" 15; done
 	}
 }
 

@@ -120,6 +120,7 @@ typedef struct Looks
 	int			ncoming;
 	bool		zero;			/* one of the free ones is */
 	bool		marked;
+	bool		will_be;		/* marked, once somebody has committed */
 } Looks;
 
 static Looks
@@ -130,12 +131,15 @@ look(Partials *partials, Datum *keys, bool *isnull)
 	partials_search(partials, keys, isnull, &partials->dirty);
 	while (partials_next(partials))
 	{
+		bool		marked = partials_are_marked(partials, partials->candidate);
+
 		if (TransactionIdIsValid(partials->dirty.xmin))
 		{
 			looks.ncoming += is_coming(partials);
+			looks.will_be = looks.will_be || marked;
 			continue;
 		}
-		looks.marked = looks.marked || partials_are_marked(partials, partials->candidate);
+		looks.marked = looks.marked || marked;
 		if (partials_look_free(partials))
 		{
 			looks.nfree++;
@@ -192,7 +196,8 @@ fold_keys(Fold *fold, Datum *keys, bool *isnull)
 	/* a group comes again where a sweep has met several of its partials: what was written is to be seen, and written */
 	CommandCounterIncrement();
 	looks = look(partials, keys, isnull);
-	busy = looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1);
+	busy = looks.will_be ||
+		(looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1));
 	folded = looks.marked && looks.nheld == 0 && !fold->plain && fold_from_source(partials, keys, isnull);
 
 	if (!folded)
@@ -294,7 +299,8 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 	ItemPointerSet(&from, sweep->next, FirstOffsetNumber);
 	sweep->next = Min(nblocks, sweep->next + PIECE_BLOCKS);
 	ItemPointerSet(&to, sweep->next - 1, MaxOffsetNumber);
-	scan = table_beginscan_tidrange(partials->relation, SnapshotSelf, &from, &to);
+	/* what is on its way, too: nobody else will know of it if it was prepared before the server was started */
+	scan = table_beginscan_tidrange(partials->relation, &partials->dirty, &from, &to);
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, partials->candidate))
 	{
 		TupleTableSlot *slot = partials->candidate;

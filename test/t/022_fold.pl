@@ -90,6 +90,16 @@ sql(q{COMMIT PREPARED 'p'});
 is(parts('by_class', 'class_id = 5'), 2, 'and then there');
 ok(one_each('by_class'), 'folded after COMMIT PREPARED');
 
+# the same of groups that it marks: one that was there, with one partial, and a new one
+sql(q{SELECT gymstream.create_rollup('prices', 'SELECT class_id, count(DISTINCT price) AS n FROM booking GROUP BY class_id')});
+sql(q{BEGIN; INSERT INTO booking VALUES (5, 11), (51, 11); PREPARE TRANSACTION 'p'});
+compete(3, @others);
+ok(one_each('by_class'), 'the folder has looked');
+sql(q{COMMIT PREPARED 'p'});
+ok($node->poll_query_until('postgres', q{SELECT marked = 0 FROM gymstream.count_rollup('prices')}), 'computed after COMMIT PREPARED');
+is(differences($node), '', 'exact');
+sql('DROP VIEW prices');
+
 # a rollup that cannot be folded does not stop the others, and status tells
 sql('ALTER TABLE broken_partials ALTER COLUMN "count(*)" DROP NOT NULL');
 ask($holder, 'BEGIN; INSERT INTO booking VALUES (6, 10)');
