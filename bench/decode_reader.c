@@ -163,6 +163,14 @@ read_all(PGconn *conn, uint64_t end)
 	}
 }
 
+/* What plugins tell is not of interest; errors come as results. */
+static void
+ignore_notice(void *arg, const PGresult *result)
+{
+	(void) arg;
+	(void) result;
+}
+
 static PGconn *
 connect_to_server(void)
 {
@@ -172,6 +180,7 @@ connect_to_server(void)
 
 	if (PQstatus(conn) != CONNECTION_OK)
 		die("could not connect", PQerrorMessage(conn));
+	PQsetNoticeReceiver(conn, ignore_notice, NULL);
 	return conn;
 }
 
