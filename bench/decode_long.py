@@ -93,6 +93,7 @@ def large(server, reader, rows, contenders):
 #
 
 TABLES = 8
+ALL = 'all'
 COLUMNS = 'id bigserial PRIMARY KEY, body text, amount numeric DEFAULT 1.50, document jsonb, at timestamptz DEFAULT now()'
 
 
@@ -156,21 +157,19 @@ class Writer(threading.Thread):
 
 
 def contexts_of(server, pid):
-	"""Bytes used by the memory contexts of a walsender, by name, as it writes them to the log."""
-	def grand_totals(text):
-		return [float(size) for size in re.findall(r'Grand total: .* (\d+) used', text)]
-
+	"""Bytes used by the memory contexts of a walsender, by name, as it writes them to the log; with them ALL."""
 	with open(f'{server.dir}/server.log', encoding='utf-8', errors='replace') as log:
 		log.seek(0, 2)
 		server.sql(f'SELECT pg_log_backend_memory_contexts({pid})')
 		text = ''
 		for _ in range(3000):
 			text += log.read()
-			if grand_totals(text):
+			if re.search(r'Grand total: .* used', text):
 				break
 			time.sleep(0.01)
-	used = {}
-	for name, size in re.findall(r'level: \d+; ([^:]+): .* (\d+) used', text):
+	used = {ALL: int(re.search(r'Grand total: .* (\d+) used', text).group(1))}
+	for _, name, size in re.findall(r'level: \d+; (\d+ more child contexts|([^:\n]+): ).* (\d+) used', text):
+		name = name or 'what is more than 100 in one'
 		used[name] = used.get(name, 0) + int(size)
 	return used
 
@@ -189,10 +188,10 @@ def grown(samples):
 	"""What the memory contexts have gained between the second and the last quarter of the time, and which ones."""
 	quarter = max(1, len(samples) // 4)
 	before, after = samples[quarter:2 * quarter], samples[-quarter:]
-	names = set().union(*(used for _, _, used in before + after))
+	names = set().union(*(used for _, _, used in before + after)) - {ALL}
 	by_name = {name: middle([used.get(name, 0) for _, _, used in after]) - middle([used.get(name, 0) for _, _, used in before])
 		for name in names}
-	total = [middle([sum(used.values()) for _, _, used in some]) for some in (before, after)]
+	total = [middle([used[ALL] for _, _, used in some]) for some in (before, after)]
 	return total, sorted(by_name.items(), key=lambda item: -item[1])[:5]
 
 
@@ -202,7 +201,7 @@ def soak_report(server, samples, writers, counts, seed):
 		f'{counts[0]:,} messages of {counts[1] / MB:,.0f} MB\n')
 	print('| seconds | memory of its own, MB | used in memory contexts, kB |\n|---|---|---|')
 	for seconds, memory, used in samples:
-		print(f'| {seconds:.0f} | {memory / MB:.1f} | {sum(used.values()) / 1024:,.0f} |')
+		print(f'| {seconds:.0f} | {memory / MB:.1f} | {used[ALL] / 1024:,.0f} |')
 	total, most = grown(samples)
 	print(f'\nMemory contexts, second quarter of the time: {total[0] / 1024:,.0f} kB, last quarter: {total[1] / 1024:,.0f} kB. '
 		'Grown most: ' + ', '.join(f'{name} {size / 1024:+,.0f} kB' for name, size in most) + '.')

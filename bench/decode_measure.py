@@ -212,7 +212,15 @@ def perf_report(file):
 		*lines('--no-children', '-s', 'dso,symbol')[:40]]
 
 
-def callgrind_report(file):
-	text = subprocess.run(['callgrind_annotate', file], stdout=subprocess.PIPE, text=True, check=True).stdout
-	return [line for line in text.splitlines() if re.match(r'\s*[\d,]+ \(', line)][:50]
+def callgrind_report(file, rows):
+	"""Lines of instructions a row: of functions whose names are known with all below them, of all functions by themselves."""
+	def lines(*options):
+		text = subprocess.run(['callgrind_annotate', *options, file], stdout=subprocess.PIPE, text=True, check=True).stdout
+		found = re.findall(r'^\s*([\d,]+) \(\s*([\d.]+)%\)\s+(\S+?:)?(.+?) +\[\S*?([^/\n]*)\]$', text, re.MULTILINE)
+		return [(int(count.replace(',', '')) / rows, object_, name) for count, _, _, name, object_ in found]
 
+	def shown(some):
+		return [f'{count:8,.0f}  {object_:14} {name}' for count, object_, name in some]
+
+	inclusive = [line for line in lines('--inclusive=yes', '--threshold=100') if not line[2].startswith('0x')]
+	return [*shown(inclusive[:60]), '', *shown(lines('--threshold=90')[:40])]
