@@ -95,9 +95,65 @@ SELECT 1::checked;
 TABLE inexact;
 
 --
--- WHEN of other triggers
+-- Other triggers, also of who has the TRIGGER privilege only: refused when they are made
 --
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE ROLE gymstream_stranger;
+GRANT USAGE, CREATE ON SCHEMA test_forge TO gymstream_stranger;
+GRANT TRIGGER, INSERT, SELECT ON t TO gymstream_stranger;
+SET ROLE gymstream_stranger;
+SELECT refused(definition) FROM unnest(ARRAY[
+	'CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing()',
+	'CREATE TRIGGER "!gymstream x" AFTER UPDATE ON t FOR EACH ROW WHEN (gymstream.collect(''bare_partials'', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER UPDATE ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER UPDATE OF v ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v, old.k, old.v)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT OR UPDATE ON t FOR EACH ROW WHEN (gymstream.collect(''bare_partials'', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" BEFORE INSERT ON t FOR EACH ROW WHEN (new.v > 3 AND gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT ON t FOR EACH ROW WHEN (NOT gymstream.flush(''r_partials'')) EXECUTE FUNCTION nothing()',
+	'CREATE TRIGGER "!gymstream x" BEFORE TRUNCATE ON t WHEN (gymstream.truncated(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT OR UPDATE OR DELETE ON t WHEN (gymstream.flush(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" AFTER INSERT OR UPDATE OR DELETE ON t REFERENCING NEW TABLE AS n WHEN (gymstream.flush(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE CONSTRAINT TRIGGER "!gymstream x" AFTER INSERT ON t DEFERRABLE FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE TRIGGER "!gymstream x" BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing()',
+	'CREATE OR REPLACE TRIGGER "!gymstream insert r" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing()',
+	'CREATE OR REPLACE TRIGGER "!gymstream insert r" AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''bare_partials'', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE OR REPLACE TRIGGER "!gymstream flush r" AFTER INSERT ON t WHEN (gymstream.flush(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()',
+	'CREATE FUNCTION atomic(o oid, k int, v int) RETURNS boolean LANGUAGE sql BEGIN ATOMIC SELECT gymstream.collect(''r_partials'', o, k, v); END',
+	'CREATE FUNCTION atomic() RETURNS boolean LANGUAGE sql RETURN gymstream.truncated(''r_partials'')'
+	]) definition;
+RESET ROLE;
+SELECT refused('ALTER TRIGGER "!gymstream insert r" ON t RENAME TO x');
+SELECT refused('CREATE TRIGGER x AFTER INSERT ON copy FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()');
+-- a function's body that is put where a WHEN calls it
+SET ROLE gymstream_stranger;
+CREATE FUNCTION inlined(o oid, k int, v int) RETURNS boolean LANGUAGE sql AS $$ SELECT gymstream.collect('r_partials', $1, $2, $3) $$;
+CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (inlined(new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing();
+INSERT INTO t VALUES (1, 1);
+RESET ROLE;
+DROP TRIGGER x ON t;
+CREATE FUNCTION atomic(o oid, k int, v int) RETURNS boolean LANGUAGE sql BEGIN ATOMIC SELECT inlined(o, k, v); END;
+CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (atomic(new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing();
+INSERT INTO t VALUES (1, 1);
+DROP TRIGGER x ON t;
+CREATE OPERATOR === (LEFTARG = regclass, RIGHTARG = oid, FUNCTION = gymstream.collect);
+CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN ('bare_partials'::regclass === new.tableoid) EXECUTE FUNCTION nothing();
+INSERT INTO t VALUES (1, 1);
+DROP TRIGGER x ON t;
+-- what is ours may be made again as it was, and others are nobody's business
+CREATE OR REPLACE TRIGGER "!gymstream insert bare" AFTER INSERT ON t FOR EACH ROW
+	WHEN (gymstream.collect('bare_partials', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending();
+CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW WHEN (new.v > 3) EXECUTE FUNCTION nothing();
+ALTER TRIGGER x ON t RENAME TO y;
+DROP TRIGGER y ON t;
+INSERT INTO t VALUES (1, 1), (5, 5);
+TABLE inexact;
+
+--
+-- WHEN of such triggers, where they are there nevertheless
+--
+ALTER EVENT TRIGGER gymstream_ddl DISABLE;
 -- of another table
 CREATE TRIGGER x AFTER INSERT ON copy FOR EACH ROW WHEN (gymstream.collect('r_partials', new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing();
 INSERT INTO copy VALUES (1, 1);
@@ -135,6 +191,8 @@ CREATE TRIGGER x AFTER INSERT ON t FOR EACH STATEMENT WHEN (gymstream.collect('b
 INSERT INTO t VALUES (1, 1);
 DROP TRIGGER x ON t;
 TABLE inexact;
+
+ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
 
 --
 -- What changes nothing when it is called
@@ -174,3 +232,4 @@ INSERT INTO t VALUES (1, 1), (2, 2);
 TABLE inexact;
 
 DROP SCHEMA test_forge CASCADE;
+DROP ROLE gymstream_stranger;

@@ -237,10 +237,15 @@ CREATE FUNCTION gymstream.count_rollup(rollup regclass, exact_up_to bigint DEFAU
 COMMENT ON FUNCTION gymstream.count_rollup(regclass, bigint) IS
 	'counts groups, partials and marked groups, for those who may read the rollup; partials of more bytes are estimated';
 
+CREATE FUNCTION gymstream.rollup_problem(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_problem';
+COMMENT ON FUNCTION gymstream.rollup_problem(regclass) IS
+	'what of that is not in place which keeps a rollup exact and readable, and what to do; null when all is well';
+
 CREATE VIEW gymstream.rollups AS
 	SELECT r.rollup, gymstream.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
 		pg_catalog.pg_get_viewdef(r.definition) AS definition, n.groups, n.partials, n.marked,
-		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created
+		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created, gymstream.rollup_problem(r.rollup) AS problem
 	FROM gymstream.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
 		LATERAL gymstream.count_rollup(r.rollup, 1048576) n;
 COMMENT ON VIEW gymstream.rollups IS 'each rollup, and what there is of it; cheap to read, however large they are';
@@ -256,6 +261,7 @@ COMMENT ON COLUMN gymstream.rollups.marked IS
 	'number of groups that are computed from the source when read; null where the partials have more than 1 MB';
 COMMENT ON COLUMN gymstream.rollups.size IS 'bytes of the partials with their indexes';
 COMMENT ON COLUMN gymstream.rollups.created IS 'since when';
+COMMENT ON COLUMN gymstream.rollups.problem IS 'what may make it inexact or unreadable, and what to do; null when all is well';
 GRANT SELECT ON gymstream.rollups TO PUBLIC;
 
 CREATE FUNCTION gymstream.progress() RETURNS boolean
@@ -303,6 +309,11 @@ CREATE FUNCTION gymstream.flush_pending() RETURNS trigger
 COMMENT ON FUNCTION gymstream.flush_pending() IS
 	'the function of a rollup''s triggers: applies what was collected where no statement trigger has';
 
+CREATE FUNCTION gymstream.guard_partials() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_guard_partials';
+COMMENT ON FUNCTION gymstream.guard_partials() IS
+	'the function of the triggers on a rollup''s partials: refuses to let anybody but gymstream write them';
+
 CREATE FUNCTION gymstream.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
 COMMENT ON FUNCTION gymstream.on_drop() IS 'takes away what belonged to a dropped rollup';
@@ -310,6 +321,7 @@ CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP 
 	'DROP FUNCTION', 'DROP AGGREGATE', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP OPERATOR', 'DROP CAST',
 	'ALTER TABLE', 'DROP MATERIALIZED VIEW', 'DROP COLLATION')
 	EXECUTE FUNCTION gymstream.on_drop();
+ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';
 
 -- What would let a source change unseen is refused, as create_rollup refuses such a table. Looks only at what the command
@@ -349,8 +361,9 @@ END
 $$;
 COMMENT ON FUNCTION gymstream.on_alter() IS 'refuses what would let a rollup''s source change unseen';
 CREATE EVENT TRIGGER gymstream_alter ON ddl_command_end
-	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE')
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE SCHEMA')
 	EXECUTE FUNCTION gymstream.on_alter();
+ALTER EVENT TRIGGER gymstream_alter ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_alter IS 'refuses what would let a rollup''s source change unseen';
 
 -- A rollup's partials were made from what the views showed that its query reads. Renaming those does no harm.
@@ -361,8 +374,21 @@ COMMENT ON FUNCTION gymstream.on_alter_relation() IS
 CREATE EVENT TRIGGER gymstream_alter_relation ON ddl_command_end
 	WHEN tag IN ('CREATE VIEW', 'ALTER VIEW', 'ALTER TABLE', 'CREATE RULE')
 	EXECUTE FUNCTION gymstream.on_alter_relation();
+ALTER EVENT TRIGGER gymstream_alter_relation ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_alter_relation IS
 	'refuses to change what a view shows that a rollup reads; tells all sessions of a source that has a parent now';
+
+CREATE FUNCTION gymstream.on_ddl() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_ddl';
+COMMENT ON FUNCTION gymstream.on_ddl() IS
+	'keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'ALTER VIEW',
+		'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION')
+	EXECUTE FUNCTION gymstream.on_ddl();
+ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_ddl IS
+	'keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
 
 CREATE FUNCTION gymstream.on_drop_trigger() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -376,7 +402,7 @@ BEGIN
 			LATERAL (SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) AS source) s
 		WHERE d.object_type = 'trigger' AND d.original AND starts_with(d.address_names[3], '!gymstream ')
 			AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid WHERE t.tgrelid = s.source
-				AND f.proname = 'flush_pending' AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream'));
+				AND f.proname IN ('flush_pending', 'guard_partials') AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream'));
 	IF FOUND THEN
 		RAISE EXCEPTION 'cannot drop trigger "%" because a rollup of % needs it', dropped.name, dropped.source
 			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop the view of the rollup instead.';
@@ -386,6 +412,7 @@ $$;
 COMMENT ON FUNCTION gymstream.on_drop_trigger() IS 'refuses to drop one of a rollup''s triggers by itself';
 CREATE EVENT TRIGGER gymstream_drop_trigger ON sql_drop WHEN tag IN ('DROP TRIGGER')
 	EXECUTE FUNCTION gymstream.on_drop_trigger();
+ALTER EVENT TRIGGER gymstream_drop_trigger ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop_trigger IS 'refuses to drop one of a rollup''s triggers by itself';
 
 ------------------------------------------------------------------------------------------------------------------------

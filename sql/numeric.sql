@@ -165,7 +165,7 @@ TABLE numbers_partials;
 CREATE TABLE word (b int);
 SELECT gymstream.create_rollup('words', 'SELECT sum(b) FROM word');
 INSERT INTO word VALUES (2147483647);
-UPDATE words_partials SET "sum(b)" = 9223372036854775807 - 5, "count(b)" = 4294967298, "count(*)" = 4294967298;
+SELECT FROM tamper('words_partials', $$UPDATE words_partials SET "sum(b)" = 9223372036854775807 - 5, "count(b)" = 4294967298, "count(*)" = 4294967298$$);
 INSERT INTO word VALUES (7);
 SELECT refused('SELECT * FROM words');
 INSERT INTO word VALUES (-3);

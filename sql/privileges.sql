@@ -162,11 +162,53 @@ DROP VIEW test_made.owned;
 -- Owners come and go
 --
 -- the view's owner reads the partials and the definition reads the source with the rights of its owner
+CREATE VIEW owners AS SELECT c.relname, c.relnamespace::regnamespace, c.relowner::regrole, p.problem
+	FROM gymstream.rollup r, gymstream.rollup_problem(r.rollup) p (problem), pg_class c
+	WHERE c.oid IN (r.rollup, r.definition, r.partials) ORDER BY 1;
 ALTER VIEW test_made.r OWNER TO gymstream_owner;
+TABLE owners;
 SET ROLE gymstream_owner;
-SELECT refused('SELECT * FROM test_made.r');
+SELECT k, count FROM test_made.r ORDER BY 1;
 RESET ROLE;
+ALTER TABLE test_made.r_partials OWNER TO gymstream_maker;
+TABLE owners;
+-- who owns it needs the rights that making it needs
+SELECT refused('ALTER VIEW test_made.r OWNER TO gymstream_reader');
+GRANT SELECT ON t TO gymstream_reader;
+SELECT refused('ALTER VIEW test_made.r OWNER TO gymstream_reader');
+GRANT TRIGGER ON t TO gymstream_reader;
+ALTER VIEW test_made.r OWNER TO gymstream_reader;
+TABLE owners;
+INSERT INTO t VALUES (3, 3);
+TABLE inexact;
 ALTER VIEW test_made.r OWNER TO gymstream_maker;
+SELECT refused('ALTER VIEW test_made.r OWNER TO gymstream_writer');
+SET ROLE gymstream_maker;
+SELECT left(refused, 5) FROM refused('ALTER VIEW test_made.r OWNER TO gymstream_owner');
+RESET ROLE;
+-- where the rights go later it shows
+REVOKE SELECT ON t FROM gymstream_maker;
+TABLE owners;
+GRANT SELECT ON t TO gymstream_maker;
+-- the schema follows too, so that the old one can go
+CREATE SCHEMA test_moved;
+ALTER VIEW test_made.r SET SCHEMA test_moved;
+TABLE owners;
+DELETE FROM t WHERE k = 3;
+TABLE inexact;
+ALTER TABLE test_moved.r_partials SET SCHEMA test_made;
+ALTER VIEW test_moved.r_definition RENAME TO what_r_is;
+ALTER TABLE test_made.r_partials RENAME TO parts_of_r;
+INSERT INTO t VALUES (3, 3);
+TABLE owners;
+TABLE inexact;
+CREATE TABLE test_made.what_r_is ();
+SELECT refused('ALTER VIEW test_moved.r SET SCHEMA test_made');
+DROP TABLE test_made.what_r_is;
+ALTER VIEW test_moved.r SET SCHEMA test_made;
+DROP SCHEMA test_moved;
+TABLE owners;
+TABLE inexact;
 REASSIGN OWNED BY gymstream_maker TO gymstream_owner;
 SET ROLE gymstream_writer;
 INSERT INTO t VALUES (1, 1), (2, 2);

@@ -244,9 +244,9 @@ ROLLBACK;
 -- Verifying and rebuilding
 --
 SELECT * FROM gymstream.verify_rollup('class_attendance');
-DELETE FROM class_attendance_partials WHERE class_id = 1500;
+SELECT FROM tamper('class_attendance_partials', $$DELETE FROM class_attendance_partials WHERE class_id = 1500$$);
 SELECT * FROM gymstream.verify_rollup('class_attendance');
-UPDATE class_attendance_partials SET "sum(price_cents)" = 17 WHERE class_id = 1501;
+SELECT FROM tamper('class_attendance_partials', $$UPDATE class_attendance_partials SET "sum(price_cents)" = 17 WHERE class_id = 1501$$);
 SELECT * FROM gymstream.verify_rollup('class_attendance') ORDER BY "row";
 SELECT gymstream.rebuild_rollup('class_attendance');
 TABLE inexact;
@@ -325,6 +325,7 @@ ALTER VIEW attendance SET SCHEMA test_other;
 INSERT INTO test_other.reservation VALUES (4, 1, 'ann', 'booked', 10);
 TABLE inexact;
 ALTER TABLE test_other.reservation SET SCHEMA test_renamed;
+ALTER TABLE test_other.attendance_parts SET SCHEMA test_renamed;
 
 --
 -- Altering the source

@@ -198,6 +198,20 @@ catalog_relations_delete(Oid rollup)
 	CommandCounterIncrement();
 }
 
+Oid
+catalog_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
 bool
 catalog_has_topic(Oid relation)
 {

@@ -50,6 +50,9 @@ extern void catalog_relations_delete(Oid rollup);
 /* One OID column of the row of gymstream.rollup whose column is relid; InvalidOid when there is none. */
 extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
 
+/* Whose the relation is; InvalidOid when there is none. */
+extern Oid	catalog_owner(Oid relid);
+
 /* Whether the relation, a table or a rollup, has a topic. */
 extern bool catalog_has_topic(Oid relation);
 

@@ -38,6 +38,7 @@
 #include "utils/varlena.h"
 
 #include "progress.h"
+#include "protect.h"
 
 /*
  * Names
@@ -167,39 +168,31 @@ lock_source(Oid source, const char *what)
  * Triggers
  */
 
-/* They must fire whatever session_replication_role says. ALTER TABLE could say so too, but only the owner may. */
+/* Those of the list that the table has not. */
 static void
-set_trigger_always(Oid source, const char *name)
+create_missing(Oid table, Oid partials, List *triggers)
 {
-	Relation	triggers = table_open(TriggerRelationId, RowExclusiveLock);
-	Oid			oid = get_trigger_oid(source, name, false);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	TriggerCount counts[TRIGGER_KINDS];
+	ListCell   *cell;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
-	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = heap_copytuple(systable_getnext(scan));
-	((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled = TRIGGER_FIRES_ALWAYS;
-	CatalogTupleUpdate(triggers, &tuple->t_self, tuple);
-	systable_endscan(scan);
-	table_close(triggers, RowExclusiveLock);
-	CacheInvalidateRelcacheByRelid(source);
-	CommandCounterIncrement();
+	trigger_count(table, partials, counts);
+	foreach(cell, triggers)
+	{
+		DefineTrigger *trigger = lfirst(cell);
+
+		if (counts[trigger->kind].all == 0)
+			run(trigger->sql);
+	}
+	trigger_set_always(table, partials, true);
 }
 
 static void
 create_triggers(const RollupRelations *relations, const RollupShape *shape)
 {
-	ListCell   *cell;
+	char	   *name = get_rel_name(relations->rollup);
 
-	foreach(cell, define_triggers(get_rel_name(relations->rollup), relations->partials, shape))
-	{
-		DefineTrigger *trigger = lfirst(cell);
-
-		run(trigger->sql);
-		set_trigger_always(shape->source, trigger->name);
-	}
+	create_missing(shape->source, relations->partials, define_triggers(name, relations->partials, shape));
+	create_missing(relations->partials, relations->partials, protect_triggers(name, relations->partials));
 }
 
 /*
@@ -321,6 +314,27 @@ delete_partials(Oid partials)
 	CommandCounterIncrement();
 }
 
+static void
+fill_again(void *sql)
+{
+	run(sql);
+}
+
+/* Functions in the query are the owner's business, whoever rebuilds. */
+static void
+fill_as_owner(const RollupRelations *relations, const RollupShape *shape)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(catalog_owner(relations->rollup), context | SECURITY_RESTRICTED_OPERATION);
+	progress_begin(relations->rollup, shape->source);
+	protect_write(relations->partials, fill_again, define_sql_fill(relations->partials, shape));
+	progress_end();
+	SetUserIdAndSecContext(user, context);
+}
+
 /* gymstream.rebuild_rollup(rollup regclass) returns void */
 PG_FUNCTION_INFO_V1(gs_rebuild_rollup);
 Datum
@@ -344,9 +358,9 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	shape = rollup_shape(&relations);
 	lock_source(shape->source, "rebuild a rollup of");
 	delete_partials(relations.partials);
-	progress_begin(rollup, shape->source);
-	run(define_sql_fill(relations.partials, shape));
-	progress_end();
+	fill_as_owner(&relations, shape);
+	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
+	create_triggers(&relations, shape);
 	fixed_path_end(nest);
 	PG_RETURN_VOID();
 }

@@ -9,6 +9,7 @@
 #include "nodes/parsenodes.h"
 
 #include "rollup.h"
+#include "trigger.h"
 
 /*
  * Parse, analyze, and refuse what cannot be kept exact, or is not supported yet, with an error that names it and points
@@ -31,19 +32,22 @@ extern char *define_sql_view(const DefineName *view, Oid partials, const RollupS
 extern char *define_sql_fill(Oid partials, const RollupShape *shape);
 /* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */
 extern char *define_sql_group(const RollupShape *shape, const bool *isnull);
-extern char *define_sql_count(Oid partials, const RollupShape *shape);
 /* Where marked groups would be read without an index: the statement that makes one. Else NULL. */
 extern char *define_sql_source_index(const RollupShape *shape);
 extern List *define_sql_comments(const RollupRelations *relations, const RollupShape *shape);
 
 typedef struct DefineTrigger
 {
+	TriggerKind kind;
 	char	   *name;
 	char	   *sql;
 } DefineTrigger;
 
 /* Of DefineTrigger; the name is what their names end with. */
 extern List *define_triggers(const char *name, Oid partials, const RollupShape *shape);
+
+/* A name that the table has no trigger of yet. */
+extern char *define_trigger_name(Oid table, TriggerKind kind, const char *rollup);
 
 /*
  * Between define_*.c: parts of statements
@@ -61,8 +65,8 @@ extern char *define_source_text(const RollupShape *shape);
 extern List *define_add_name(List *names, const char *wanted);
 extern List *define_partials_columns(const RollupShape *shape);
 
-/* What marks a group, said over its partials; "false" where none can be. */
-extern char *define_when_marked_text(const RollupShape *shape);
+/* What marks a group, said over the columns of its partials; "false" where none can be. */
+extern char *define_when_marked_text(const RollupShape *shape, List *columns);
 
 /* Whether a group of the rollup can be marked: it has an aggregate that is not made of sums. */
 extern bool define_is_marked(const RollupShape *shape);

@@ -138,9 +138,9 @@ when_marked(const MarkedView *view)
 }
 
 char *
-define_when_marked_text(const RollupShape *shape)
+define_when_marked_text(const RollupShape *shape, List *columns)
 {
-	MarkedView	view = {.shape = shape,.columns = define_partials_columns(shape),.aggregates = aggregates_of(shape)};
+	MarkedView	view = {.shape = shape,.columns = columns,.aggregates = aggregates_of(shape)};
 
 	return define_is_marked(shape) ? when_marked(&view) : pstrdup("false");
 }

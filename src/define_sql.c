@@ -402,19 +402,6 @@ define_sql_group(const RollupShape *shape, const bool *isnull)
 	return select_text(shape, condition.data);
 }
 
-/* How many groups, partials and marked groups there are. */
-char *
-define_sql_count(Oid partials, const RollupShape *shape)
-{
-	char	   *rows = psprintf(GS_SCHEMA ".total(%s)",
-								quote_identifier(list_nth(define_partials_columns(shape), list_length(shape->keys))));
-
-	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
-					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s%s) g",
-					rows, define_when_marked_text(shape), define_relation_name(partials),
-					shape->keys ? " GROUP BY " : "", shape->keys ? key_columns(shape) : "");
-}
-
 /*
  * The view: the query's outputs, with each aggregate made from the partials' states
  */
@@ -527,23 +514,24 @@ columns_of(const char *row, const RollupShape *shape, const Bitmapset *used)
 }
 
 /* '!' sorts before the application's own triggers. The name is cut to length, and numbered where another schema's rollup of the same name has it. */
-static char *
-trigger_name(Oid source, const char *kind, const char *rollup)
+char *
+define_trigger_name(Oid table, TriggerKind kind, const char *rollup)
 {
-	char	   *name = cut_name(psprintf("!gymstream %s %s", kind, rollup));
+	char	   *name = cut_name(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), rollup));
 
-	for (int i = 2; OidIsValid(get_trigger_oid(source, name, true)); i++)
-		name = cut_name(psprintf("!gymstream %s %d %s", kind, i, rollup));
+	for (int i = 2; OidIsValid(get_trigger_oid(table, name, true)); i++)
+		name = cut_name(psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, rollup));
 	return name;
 }
 
 static DefineTrigger *
-trigger(const char *name, const char *kind, const char *event, const RollupShape *shape, const char *level,
+trigger(const char *name, TriggerKind kind, const char *event, const RollupShape *shape, const char *level,
 		const char *when)
 {
 	DefineTrigger *trigger = palloc(sizeof(DefineTrigger));
 
-	trigger->name = trigger_name(shape->source, kind, name);
+	trigger->kind = kind;
+	trigger->name = define_trigger_name(shape->source, kind, name);
 	trigger->sql = psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s WHEN (" GS_SCHEMA ".%s) "
 							"EXECUTE FUNCTION " GS_SCHEMA ".flush_pending()",
 							quote_identifier(trigger->name), event, define_relation_name(shape->source), level, when);
@@ -559,17 +547,17 @@ define_triggers(const char *name, Oid partials, const RollupShape *shape)
 	char	   *old = columns_of("old", shape, used);
 	List	   *triggers;
 
-	triggers = list_make4(trigger(name, "insert", "INSERT", shape, "ROW",
+	triggers = list_make4(trigger(name, KIND_INSERT, "INSERT", shape, "ROW",
 								  psprintf("collect(%s, new.tableoid%s)", self, new)),
-						  trigger(name, "delete", "DELETE", shape, "ROW",
+						  trigger(name, KIND_DELETE, "DELETE", shape, "ROW",
 								  psprintf("collect(%s, old.tableoid%s)", self, old)),
-						  trigger(name, "flush", "INSERT OR UPDATE OR DELETE", shape, "STATEMENT",
+						  trigger(name, KIND_FLUSH, "INSERT OR UPDATE OR DELETE", shape, "STATEMENT",
 								  psprintf("flush(%s)", self)),
-						  trigger(name, "truncate", "TRUNCATE", shape, "STATEMENT",
+						  trigger(name, KIND_TRUNCATE, "TRUNCATE", shape, "STATEMENT",
 								  psprintf("truncated(%s)", self)));
 	/* a rollup that reads no column does not change by an UPDATE */
 	if (used)
-		triggers = lappend(triggers, trigger(name, "update", "UPDATE", shape, "ROW",
+		triggers = lappend(triggers, trigger(name, KIND_UPDATE, "UPDATE", shape, "ROW",
 											 psprintf("collect(%s, new.tableoid%s%s)", self, new, old)));
 	return triggers;
 }

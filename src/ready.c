@@ -15,9 +15,6 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "nodes/nodeFuncs.h"
-#include "rewrite/prs2lock.h"
-#include "rewrite/rewriteManip.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -26,6 +23,7 @@
 
 #include "catalog.h"
 #include "pending.h"
+#include "trigger.h"
 #include "when.h"
 
 /* One trigger of a table. */
@@ -55,28 +53,10 @@ static ExecutorStart_hook_type next_start = NULL;
 /*
  * Reading a condition
  */
-static FuncExpr *
-condition_call(const Trigger *trigger)
-{
-	Node	   *condition = stringToNode(trigger->tgqual);
-
-	ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
-	ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
-	return IsA(condition, FuncExpr) ? (FuncExpr *) condition : NULL;
-}
-
-static bool
-calls(const FuncExpr *call, const char *name)
-{
-	char	   *function = get_func_name(call->funcid);
-
-	return get_func_namespace(call->funcid) == catalog_schema() && function && strcmp(function, name) == 0;
-}
-
 static bool
 read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 {
-	FuncExpr   *call = condition_call(trigger);
+	FuncExpr   *call = trigger_condition(trigger);
 	Const	   *partials = call && call->args != NIL ? linitial(call->args) : NULL;
 	Rollup	   *rollup;
 	int		   *old_columns,
@@ -88,10 +68,10 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 	ready->trigger = trigger->tgoid;
 	ready->events = trigger->tgtype;
 	ready->partials = DatumGetObjectId(partials->constvalue);
-	ready->flushes = calls(call, "flush");
+	ready->flushes = trigger_condition_calls(call, "flush");
 	if (ready->flushes)
 		return true;
-	if (!calls(call, "collect") || list_length(call->args) < 2)
+	if (!trigger_condition_calls(call, "collect") || list_length(call->args) < 2)
 		return false;
 	rollup = rollup_acquire(ready->partials);
 	understood = rollup->source == table && when_arguments(rollup, call, &old_columns, &new_columns);

@@ -245,12 +245,10 @@ compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 {
 	Oid			user;
 	int			context;
-	HeapTuple	class = SearchSysCache1(RELOID, ObjectIdGetDatum(relations->rollup));
 
-	if (!HeapTupleIsValid(class))
+	rollup->owner = catalog_owner(relations->rollup);
+	if (!OidIsValid(rollup->owner))
 		elog(ERROR, "cache lookup failed for rollup %u", relations->rollup);
-	rollup->owner = ((Form_pg_class) GETSTRUCT(class))->relowner;
-	ReleaseSysCache(class);
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
@@ -271,7 +269,8 @@ rollup_build(Oid partials)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" does not hold the partials of a rollup",
 						get_rel_name(partials) ? get_rel_name(partials) : psprintf("%u", partials)),
-				 errhint("Triggers that call gymstream.collect are made by gymstream.create_rollup only.")));
+				 errhint("Triggers that call gymstream.collect are made by gymstream.create_rollup only. If this is a restored "
+						 "database, restore the rows of the table gymstream.rollup first.")));
 
 	/* lives under the caller's context until it is whole, so that an error leaves nothing */
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream rollup", ALLOCSET_SMALL_SIZES);

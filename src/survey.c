@@ -1,6 +1,6 @@
 /*
- * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials. For the view
- * gymstream.rollups. Reads, and writes nothing.
+ * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials, and whether what
+ * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing.
  */
 #include "gymstream.h"
 
@@ -41,6 +41,24 @@ gs_rollup_source(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(rollup_shape(&relations)->source);
 }
 
+/* How many groups, partials and marked groups there are. The columns may have been renamed, here or in the source. */
+static char *
+count_sql(Oid partials, const RollupShape *shape)
+{
+	List	   *columns = NIL;
+	char	   *keys = "";
+	char	   *rows;
+
+	for (int i = 0; i < list_length(shape->keys) + list_length(shape->states); i++)
+		columns = lappend(columns, get_attname(partials, i + 1, false));
+	for (int i = 0; i < list_length(shape->keys); i++)
+		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ", quote_identifier(list_nth(columns, i)));
+	rows = psprintf(GS_SCHEMA ".total(%s)", quote_identifier(list_nth(columns, list_length(shape->keys))));
+	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
+					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
+					rows, define_when_marked_text(shape, columns), define_relation_name(partials), keys);
+}
+
 static void
 count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
 {
@@ -54,7 +72,7 @@ count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
 	SetUserIdAndSecContext(partials->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SPI_connect();
-	if (SPI_execute(define_sql_count(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
+	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "could not count the partials of rollup %u", relations->rollup);
 	for (int i = 0; i < COUNT_COLUMNS; i++)
@@ -109,4 +127,59 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 		table_close(partials, AccessShareLock);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* What the triggers of a table that should be there, each once, are instead; NULL: they are. */
+static const char *
+triggers_problem(Oid table, Oid partials, TriggerKind first, TriggerKind last, bool updates)
+{
+	TriggerCount counts[TRIGGER_KINDS];
+
+	trigger_count(table, partials, counts);
+	for (TriggerKind kind = first; kind <= last; kind++)
+	{
+		int			wanted = kind == KIND_UPDATE && !updates ? 0 : 1;
+
+		if (counts[kind].all > wanted)
+			return "has a second trigger that does the same: drop it, and run gymstream.rebuild_rollup";
+		if (counts[kind].all < wanted)
+			return "lacks a trigger: run gymstream.rebuild_rollup";
+		if (counts[kind].always < wanted)
+			return "has a trigger that does not always fire: run gymstream.rebuild_rollup";
+	}
+	return NULL;
+}
+
+static const char *
+rollup_problem(const RollupRelations *relations)
+{
+	RollupShape *shape = rollup_shape(relations);
+	Oid			owner = catalog_owner(relations->rollup);
+	const char *problem;
+
+	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
+		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
+	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
+		return "its owner may not read its source: grant SELECT";
+	problem = triggers_problem(shape->source, relations->partials, KIND_INSERT, KIND_TRUNCATE, shape_columns(shape) != NULL);
+	if (problem)
+		return psprintf("table %s %s", define_relation_name(shape->source), problem);
+	problem = triggers_problem(relations->partials, relations->partials, KIND_GUARD, KIND_GUARD_ROW, false);
+	return problem ? psprintf("table %s %s", define_relation_name(relations->partials), problem) : NULL;
+}
+
+/* gymstream.rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */
+PG_FUNCTION_INFO_V1(gs_rollup_problem);
+Datum
+gs_rollup_problem(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+	const char *problem;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	problem = rollup_problem(&relations);
+	if (problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(problem));
 }

@@ -5,7 +5,9 @@
  * WHEN runs with the rights of whoever writes the source, so everyone may call gymstream.collect. It accepts rows from a
  * trigger's WHEN on the rollup's own source only: nowhere else does the system column tableoid come as a Var of
  * INNER_VAR or OUTER_VAR, which stand for OLD and NEW there (in a plan's node above a scan such a Var has a positive
- * column number). The other arguments must be plain columns of OLD and NEW, so that none can be invented.
+ * column number). The other arguments must be plain columns of OLD and NEW, so that none can be invented. And the call
+ * must have been stored, which leaves it no place in a text: else it comes from the body of a function of SQL that was
+ * put where a WHEN calls that (whole.c refuses functions whose body is stored, and other triggers).
  */
 #include "when.h"
 
@@ -23,6 +25,7 @@
 
 #include "collect.h"
 #include "pending.h"
+#include "protect.h"
 
 /*
  * Calls
@@ -108,7 +111,7 @@ call_prepare(FunctionCallInfo fcinfo)
 	MemoryContext old;
 	SqlCall    *call;
 
-	if (expression == NULL || !IsA(expression, FuncExpr) || expression->funcvariadic ||
+	if (expression == NULL || !IsA(expression, FuncExpr) || expression->funcvariadic || expression->location >= 0 ||
 		list_length(expression->args) < 2 || list_length(expression->args) != PG_NARGS() ||
 		!IsA(linitial(expression->args), Const) || PG_ARGISNULL(0))
 		call_refuse();
@@ -196,6 +199,16 @@ gs_flush_pending(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
+static void
+truncate_partials(void *relation)
+{
+	Relation	partials = relation;
+	Oid			relid = RelationGetRelid(partials);
+
+	gs_truncate(list_make1(partials), list_make1_oid(relid),
+				RelationIsLogicallyLogged(partials) ? list_make1_oid(relid) : NIL);
+}
+
 /*
  * gymstream.truncated(partials regclass) returns boolean: truncates the partials after their source; always false
  *
@@ -219,8 +232,7 @@ gs_truncated(PG_FUNCTION_ARGS)
 	pending_forget(rollup->partials);
 	partials = table_open(rollup->partials, AccessExclusiveLock);
 	CheckTableNotInUse(partials, "TRUNCATE");
-	gs_truncate(list_make1(partials), list_make1_oid(rollup->partials),
-				RelationIsLogicallyLogged(partials) ? list_make1_oid(rollup->partials) : NIL);
+	protect_write(rollup->partials, truncate_partials, partials);
 	table_close(partials, NoLock);
 	table_close(source, NoLock);
 	PG_RETURN_BOOL(false);

@@ -39,3 +39,14 @@ EXCEPTION WHEN OTHERS THEN
 	END IF;
 END
 $$;
+
+-- Changes partials by hand, which nobody may: as somebody could who switches off what protects them.
+CREATE OR REPLACE FUNCTION public.tamper(partials regclass, statement text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	ALTER EVENT TRIGGER gymstream_ddl DISABLE;
+	EXECUTE format('ALTER TABLE %s DISABLE TRIGGER ALL', partials);
+	EXECUTE statement;
+	ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
+	EXECUTE format('ALTER TABLE %s ENABLE TRIGGER ALL', partials);
+END
+$$;

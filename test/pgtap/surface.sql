@@ -12,6 +12,7 @@ INSERT INTO contract VALUES
 	('rebuild_rollup(rollup regclass)', 'void', 'volatile', true),
 	('fold_rollup(rollup regclass)', 'bigint', 'volatile', true),
 	('rollup_source(rollup regclass)', 'regclass', 'stable', true),
+	('rollup_problem(rollup regclass)', 'text', 'stable', true),
 	('count_rollup(rollup regclass, exact_up_to bigint DEFAULT NULL::bigint, OUT groups bigint, OUT partials bigint, OUT marked bigint)', 'record', 'stable', true),
 	('create_topic(relation regclass, notify text DEFAULT ''position''::text)', 'text', 'volatile', true),
 	('drop_topic(relation regclass)', 'void', 'volatile', true);
@@ -36,7 +37,7 @@ FROM contract c LEFT JOIN function f USING (signature);
 
 -- Others are there for triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND signature NOT IN (SELECT signature FROM contract) $$,
-	ARRAY['collect', 'flush', 'truncated', 'flush_pending', 'on_drop', 'on_alter', 'on_drop_trigger', 'on_alter_relation', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed', 'total', 'numeric_sum_in',
+	ARRAY['collect', 'flush', 'truncated', 'flush_pending', 'guard_partials', 'on_drop', 'on_alter', 'on_drop_trigger', 'on_alter_relation', 'on_ddl', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed', 'total', 'numeric_sum_in',
 		'numeric_sum_out', 'numeric_sum_add',
 		'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average', 'numeric_sum_agg', 'numeric_sum_merge', 'keep', 'sole',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
@@ -58,7 +59,7 @@ SELECT is_empty($$ SELECT objid::regclass, attname FROM member JOIN pg_attribute
 
 -- catalogs: everyone may read, nobody write; kept by pg_dump; read while decoding
 SELECT columns_are('gymstream', 'rollup', ARRAY['rollup', 'definition', 'partials', 'created']);
-SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created']);
+SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
 SELECT columns_are('gymstream', 'create_progress', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'topic', ARRAY['relation', 'channel', 'notify', 'created']);
 SELECT has_view('gymstream', 'status', 'there is a view of the status');

@@ -104,6 +104,8 @@ sql('DROP VIEW prices');
 sql('ALTER TABLE broken_partials ALTER COLUMN "count(*)" DROP NOT NULL');
 ask($holder, 'BEGIN; INSERT INTO booking VALUES (6, 10)');
 compete(6, $others[0]);
+sql(q{ALTER EVENT TRIGGER gymstream_ddl DISABLE});
+sql(q{ALTER TABLE broken_partials DISABLE TRIGGER ALL});
 sql(q{UPDATE broken_partials SET "count(*)" = NULL WHERE class_id = 6 AND "count(*)" = 1});
 ask($holder, 'COMMIT');
 ok(one_each('by_class'), 'one rollup is folded');

@@ -37,5 +37,78 @@ $node->safe_psql('copy', 'UPDATE booking SET class_id = 2 WHERE id < 10; DELETE 
 is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'which goes on being exact');
 
 $listener->close;
+
+# What protects a rollup is restored too, to the letter.
+my $triggers = q{SELECT pg_get_triggerdef(oid), tgenabled FROM pg_trigger WHERE starts_with(tgname, '!gymstream ') ORDER BY 1};
+my $problems = 'SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL';
+is($node->safe_psql('copy', $triggers), $node->safe_psql('postgres', $triggers), 'all triggers are there, and fire always');
+is($node->safe_psql('copy', $problems), '', 'nothing is amiss');
+
+# Runs pg_dump's output in a new database; returns the errors.
+sub restore
+{
+	my ($database, @dumps) = @_;
+	$node->safe_psql('postgres', "CREATE DATABASE $database") unless $node->safe_psql('postgres', "SELECT 1 FROM pg_database WHERE datname = '$database'");
+	my $errors = '';
+	for my $options (@dumps)
+	{
+		$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump, @$options ], "dumped for $database: @$options");
+		my ($stdout, $stderr) = run_command([ 'psql', '-X', '-q', '-d', $node->connstr($database), '-f', $dump ]);
+		$errors .= join "\n", grep { /ERROR/ } split /\n/, $stderr;
+	}
+	return $errors;
+}
+
+sub is_exact
+{
+	my ($database, $what) = @_;
+	my $rows = 'SELECT class_id, n FROM by_class ORDER BY 1';
+
+	is($node->safe_psql($database, $rows), $node->safe_psql('postgres', $rows), "$what: every row is there");
+	is(differences($node, $database), '', "$what: exact");
+	$node->safe_psql($database, 'UPDATE booking SET class_id = class_id + 1');
+	is(differences($node, $database), '', "$what: and goes on so");
+	is($node->safe_psql($database, $problems), '', "$what: nothing is amiss");
+}
+
+# in sections, and in parallel
+$node->safe_psql('postgres', 'CREATE DATABASE sections');
+my $folder = "$PostgreSQL::Test::Utils::tmp_check/folder";
+$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-F', 'd', '-f', $folder ], 'dumped into a folder');
+$node->command_ok([ 'pg_restore', '-j', 2, '--exit-on-error', '-d', $node->connstr('sections'), $folder ], 'restored by two');
+is_exact('sections', 'in parallel');
+
+# the schema alone, and then the data: what the triggers on the source have kept is not counted twice
+my $errors = restore('twice', ['--schema-only'], ['--data-only']);
+like($errors, qr/cannot change "by_class_partials" because it holds the partials of a rollup/, 'the partials are refused');
+unlike($errors, qr/ERROR.*ERROR/s, 'and nothing else');
+is_exact('twice', 'schema, then data');
+is(restore('apart', ['--schema-only'], [ '--data-only', '--exclude-table-data=by_class_partials' ]), '', 'left out there is no error');
+is_exact('apart', 'schema, then data without partials');
+
+# a schema without any data: nothing can be written that no rollup would count
+is(restore('bare', ['--schema-only']), '', 'the schema alone');
+my ($status, $stdout, $stderr) = $node->psql('bare', q{INSERT INTO booking VALUES (1, 1, 1)});
+like($stderr, qr/does not hold the partials of a rollup.*restore the rows of the table gymstream\.rollup/s, 'says what is missing');
+is(restore('bare', [ '--data-only', '--table=gymstream.rollup' ]), '', 'which can be restored alone');
+$node->safe_psql('bare', 'INSERT INTO booking VALUES (1, 1, 1)');
+is(differences($node, 'bare'), '', 'exact');
+
+# the data alone into a database that the application made, with its rollups
+$node->safe_psql('postgres', 'CREATE DATABASE made');
+$node->safe_psql('made', q{
+	CREATE EXTENSION gymstream;
+	CREATE TABLE booking (id int PRIMARY KEY, class_id int, price numeric);
+	SELECT gymstream.create_rollup('by_class', 'SELECT class_id, count(*) AS n, sum(price) AS revenue FROM booking GROUP BY class_id')});
+my @excluded = ('--exclude-table-data=by_class_partials', '--exclude-table-data=gymstream.*');
+is(restore('made', [ '--data-only', @excluded ]), '', 'without partials and gymstream\'s own rows there is no error');
+is_exact('made', 'data alone');
+$node->safe_psql('made', 'TRUNCATE booking');
+like(restore('made', [ '--data-only', '--inserts' ]), qr/cannot change "by_class_partials"/, 'as INSERT statements');
+is_exact('made', 'data alone as INSERT statements');
+$node->safe_psql('made', 'TRUNCATE booking');
+like(restore('made', [ '--data-only', '--disable-triggers', @excluded ]), qr/cannot have its rollups' triggers disabled/, 'triggers are not disabled');
+is_exact('made', 'data alone, with triggers disabled as far as that goes');
+
 $node->stop;
 done_testing();

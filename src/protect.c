@@ -1,0 +1,94 @@
+/*
+ * protect.c: takes what is about to write partials by a statement of SQL, and refuses it, whoever it is, unless it is
+ * gymstream itself that fills or truncates them. Writers of a source go through the heap, where no trigger is.
+ *
+ * Two triggers, since a logical subscriber's apply worker and a parent table's UPDATE fire row triggers only. Both are
+ * dumped after the data, like any trigger, so a restore of everything brings the partials; where they are there before, the
+ * rollup is kept by the source's triggers while that is restored, and partials from the dump would count all of it twice.
+ */
+#include "protect.h"
+
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "define.h"
+
+/* the partials that gymstream itself is writing just now */
+static Oid	writing = InvalidOid;
+
+void
+protect_write(Oid partials, ProtectWrite write, void *argument)
+{
+	Oid			outer = writing;
+
+	writing = partials;
+	PG_TRY();
+	{
+		write(argument);
+	}
+	PG_FINALLY();
+	{
+		writing = outer;
+	}
+	PG_END_TRY();
+}
+
+static DefineTrigger *
+guard(const char *name, Oid partials, TriggerKind kind, const char *events, const char *level)
+{
+	DefineTrigger *trigger = palloc(sizeof(DefineTrigger));
+
+	trigger->kind = kind;
+	trigger->name = define_trigger_name(partials, kind, name);
+	trigger->sql = psprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH %s EXECUTE FUNCTION " GS_SCHEMA ".guard_partials()",
+							quote_identifier(trigger->name), events, define_relation_name(partials), level);
+	return trigger;
+}
+
+List *
+protect_triggers(const char *name, Oid partials)
+{
+	return list_make2(guard(name, partials, KIND_GUARD, "INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT"),
+					  guard(name, partials, KIND_GUARD_ROW, "INSERT OR UPDATE OR DELETE", "ROW"));
+}
+
+static char *
+hint_for(Oid partials)
+{
+	RollupRelations relations;
+
+	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
+		return pstrdup("If the schema was restored from a dump without data, restore the rows of the table "
+					   "gymstream.rollup, and then the rollup's source, but not its partials.");
+	return psprintf("Write %s instead. gymstream.rebuild_rollup(%s) computes the rollup anew. "
+					"If this is a restore of data alone, leave the partials out of it, with pg_dump --exclude-table-data=%s.",
+					define_relation_name(rollup_shape(&relations)->source),
+					quote_literal_cstr(define_relation_name(relations.rollup)),
+					quote_literal_cstr(get_rel_name(partials)));
+}
+
+/* gymstream.guard_partials(): trigger on partials, before any statement and row */
+PG_FUNCTION_INFO_V1(gs_guard_partials);
+Datum
+gs_guard_partials(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger before a change", "gymstream.guard_partials")));
+	if (RelationGetRelid(trigger->tg_relation) != writing)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot change \"%s\" because it holds the partials of a rollup",
+						RelationGetRelationName(trigger->tg_relation)),
+				 errdetail("They are written only by changes of the rollup's source."),
+				 errhint("%s", hint_for(RelationGetRelid(trigger->tg_relation)))));
+	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
+	return PointerGetDatum(NULL);
+}
