@@ -49,12 +49,11 @@ take_own(Apply *apply, PendingGroup *group)
 static bool
 take_hinted(Apply *apply, PendingGroup *group)
 {
-	ItemPointerData root;
+	const Hint *hint = hint_get(apply->rollup->hints, apply->pending->file, group->hash);
 
-	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, &root) ||
-		!partials_follow(&apply->partials, &root, group->keys, group->isnull))
+	if (hint == NULL || !partials_follow(&apply->partials, hint, group->keys, group->isnull))
 		return false;
-	apply->root = root;
+	apply->root = hint->root;
 	apply->contended = !partials_take(&apply->partials, apply->partials.held);
 	return !apply->contended;
 }
@@ -218,7 +217,7 @@ apply_group(Apply *apply, PendingGroup *group)
 		  write_held(apply, group, fold)))
 		write_new(apply, group, any);
 	if (ItemPointerIsValid(&apply->root))
-		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root);
+		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root, &group->own);
 	if (apply->logged)
 		log_delta(apply, group);
 	partials_clear(&apply->partials);

@@ -7,6 +7,14 @@
 #include "gymstream.h"
 
 #include "storage/itemptr.h"
+#include "storage/off.h"
+
+typedef struct Hint
+{
+	uint32		hash;
+	ItemPointerData root;		/* of the HOT chain in which the partial was */
+	OffsetNumber version;		/* of it, in the same block, that was newest then; or invalid */
+} Hint;
 
 typedef struct Hints Hints;
 
@@ -14,12 +22,12 @@ typedef struct Hints Hints;
 extern Hints *hint_make(MemoryContext context);
 
 /*
- * The root of the HOT chain in which a partial of a group with this hash was. It may be anything by now, or another
- * group's: whoever follows it looks. False where nothing is known, and now and then: search for all of the group's
- * partials then.
+ * Where a partial of a group with this hash was. It may be anything by now, or another group's: whoever follows it looks.
+ * NULL where nothing is known, and now and then: search for all of the group's partials then.
  */
-extern bool hint_get(Hints *hints, GsRelFile file, uint32 hash, ItemPointer root);
+extern const Hint *hint_get(Hints *hints, GsRelFile file, uint32 hash);
 
-extern void hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root);
+/* The version need not be valid. */
+extern void hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root, const ItemPointerData *version);
 
 #endif							/* GS_HINT_H */

@@ -19,12 +19,16 @@
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "executor/executor.h"
+#include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+/* a page with less room than this is pruned: a quarter of what the fill factor leaves */
+#define PARTIALS_ROOM (BLCKSZ / 8)
 
 /*
  * Opening and closing
@@ -75,9 +79,9 @@ partials_close(Partials *partials)
 {
 	ListCell   *cell;
 
-	if (partials->fetch)
-		table_index_fetch_end(partials->fetch);
 	partials_end_search(partials);
+	if (BufferIsValid(partials->page))
+		ReleaseBuffer(partials->page);
 	ExecDropSingleTupleTableSlot(partials->candidate);
 	ExecDropSingleTupleTableSlot(partials->held);
 	if (partials->folded)
@@ -86,6 +90,82 @@ partials_close(Partials *partials)
 	foreach(cell, partials->indexes)
 		index_close(((KeyIndex *) lfirst(cell))->relation, NoLock);
 	table_close(partials->relation, NoLock);
+}
+
+/*
+ * Reading pages
+ */
+
+/*
+ * To a partial's page. The server's own reading of an index prunes whenever a page has less room than its fill factor leaves,
+ * and so each time after the first update: half of what a writer costs. Here it is done when room runs short.
+ */
+static void
+visit_page(Partials *partials, ItemPointer tid)
+{
+	Buffer		before = partials->page;
+	Page		page;
+
+	partials->page = ReleaseAndReadBuffer(before, partials->relation, ItemPointerGetBlockNumber(tid));
+	if (partials->page == before)
+		return;
+	page = BufferGetPage(partials->page);
+	/* what is read without a lock may be wrong, and then it is only early or late */
+	if (PageIsFull(page) || PageGetHeapFreeSpace(page) < PARTIALS_ROOM)
+		heap_page_prune_opt(partials->relation, partials->page);
+}
+
+static void
+store_candidate(Partials *partials)
+{
+	TupleTableSlot *candidate = partials->candidate;
+
+	candidate->tts_tableOid = RelationGetRelid(partials->relation);
+	ExecStoreBufferHeapTuple(&((BufferHeapTupleTableSlot *) candidate)->base.tupdata, candidate, partials->page);
+}
+
+/* The next one that the snapshot shows of the HOT chain that begins here, as table_index_fetch_tuple gives it. */
+static bool
+fetch_of_chain(Partials *partials, ItemPointer tid, Snapshot looks, bool *again, bool *all_dead)
+{
+	HeapTuple	tuple = &((BufferHeapTupleTableSlot *) partials->candidate)->base.tupdata;
+	bool		found;
+
+	if (!*again)
+		visit_page(partials, tid);
+	LockBuffer(partials->page, BUFFER_LOCK_SHARE);
+	found = heap_hot_search_buffer(tid, partials->relation, partials->page, looks, tuple, all_dead, !*again);
+	LockBuffer(partials->page, BUFFER_LOCK_UNLOCK);
+	*again = found && !IsMVCCSnapshot(looks);
+	if (found)
+		store_candidate(partials);
+	return found;
+}
+
+/* The version at this very place, if it is what is committed now. */
+static bool
+fetch_version(Partials *partials, ItemPointer tid)
+{
+	HeapTuple	tuple = &((BufferHeapTupleTableSlot *) partials->candidate)->base.tupdata;
+	OffsetNumber offset = ItemPointerGetOffsetNumber(tid);
+	Page		page;
+	bool		found = false;
+
+	visit_page(partials, tid);
+	page = BufferGetPage(partials->page);
+	LockBuffer(partials->page, BUFFER_LOCK_SHARE);
+	if (offset <= PageGetMaxOffsetNumber(page) && ItemIdIsNormal(PageGetItemId(page, offset)))
+	{
+		tuple->t_data = (HeapTupleHeader) PageGetItem(page, PageGetItemId(page, offset));
+		tuple->t_len = ItemIdGetLength(PageGetItemId(page, offset));
+		tuple->t_tableOid = RelationGetRelid(partials->relation);
+		tuple->t_self = *tid;
+		found = HeapTupleSatisfiesVisibility(tuple, SnapshotSelf, partials->page);
+	}
+	LockBuffer(partials->page, BUFFER_LOCK_UNLOCK);
+	if (found)
+		store_candidate(partials);
+	return found;
 }
 
 /*
@@ -126,6 +206,7 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 	partials->keys = keys;
 	partials->isnull = isnull;
 	ItemPointerSetInvalid(&partials->root);
+	partials->within_chain = false;
 	if (partials->search == NULL)
 	{
 		if (partials->table_scan == NULL)
@@ -182,7 +263,9 @@ next_of_index(Partials *partials)
 
 	for (;;)
 	{
-		if (!scan->xs_heap_continue)
+		bool		all_dead = false;
+
+		if (!partials->within_chain)
 		{
 			ItemPointer tid = index_getnext_tid(scan, ForwardScanDirection);
 
@@ -190,8 +273,9 @@ next_of_index(Partials *partials)
 				return false;
 			partials->root = *tid;
 		}
-		if (index_fetch_heap(scan, partials->candidate))
+		if (fetch_of_chain(partials, &scan->xs_heaptid, scan->xs_snapshot, &partials->within_chain, &all_dead))
 			return true;
+		scan->kill_prior_tuple = all_dead;
 	}
 }
 
@@ -213,23 +297,19 @@ partials_next(Partials *partials)
 }
 
 bool
-partials_follow(Partials *partials, ItemPointer root, Datum *keys, bool *isnull)
+partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull)
 {
-	ItemPointerData tid = *root;
+	ItemPointerData tid = hint->root;
 	bool		again = false;
 
 	partials->keys = keys;
 	partials->isnull = isnull;
-	partials->root = *root;
-	if (partials->fetch == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(partials->context);
-
-		partials->fetch = table_index_fetch_begin(partials->relation);
-		MemoryContextSwitchTo(old);
-	}
-	return table_index_fetch_tuple(partials->fetch, &tid, SnapshotSelf, partials->candidate, &again, NULL) &&
-		keys_match(partials);
+	partials->root = hint->root;
+	ItemPointerSetOffsetNumber(&tid, hint->version);
+	if (OffsetNumberIsValid(hint->version) && fetch_version(partials, &tid) && keys_match(partials))
+		return true;
+	tid = hint->root;
+	return fetch_of_chain(partials, &tid, SnapshotSelf, &again, NULL) && keys_match(partials);
 }
 
 /*

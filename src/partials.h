@@ -19,8 +19,9 @@ typedef struct Partials
 	List	   *indexes;		/* all of them, of KeyIndex */
 	Relation	search;			/* the one on the keys, or on their hash; NULL: there is none, scan the table */
 	bool		search_by_hash;
-	IndexFetchTableData *fetch; /* follows hints */
+	Buffer		page;			/* that was read last, pinned */
 	IndexScanDesc index_scan;
+	bool		within_chain;	/* the scan has not yet come to the end of a HOT chain */
 	TableScanDesc table_scan;
 	SnapshotData dirty;			/* shows what transactions in progress insert, too */
 	Snapshot	snapshot;		/* what a partial must be visible to, to be taken */
@@ -51,8 +52,8 @@ extern void partials_search(Partials *partials, Datum *keys, bool *isnull, Snaps
 extern bool partials_next(Partials *partials);
 extern void partials_end_search(Partials *partials);
 
-/* The candidate is what is now where a partial of the group was, of whose HOT chain this is the root. False: none of the group. */
-extern bool partials_follow(Partials *partials, ItemPointer root, Datum *keys, bool *isnull);
+/* The candidate is what is now where a hint says. False: none of the group. */
+extern bool partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull);
 
 /* Whether this transaction wrote it. */
 extern bool partials_is_own(TupleTableSlot *slot);
