@@ -16,17 +16,19 @@ class Contender:
 	kind: str			# plain, row, statement, rollup, pg_ivm
 	summaries: int = 1	# how many the table has
 	rows: int = 100000	# that it begins with
+	marked: bool = False	# the summary has a minimum, and each group has lost the row of it
 
 	@property
 	def table(self):
-		return f'{self.kind}_{self.summaries}_{self.rows}'
+		return f'{self.kind}_{self.summaries}_{self.rows}' + ('_marked' if self.marked else '')
 
 	def summary(self, i=0):
 		"""What to read: columns key, attendance, revenue_cents."""
 		return f'{self.table}_summary{i}'
 
 	def query(self, i=0):
-		return (f"SELECT {KEYS[i]} AS key, count(*) AS attendance, sum(price_cents) AS revenue_cents "
+		minimum = ', min(price_cents) AS minimum' if self.marked else ''
+		return (f"SELECT {KEYS[i]} AS key, count(*) AS attendance, sum(price_cents) AS revenue_cents{minimum} "
 			f"FROM {self.table} WHERE status = 'booked' GROUP BY {KEYS[i]}")
 
 	def make(self):
@@ -47,7 +49,7 @@ INSERT INTO {self.table} (id, {COLUMNS})
 	FROM generate_series(1, {self.rows}::bigint) i;
 SELECT setval('{self.table}_id_seq', {self.rows}) \\g /dev/null
 ALTER TABLE {self.table} ADD PRIMARY KEY (id);
-{extra}
+{self.index() if self.marked else ''}{extra}{self.lose_minima() if self.marked else ''}
 VACUUM (FREEZE, ANALYZE) {self.table};
 CREATE PROCEDURE {self.table}_loop() LANGUAGE plpgsql AS $$
 BEGIN
@@ -57,13 +59,23 @@ BEGIN
 END $$;
 """
 
+	def index(self):
+		return f"CREATE INDEX ON {self.table} (class_id) WHERE status = 'booked';\n"
+
+	def lose_minima(self):
+		return (f'DELETE FROM {self.table} WHERE id IN '
+			f'(SELECT DISTINCT ON (class_id) id FROM {self.table} ORDER BY class_id, price_cents, id);\n')
+
 	def make_lookup(self):
-		"""What the plain table has none of: a summary to look up, as an ordinary table with a primary key."""
+		"""What the plain table has none of: a summary to look up, as an ordinary table with a primary key; or, to compare
+		a marked group with, the query."""
+		if self.marked:
+			return f'CREATE VIEW {self.summary()} AS {self.query()};\n'
 		return (f'CREATE TABLE {self.summary()} AS {self.query()};\nALTER TABLE {self.summary()} ADD PRIMARY KEY (key);\n'
 			f'VACUUM (FREEZE, ANALYZE) {self.summary()};\n')
 
 	def drop(self):
-		kind = {'rollup': 'VIEW'}.get(self.kind, 'TABLE')
+		kind = 'VIEW' if self.kind == 'rollup' or self.marked else 'TABLE'
 		summaries = ''.join(f'DROP {kind} IF EXISTS {self.summary(i)};\n' for i in range(self.summaries))
 		return f'SET client_min_messages = error;\n{summaries}DROP TABLE {self.table};\nDROP PROCEDURE {self.table}_loop;\n' + (
 			f'DROP ROUTINE IF EXISTS {self.table}_insert, {self.table}_update, {self.table}_delete;\n')
@@ -74,7 +86,7 @@ END $$;
 			return 'SELECT 0'
 		both = '({0} EXCEPT ALL {1}) UNION ALL ({1} EXCEPT ALL {0})'
 		parts = [both.format(f'SELECT key, attendance, revenue_cents FROM {self.summary(i)} WHERE attendance > 0', self.query(i))
-			for i in range(self.summaries)]
+			for i in range(self.summaries) if not self.marked]
 		if self.kind == 'rollup':
 			parts += [f"SELECT 0, 0, 0 FROM gymstream.verify_rollup('{self.summary(i)}')" for i in range(self.summaries)]
 		return 'SELECT count(*) FROM (' + ' UNION ALL '.join(f'({part})' for part in parts) + ') d'
