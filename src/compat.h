@@ -173,6 +173,21 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define GS_PLUGIN_REPORTS_PROGRESS 1
 #endif
 
+/* 16: columns may be missing where they are matched by name */
+#include "access/attmap.h"
+#if PG_VERSION_NUM >= 160000
+#define gs_attrmap_by_name(in, out) build_attrmap_by_name(in, out, false)
+#else
+#define gs_attrmap_by_name(in, out) build_attrmap_by_name(in, out)
+#endif
+
+/* 18: that a transaction is prepared has another name */
+#if PG_VERSION_NUM >= 180000
+#define gs_txn_is_prepared(txn) rbtxn_is_prepared(txn)
+#else
+#define gs_txn_is_prepared(txn) rbtxn_prepared(txn)
+#endif
+
 /* 17: a change's tuples are plain heap tuples */
 #if PG_VERSION_NUM >= 170000
 #define gs_change_tuple(buffer) (buffer)

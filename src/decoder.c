@@ -164,7 +164,7 @@ decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelati
 		if (!relation->has_topic)
 			continue;
 		initStringInfo(&json);
-		event_truncate(&json, &event_options, &stamp, relation, change->data.truncate.cascade,
+		event_truncate(&json, &event_options, &stamp, &relation->shape, change->data.truncate.cascade,
 					   change->data.truncate.restart_seqs);
 		decoder_send_json(txn, subject, "truncate", &json);
 	}

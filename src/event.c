@@ -13,23 +13,16 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* the columns of one tuple */
-typedef struct Row
-{
-	Datum	   *values;
-	bool	   *nulls;
-} Row;
-
 EventStamp
 event_stamp(const ReorderBufferTXN *txn)
 {
-	EventStamp	stamp = {txn->xid, txn->final_lsn, txn->xact_time.commit_time};
+	EventStamp	stamp = {.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = txn->xact_time.commit_time};
 
 	return stamp;
 }
 
 static void
-append_time(StringInfo out, TimestampTz time)
+append_time(StringInfo out, const char *label, TimestampTz time)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
@@ -37,7 +30,7 @@ append_time(StringInfo out, TimestampTz time)
 	/* without a time zone the result is UTC */
 	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "commit time out of range");
-	appendStringInfo(out, ",\"commit_time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"",
+	appendStringInfo(out, ",\"%s\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", label,
 					 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
 }
 
@@ -56,100 +49,95 @@ append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stam
 		initStringInfo(&text);
 		MemoryContextSwitchTo(old);
 	}
-	if (last_stamp.xid != stamp->xid || last_stamp.commit_lsn != stamp->commit_lsn ||
-		last_stamp.commit_time != stamp->commit_time || memcmp(&last_options, options, sizeof(*options)) != 0)
+	if (memcmp(&last_stamp, stamp, sizeof(*stamp)) != 0 || memcmp(&last_options, options, sizeof(*options)) != 0)
 	{
+		/* what is left when an error comes now fits nothing */
+		last_stamp.xid = InvalidTransactionId;
+		last_stamp.commit_lsn = InvalidXLogRecPtr;
 		resetStringInfo(&text);
 		if (options->xids && TransactionIdIsValid(stamp->xid))
 			appendStringInfo(&text, ",\"xid\":%u", stamp->xid);
-		if (options->lsn)
+		if (TransactionIdIsValid(stamp->subxid))
+			appendStringInfo(&text, ",\"subxid\":%u", stamp->subxid);
+		if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
 			appendStringInfo(&text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
-		if (options->timestamp && TransactionIdIsValid(stamp->xid))
-			append_time(&text, stamp->commit_time);
+		if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
+			append_time(&text, stamp->prepared ? "prepare_time" : "commit_time", stamp->commit_time);
+		if (stamp->origin != NULL)
+		{
+			appendStringInfoString(&text, ",\"origin\":");
+			json_append_string(&text, stamp->origin, strlen(stamp->origin));
+		}
 		last_options = *options;
-		last_stamp = *stamp;
+		memcpy(&last_stamp, stamp, sizeof(*stamp));
 	}
 	appendBinaryStringInfo(out, text.data, text.len);
 }
 
 /* {"action":"...","schema":"...","table":"...","xid":... */
 static void
-append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventRelation *relation,
+append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
 			const char *action)
 {
-	appendStringInfoString(out, "{\"action\":\"");
-	appendStringInfoString(out, action);
+	enlargeStringInfo(out, 64);
+	appendBinaryStringInfo(out, "{\"action\":\"", 11);
+	appendBinaryStringInfo(out, action, strlen(action));
 	appendStringInfoChar(out, '"');
-	if (relation != NULL)
-	{
-		appendStringInfoChar(out, ',');
-		appendBinaryStringInfo(out, relation->name.data, relation->name.len);
-	}
+	if (shape != NULL)
+		appendBinaryStringInfo(out, shape->name.data, shape->name.len);
 	append_stamp(out, options, stamp);
 }
 
-static void
-row_deform(Row *row, const EventRelation *relation, HeapTuple tuple)
+bool
+event_is_unchanged(const EventColumn *column, const EventRow *row)
 {
-	row->values = palloc(relation->desc->natts * sizeof(Datum));
-	row->nulls = palloc(relation->desc->natts * sizeof(bool));
-	heap_deform_tuple(tuple, relation->desc, row->values, row->nulls);
+	return column->len == -1 && !row->nulls[column->index] &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
 }
 
-/* The value stayed in the TOAST table and did not come with the change. */
-static bool
-is_unchanged_toast(const EventRelation *relation, const Row *row, int column)
-{
-	return !row->nulls[column] && TupleDescAttr(relation->desc, column)->attlen == -1 &&
-		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column]));
-}
-
-/* {"column":value,...} of the columns from first up to end; without NULLs where the row holds no more than a key. */
+/* {"column":value,...} of columns from first up to end; without NULLs where the row holds no more than a key. */
 static void
-append_row(StringInfo out, const EventRelation *relation, const Row *row, int first, int end, bool skip_nulls)
+append_row(StringInfo out, const EventShape *shape, const EventRow *row, int first, int end, bool skip_nulls)
 {
-	char		separator = '{';
+	int			start = out->len;
 
 	for (int i = first; i < end; i++)
 	{
-		JsonColumn *column = &relation->columns[i];
+		EventColumn *column = &shape->columns[i];
+		bool		isnull = row->nulls[column->index];
 
-		if (column->label == NULL || (skip_nulls && row->nulls[i]) || is_unchanged_toast(relation, row, i))
+		if ((skip_nulls && isnull) || event_is_unchanged(column, row))
 			continue;
-		appendStringInfoChar(out, separator);
-		appendBinaryStringInfo(out, column->label, column->label_len);
-		if (row->nulls[i])
-			appendBinaryStringInfo(out, "null", 4);
-		else
-			json_append_value(out, column, row->values[i]);
-		separator = ',';
+		json_append_member(out, &column->json, row->values[column->index], isnull);
 	}
-	if (separator == '{')
+	if (out->len == start)
 		appendStringInfoChar(out, '{');
+	else
+		out->data[start] = '{';
 	appendStringInfoChar(out, '}');
 }
 
 /* Append a column's name to a list of names. */
 static void
-append_label(StringInfo out, const JsonColumn *column, char separator)
+append_label(StringInfo out, const EventColumn *column, char separator)
 {
 	appendStringInfoChar(out, separator);
-	appendBinaryStringInfo(out, column->label, column->label_len - 1);
+	appendBinaryStringInfo(out, column->json.label, column->json.label_len - 1);
 }
 
 /* ,"unchanged":["column",...] when there is any */
 static void
-append_unchanged(StringInfo out, const EventRelation *relation, const Row *row)
+append_unchanged(StringInfo out, const EventShape *shape, const EventRow *row)
 {
 	bool		any = false;
 
-	for (int i = 0; i < relation->desc->natts; i++)
+	for (int i = 0; i < shape->ncolumns; i++)
 	{
-		if (relation->columns[i].label == NULL || !is_unchanged_toast(relation, row, i))
+		if (!event_is_unchanged(&shape->columns[i], row))
 			continue;
 		if (!any)
 			appendStringInfoString(out, ",\"unchanged\":");
-		append_label(out, &relation->columns[i], any ? ',' : '[');
+		append_label(out, &shape->columns[i], any ? ',' : '[');
 		any = true;
 	}
 	if (any)
@@ -158,22 +146,21 @@ append_unchanged(StringInfo out, const EventRelation *relation, const Row *row)
 
 /* ,"changed":["column",...] by comparing the bytes of both rows */
 static void
-append_changed(StringInfo out, const EventRelation *relation, const Row *old, const Row *new)
+append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new)
 {
 	char		separator = '[';
 
 	appendStringInfoString(out, ",\"changed\":");
-	for (int i = 0; i < relation->desc->natts; i++)
+	for (int n = 0; n < shape->ncolumns; n++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(relation->desc, i);
+		const EventColumn *column = &shape->columns[n];
+		int			i = column->index;
 
-		if (relation->columns[i].label == NULL || is_unchanged_toast(relation, new, i) ||
-			(old->nulls[i] && new->nulls[i]))
+		if (event_is_unchanged(column, new) || (old->nulls[i] && new->nulls[i]))
 			continue;
-		if (old->nulls[i] == new->nulls[i] &&
-			datum_image_eq(old->values[i], new->values[i], attribute->attbyval, attribute->attlen))
+		if (old->nulls[i] == new->nulls[i] && datum_image_eq(old->values[i], new->values[i], column->byval, column->len))
 			continue;
-		append_label(out, &relation->columns[i], separator);
+		append_label(out, column, separator);
 		separator = ',';
 	}
 	if (separator == '[')
@@ -181,62 +168,67 @@ append_changed(StringInfo out, const EventRelation *relation, const Row *old, co
 	appendStringInfoChar(out, ']');
 }
 
-/*
- * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not
- * NULL is the key. With REPLICA IDENTITY FULL it is the whole row.
- */
-static void
-append_old(StringInfo out, const EventRelation *relation, const Row *old)
+void
+event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
 {
-	appendStringInfoString(out, ",\"old\":");
-	append_row(out, relation, old, 0, relation->desc->natts, !relation->full_identity);
+	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
+	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
+
+	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
+	appendBinaryStringInfo(out, shape->details.data, shape->details.len);
+	if (new != NULL)
+	{
+		appendBinaryStringInfo(out, ",\"new\":", 7);
+		append_row(out, shape, new, 0, shape->ncolumns, false);
+	}
+
+	/*
+	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not NULL
+	 * is the key. With REPLICA IDENTITY FULL it is the whole row.
+	 */
+	if (old != NULL)
+	{
+		appendBinaryStringInfo(out, ",\"old\":", 7);
+		append_row(out, shape, old, 0, shape->ncolumns, !shape->full_identity);
+	}
+	else if (is_delete)
+		appendStringInfoString(out, ",\"old\":null");
+	if (new != NULL && !is_insert)
+	{
+		append_unchanged(out, shape, new);
+		if (old != NULL && shape->full_identity)
+			append_changed(out, shape, old, new);
+	}
+	appendStringInfoChar(out, '}');
 }
 
 void
 event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
 			 ReorderBufferChange *change)
 {
-	HeapTuple	old_tuple = gs_change_tuple(change->data.tp.oldtuple);
-	HeapTuple	new_tuple = gs_change_tuple(change->data.tp.newtuple);
-	bool		is_delete = change->action == REORDER_BUFFER_CHANGE_DELETE;
-	bool		is_insert = change->action == REORDER_BUFFER_CHANGE_INSERT;
-	Row			old;
-	Row			new;
+	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
+	EventShape *shape = &relation->shape;
 
-	append_head(out, options, stamp, relation, is_insert ? "insert" : is_delete ? "delete" : "update");
-	if (new_tuple != NULL)
-	{
-		row_deform(&new, relation, new_tuple);
-		appendStringInfoString(out, ",\"new\":");
-		append_row(out, relation, &new, 0, relation->desc->natts, false);
-	}
-	if (old_tuple != NULL)
-	{
-		row_deform(&old, relation, old_tuple);
-		append_old(out, relation, &old);
-	}
-	else if (is_delete)
-		appendStringInfoString(out, ",\"old\":null");
-	if (new_tuple != NULL && !is_insert)
-	{
-		append_unchanged(out, relation, &new);
-		if (old_tuple != NULL && relation->full_identity)
-			append_changed(out, relation, &old, &new);
-	}
-	appendStringInfoChar(out, '}');
+	if (new != NULL)
+		event_deform(shape, &shape->new, new);
+	if (old != NULL)
+		event_deform(shape, &shape->old, old);
+	event_rows(out, options, stamp, shape, change->action, new ? &shape->new : NULL, old ? &shape->old : NULL);
 }
 
 bool
 event_shows_truncate(const EventRelation *relation)
 {
-	return (!relation->hidden || relation->subject != relation->relid) && relation->name.len > 0;
+	return (!relation->hidden || relation->subject != relation->relid) && relation->shape.name.len > 0;
 }
 
 void
-event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
+event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
 			   bool cascade, bool restart_identity)
 {
-	append_head(out, options, stamp, relation, "truncate");
+	append_head(out, options, stamp, shape, "truncate");
 	appendStringInfo(out, ",\"cascade\":%s,\"restart_identity\":%s}", cascade ? "true" : "false",
 					 restart_identity ? "true" : "false");
 }
@@ -245,19 +237,23 @@ bool
 event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp, const RollupMessage *message)
 {
 	EventRelation *relation = event_relation_by_oid(message->partials);
-	Row			row;
+	EventShape *shape;
+	int			nkeys = 0;
 
 	/* the partials may have become something else since the message was written */
 	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
-		relation->name.len == 0 || !message_fits(message, relation->desc))
+		relation->shape.name.len == 0 || !message_fits(message, relation->desc))
 		return false;
 
-	row_deform(&row, relation, message->tuple);
-	append_head(out, options, stamp, relation, "rollup");
+	shape = &relation->shape;
+	event_deform(shape, &shape->new, message->tuple);
+	while (nkeys < shape->ncolumns && shape->columns[nkeys].index < message->nkeys)
+		nkeys++;
+	append_head(out, options, stamp, shape, "rollup");
 	appendStringInfoString(out, ",\"key\":");
-	append_row(out, relation, &row, 0, message->nkeys, false);
+	append_row(out, shape, &shape->new, 0, nkeys, false);
 	appendStringInfoString(out, ",\"delta\":");
-	append_row(out, relation, &row, message->nkeys, relation->desc->natts, true);
+	append_row(out, shape, &shape->new, nkeys, shape->ncolumns, true);
 	appendStringInfoChar(out, '}');
 	return true;
 }
@@ -304,8 +300,16 @@ event_message(StringInfo out, const EventOptions *options, const EventStamp *sta
 }
 
 void
-event_transaction(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action)
+event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action, const char *gid,
+		   bool first)
 {
 	append_head(out, options, stamp, NULL, action);
+	if (gid != NULL)
+	{
+		appendStringInfoString(out, ",\"gid\":");
+		json_append_string(out, gid, strlen(gid));
+	}
+	if (first)
+		appendStringInfoString(out, ",\"first\":true");
 	appendStringInfoChar(out, '}');
 }

@@ -106,28 +106,6 @@ relation_entry(Oid relid)
 	return relation;
 }
 
-/* Append the members that name a relation; nothing when it is gone. */
-static void
-append_name(StringInfo out, Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-	char	   *schema = name ? get_namespace_name(get_rel_namespace(relid)) : NULL;
-
-	if (schema == NULL)
-		return;
-	appendStringInfoString(out, "\"schema\":");
-	json_append_string(out, schema, strlen(schema));
-	appendStringInfoString(out, ",\"table\":");
-	json_append_string(out, name, strlen(name));
-}
-
-/* A virtual generated column is not stored, and what it would show is not known. */
-bool
-event_shows_column(Form_pg_attribute attribute)
-{
-	return !attribute->attisdropped && !gs_is_virtual(attribute);
-}
-
 /* What the relation is to gymstream. */
 static void
 relation_classify(EventRelation *relation, Relation rel)
@@ -137,7 +115,6 @@ relation_classify(EventRelation *relation, Relation rel)
 
 	relation->subject = relid;
 	relation->hidden = true;
-	relation->full_identity = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{
 		rollup = catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP);
@@ -154,8 +131,8 @@ relation_classify(EventRelation *relation, Relation rel)
 static EventRelation *
 relation_prepare(Oid relid, Relation rel)
 {
+	EventShapeSource source = {.rel = rel, .shown = rel};
 	EventRelation *relation;
-	MemoryContext old;
 	uint64		before = invalidations;
 
 	if (hash_get_num_entries(relations) > MANY_RELATIONS)
@@ -169,20 +146,10 @@ relation_prepare(Oid relid, Relation rel)
 	relation_classify(relation, rel);
 	if (relation->subject != relid)
 		relation_entry(relation->subject)->partials = relid;
+	source.name = relation->subject;
 
-	old = MemoryContextSwitchTo(relation->context);
-	initStringInfo(&relation->name);
-	relation->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
-	relation->columns = palloc0(relation->desc->natts * sizeof(JsonColumn));
-	MemoryContextSwitchTo(old);
-	append_name(&relation->name, relation->subject);
-	for (int i = 0; i < relation->desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(relation->desc, i);
-
-		if (event_shows_column(attribute))
-			json_column_init(&relation->columns[i], attribute, relation->context);
-	}
+	event_shape_init(&relation->shape, &source, relation->context);
+	relation->desc = relation->shape.desc;
 	relation->valid = relation->topic_known = before == invalidations;
 	return relation;
 }

@@ -23,6 +23,12 @@ typedef enum JsonCategory
 	JSON_FLOAT8,
 	JSON_NUMERIC,
 	JSON_TEXT,					/* a varlena whose bytes are the text */
+	JSON_DATE,
+	JSON_TIME,
+	JSON_TIMESTAMP,
+	JSON_TIMESTAMPTZ,
+	JSON_UUID,
+	JSON_BYTEA,
 	JSON_RAW,					/* the type's text output is JSON */
 	JSON_OUTPUT					/* the type's text output, as a string */
 } JsonCategory;
@@ -31,8 +37,9 @@ typedef enum JsonCategory
 typedef struct JsonColumn
 {
 	JsonCategory category;
-	FmgrInfo	output;			/* unset where the category needs none */
-	char	   *label;			/* "name": */
+	bool		quoted;			/* numbers are shown as strings */
+	FmgrInfo	output;
+	char	   *label;			/* "name": after a comma that does not count */
 	int			label_len;
 } JsonColumn;
 
@@ -42,8 +49,20 @@ extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, Me
 /* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
 extern void json_append_value(StringInfo out, JsonColumn *column, Datum value);
 
+/* Append ,"name":value, and leave the same garbage. */
+extern void json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
+
+/* Append a numeric as it is stored; false, with nothing appended, for NaN and the infinities. */
+extern bool json_append_numeric(StringInfo out, Datum value);
+
 /* Append bytes in the database's encoding as a JSON string, with quotes. What is no valid character becomes U+FFFD. */
 extern void json_append_string(StringInfo out, const char *bytes, int len);
+
+/* Append bytes in the database's encoding that are JSON, on one line. */
+extern void json_append_raw(StringInfo out, const char *bytes, int len);
+
+/* Append one JSON value over several lines, indented. */
+extern void json_append_pretty(StringInfo out, const char *bytes, int len);
 
 /*
  * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on) fixed values until the

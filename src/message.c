@@ -25,10 +25,10 @@ typedef struct MessageHeader
 	uint32		tuple_len;
 	uint32		row_type;
 	uint32		nstates;		/* so many bytes follow those of the tuple */
-	uint32		padding;
+	TransactionId subxid;		/* the (sub)transaction that wrote it */
 } MessageHeader;
 
-#define MESSAGE_VERSION 2
+#define MESSAGE_VERSION 3
 
 /*
  * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a
@@ -85,7 +85,8 @@ void
 message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta, const uint8 *kinds)
 {
 	int			nstates = desc->natts - nkeys;
-	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc), nstates};
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc), nstates,
+	GetCurrentTransactionId()};
 	Size		size = sizeof(header) + delta->t_len + nstates;
 	char	   *content = palloc(size);
 
@@ -119,6 +120,7 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	tuple->t_tableOid = header.partials;
 
 	message->rollup = header.rollup;
+	message->subxid = header.subxid;
 	message->partials = header.partials;
 	message->nkeys = header.nkeys;
 	message->row_type = header.row_type;

@@ -18,6 +18,7 @@
 typedef struct RollupMessage
 {
 	Oid			rollup;			/* the view that users see */
+	TransactionId subxid;		/* the (sub)transaction that wrote it */
 	Oid			partials;		/* the table whose row type the tuple has */
 	int			nkeys;			/* the first attributes are keys, the others states */
 	uint32		row_type;		/* hash of the row type */

@@ -2,99 +2,22 @@
  * plugin.c: the output plugin: takes decoded transactions and gives one JSON object a line for each event, in commit
  * order. A transaction without events gives nothing. Never writes, and never shows the rows of gymstream's own tables.
  */
-#include "gymstream.h"
+#include "plugin.h"
 
-#include "event.h"
-#include "nodes/parsenodes.h"
-#include "replication/logical.h"
-#include "replication/output_plugin.h"
-#include "utils/builtins.h"
+#include "access/xact.h"
+#include "replication/origin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 /* a receiver hears of us at least every so many changes, shown or not */
 #define CHANGES_PER_PROGRESS 100
 
-typedef struct PluginState
-{
-	MemoryContext context;		/* reset after each event */
-	EventOptions options;
-	bool		transactions;	/* show begin and commit */
-	bool		messages;		/* show other people's messages */
-	bool		began;			/* this transaction had an event */
-	int			changes;		/* since progress was reported last */
-} PluginState;
-
 PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *callbacks);
 
-/* ---- options ---- */
+/* ---- what callbacks share ---- */
 
-typedef struct PluginOption
-{
-	const char *name;
-	bool	   *value;
-	bool		given;
-} PluginOption;
-
-static int
-option_hint(const PluginOption *options, int n)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", options[i].name);
-	return errhint("The options are %s; each is on or off.", names.data);
-}
-
-static void
-options_read(PluginState *state, List *given)
-{
-	PluginOption options[] = {
-		{"include-xids", &state->options.xids, false},
-		{"include-lsn", &state->options.lsn, false},
-		{"include-timestamp", &state->options.timestamp, false},
-		{"include-transaction", &state->transactions, false},
-		{"include-messages", &state->messages, false},
-	};
-	ListCell   *lc;
-
-	state->options.xids = state->options.lsn = state->options.timestamp = true;
-	foreach(lc, given)
-	{
-		DefElem    *element = lfirst_node(DefElem, lc);
-		PluginOption *option = NULL;
-
-		for (int i = 0; i < lengthof(options); i++)
-		{
-			if (strcmp(element->defname, options[i].name) == 0)
-				option = &options[i];
-		}
-		if (option == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("unknown option \"%s\" of output plugin gymstream", element->defname),
-					 option_hint(options, lengthof(options))));
-		if (option->given)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"%s\" of output plugin gymstream is given twice", option->name),
-					 option_hint(options, lengthof(options))));
-		option->given = true;
-		*option->value = true;
-		if (element->arg != NULL && !parse_bool(strVal(element->arg), option->value))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream",
-							strVal(element->arg), option->name),
-					 option_hint(options, lengthof(options))));
-	}
-}
-
-/* ---- writing ---- */
-
-static void
-progress(LogicalDecodingContext *ctx)
+void
+plugin_progress(LogicalDecodingContext *ctx)
 {
 	PluginState *state = ctx->output_plugin_private;
 
@@ -105,19 +28,83 @@ progress(LogicalDecodingContext *ctx)
 	}
 }
 
-/* Call before an event is written. */
 static void
-transaction_shown(LogicalDecodingContext *ctx, const EventStamp *stamp)
+look_up_origin(PluginState *state, RepOriginId origin)
+{
+	MemoryContext old = CurrentMemoryContext;
+	bool		alone = !IsTransactionState();
+	char	   *name = NULL;
+
+	/* what becomes of a streamed or prepared transaction is told outside of one */
+	if (alone)
+		StartTransactionCommand();
+	(void) replorigin_by_oid(origin, true, &name);
+	if (state->origin != NULL)
+		pfree(state->origin);
+	state->origin = name ? MemoryContextStrdup(state->cache, name) : NULL;
+	state->origin_id = origin;
+	if (alone)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(old);
+}
+
+/* NULL for none. The last one is kept: most transactions have the one of those before. */
+static const char *
+origin_name(PluginState *state, RepOriginId origin)
+{
+	if (!state->options.origins || origin == InvalidRepOriginId)
+		return NULL;
+	if (origin != state->origin_id)
+		look_up_origin(state, origin);
+	return state->origin;
+}
+
+EventStamp
+plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *change_txn)
+{
+	EventStamp	stamp = {InvalidTransactionId};
+
+	stamp.xid = txn->xid;
+	stamp.origin = origin_name(state, txn->origin_id);
+	if (state->in_stream)
+	{
+		if (change_txn != NULL && change_txn->xid != txn->xid)
+			stamp.subxid = change_txn->xid;
+		return stamp;
+	}
+	stamp.commit_lsn = txn->final_lsn;
+	stamp.prepared = gs_txn_is_prepared(txn);
+	stamp.commit_time = stamp.prepared ? txn->xact_time.prepare_time : txn->xact_time.commit_time;
+	return stamp;
+}
+
+void
+plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action, const char *gid, bool first)
 {
 	PluginState *state = ctx->output_plugin_private;
 
-	if (state->transactions && !state->began)
-	{
-		OutputPluginPrepareWrite(ctx, false);
-		event_transaction(ctx->out, &state->options, stamp, "begin");
-		OutputPluginWrite(ctx, false);
-	}
+	if (state->options.skip_output)
+		return;
+	state->wire->mark(plugin_write_begin(ctx), state, stamp, action, gid, first);
+	plugin_write_end(ctx);
+}
+
+void
+plugin_transaction_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	PluginState *state = ctx->output_plugin_private;
+
+	if (state->began)
+		return;
 	state->began = true;
+	if (state->in_stream)
+		plugin_stream_shown(ctx, txn);
+	else if (state->options.transactions && !gs_txn_is_prepared(txn))
+	{
+		EventStamp	stamp = plugin_stamp(state, txn, NULL);
+
+		plugin_mark(ctx, &stamp, "begin", NULL, false);
+	}
 }
 
 /* ---- callbacks ---- */
@@ -127,11 +114,27 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 {
 	PluginState *state = palloc0(sizeof(PluginState));
 
+	ctx->output_plugin_private = state;
+	plugin_options_read(&state->options, ctx->output_plugin_options);
+	state->wire = &plugin_json;
 	state->context = AllocSetContextCreate(ctx->context, "gymstream event", ALLOCSET_DEFAULT_SIZES);
-	options_read(state, ctx->output_plugin_options);
+	plugin_relations_init(state, AllocSetContextCreate(ctx->context, "gymstream plugin", ALLOCSET_DEFAULT_SIZES));
+	plugin_write_init(ctx);
 	output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
 	output->receive_rewrites = false;
-	ctx->output_plugin_private = state;
+
+	/* the server has taken the callbacks that are there for a wish */
+	ctx->streaming = ctx->streaming && state->options.streaming && !is_init;
+	if (!state->options.two_phase || is_init)
+		ctx->twophase = false;
+	else
+		ctx->twophase_opt_given = true;
+}
+
+static bool
+plugin_filter_origin(LogicalDecodingContext *ctx, RepOriginId origin)
+{
+	return ((PluginState *) ctx->output_plugin_private)->options.only_local && origin != InvalidRepOriginId;
 }
 
 static void
@@ -140,24 +143,74 @@ plugin_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	((PluginState *) ctx->output_plugin_private)->began = false;
 }
 
+static PluginAction
+action_of(ReorderBufferChange *change)
+{
+	return change->action == REORDER_BUFFER_CHANGE_INSERT ? PLUGIN_INSERT :
+		change->action == REORDER_BUFFER_CHANGE_UPDATE ? PLUGIN_UPDATE : PLUGIN_DELETE;
+}
+
+static void
+show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation, ReorderBufferChange *change)
+{
+	PluginState *state = ctx->output_plugin_private;
+	HeapTuple	old_tuple = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new_tuple = gs_change_tuple(change->data.tp.newtuple);
+	EventRow   *old = old_tuple ? &relation->shape.old : NULL;
+	EventRow   *new = new_tuple ? &relation->shape.new : NULL;
+	enum ReorderBufferChangeType action = change->action;
+	EventStamp	stamp;
+
+	if (old)
+		event_deform(&relation->shape, old, old_tuple);
+	if (new)
+		event_deform(&relation->shape, new, new_tuple);
+	if (relation->filter != NULL && !plugin_row_filter(relation->filter, &relation->shape, &action, new, old))
+		return;
+	if (action != change->action)
+	{
+		old = action == REORDER_BUFFER_CHANGE_INSERT ? NULL : old;
+		new = action == REORDER_BUFFER_CHANGE_DELETE ? NULL : new;
+	}
+	plugin_transaction_shown(ctx, txn);
+	stamp = plugin_stamp(state, txn, change->txn);
+	state->wire->rows(plugin_write_begin(ctx), state, &stamp, relation, action, new, old);
+	plugin_write_end(ctx);
+}
+
 static void
 plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
-	MemoryContext old = MemoryContextSwitchTo(state->context);
-	EventStamp	stamp = event_stamp(txn);
-	EventRelation *relation = event_relation(rel);
+	MemoryContext old;
+	PluginRelation *relation;
 
-	progress(ctx);
-	if (!relation->hidden)
-	{
-		transaction_shown(ctx, &stamp);
-		OutputPluginPrepareWrite(ctx, true);
-		event_change(ctx->out, &state->options, &stamp, relation, change);
-		OutputPluginWrite(ctx, true);
-	}
+	plugin_progress(ctx);
+	if (state->options.skip_output)
+		return;
+	old = MemoryContextSwitchTo(state->context);
+	relation = plugin_relation(state, rel);
+	if (relation->actions & action_of(change))
+		show_change(ctx, txn, relation, change);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);
+}
+
+/*
+ * A partition that is shown under its root's name is truncated with it; alone, under its own name: the root was not
+ * truncated.
+ */
+static const EventShape *
+truncated_shape(const PluginRelation *relation, Relation rel, int n, Relation rels[])
+{
+	if (!rel->rd_rel->relispartition || relation->shown == relation->relid)
+		return &relation->shape;
+	for (int i = 0; i < n; i++)
+	{
+		if (RelationGetRelid(rels[i]) == relation->shown)
+			return NULL;
+	}
+	return &event_relation(rel)->shape;
 }
 
 static void
@@ -165,36 +218,45 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
-	EventStamp	stamp = event_stamp(txn);
 
-	progress(ctx);
-	for (int i = 0; i < n; i++)
+	plugin_progress(ctx);
+	for (int i = 0; i < n && !state->options.skip_output; i++)
 	{
-		EventRelation *relation = event_relation(rels[i]);
+		PluginRelation *relation = plugin_relation(state, rels[i]);
+		const EventShape *shape;
+		EventStamp	stamp;
 
-		if (!event_shows_truncate(relation))
+		if (!(relation->actions & PLUGIN_TRUNCATE))
 			continue;
-		transaction_shown(ctx, &stamp);
-		OutputPluginPrepareWrite(ctx, true);
-		event_truncate(ctx->out, &state->options, &stamp, relation, change->data.truncate.cascade,
-					   change->data.truncate.restart_seqs);
-		OutputPluginWrite(ctx, true);
+		shape = truncated_shape(relation, rels[i], n, rels);
+		if (shape == NULL || shape->name.len == 0)
+			continue;
+		plugin_transaction_shown(ctx, txn);
+		stamp = plugin_stamp(state, txn, change->txn);
+		state->wire->truncate(plugin_write_begin(ctx), state, &stamp, shape, change->data.truncate.cascade,
+							  change->data.truncate.restart_seqs);
+		plugin_write_end(ctx);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);
 }
 
 static bool
-render_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional, const char *prefix,
+render_message(StringInfo out, PluginState *state, EventStamp *stamp, bool transactional, const char *prefix,
 			   Size size, const char *content)
 {
 	RollupMessage message;
 
 	if (transactional && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 && message_read(content, size, stamp->xid, &message))
-		return event_rollup(out, &state->options, stamp, &message);
-	if (!state->messages)
+	{
+		if (state->in_stream && message.subxid != stamp->xid)
+			stamp->subxid = message.subxid;
+		return plugin_shows_rollup(state, message.rollup) && state->wire->rollup(out, state, stamp, &message);
+	}
+	if (!state->options.messages || !(state->options.actions & PLUGIN_MESSAGE) ||
+		!plugin_lists_prefix(&state->options, prefix))
 		return false;
-	event_message(out, &state->options, stamp, transactional, prefix, content, size);
+	state->wire->message(out, state, stamp, transactional, prefix, content, size);
 	return true;
 }
 
@@ -204,20 +266,21 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
-	EventStamp	stamp = {InvalidTransactionId, lsn, 0};
+	EventStamp	stamp = {.commit_lsn = lsn};
 	StringInfoData event;
 
-	progress(ctx);
+	plugin_progress(ctx);
 	if (transactional)
-		stamp = event_stamp(txn);
+		stamp = plugin_stamp(state, txn, NULL);
 	initStringInfo(&event);
-	if (render_message(&event, state, &stamp, transactional, prefix, size, content))
+	if (!state->options.skip_output && render_message(&event, state, &stamp, transactional, prefix, size, content))
 	{
 		if (transactional)
-			transaction_shown(ctx, &stamp);
-		OutputPluginPrepareWrite(ctx, true);
-		appendBinaryStringInfo(ctx->out, event.data, event.len);
-		OutputPluginWrite(ctx, true);
+			plugin_transaction_shown(ctx, txn);
+		appendBinaryStringInfo(plugin_write_begin(ctx), event.data, event.len);
+		plugin_write_end(ctx);
+		if (!transactional)
+			plugin_write_flush(ctx);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);
@@ -227,24 +290,27 @@ static void
 plugin_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
 	PluginState *state = ctx->output_plugin_private;
-	EventStamp	stamp = event_stamp(txn);
 
+	if (state->began && state->options.transactions)
+	{
+		EventStamp	stamp = plugin_stamp(state, txn, NULL);
+
+		plugin_mark(ctx, &stamp, "commit", NULL, false);
+	}
+	plugin_write_flush(ctx);
 	state->changes = 0;
 	OutputPluginUpdateProgress(ctx, !state->began);
-	if (!state->transactions || !state->began)
-		return;
-	OutputPluginPrepareWrite(ctx, true);
-	event_transaction(ctx->out, &state->options, &stamp, "commit");
-	OutputPluginWrite(ctx, true);
 }
 
 void
 _PG_output_plugin_init(OutputPluginCallbacks *callbacks)
 {
 	callbacks->startup_cb = plugin_startup;
+	callbacks->filter_by_origin_cb = plugin_filter_origin;
 	callbacks->begin_cb = plugin_begin;
 	callbacks->change_cb = plugin_change;
 	callbacks->truncate_cb = plugin_truncate;
 	callbacks->message_cb = plugin_message;
 	callbacks->commit_cb = plugin_commit;
+	plugin_stream_init(callbacks);
 }

@@ -246,11 +246,11 @@ readback_render(EventRelation *view, HeapTuple tuple, TupleDesc desc, MemoryCont
 
 		if (i > 0)
 			appendStringInfoChar(&json, ',');
-		appendBinaryStringInfo(&json, view->columns[i].label, view->columns[i].label_len);
+		appendBinaryStringInfo(&json, view->shape.columns[i].json.label, view->shape.columns[i].json.label_len);
 		if (isnull)
 			appendStringInfoString(&json, "null");
 		else
-			json_append_value(&json, &view->columns[i], value);
+			json_append_value(&json, &view->shape.columns[i].json, value);
 	}
 	appendStringInfoChar(&json, '}');
 	result = MemoryContextStrdup(context, json.data);

@@ -1,0 +1,108 @@
+-- options of the output plugin: what is shown, what of it, and how wrong ones are refused
+\pset format unaligned
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS gymstream;
+CREATE SCHEMA decode_options;
+SET search_path = decode_options, public;
+
+-- without looking further: what there is can be read again with other options
+CREATE FUNCTION events(VARIADIC options text[] DEFAULT '{}') RETURNS SETOF text LANGUAGE sql AS $$
+  SELECT data FROM pg_logical_slot_peek_changes('decode_options', NULL, NULL, VARIADIC
+    ARRAY['include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off'] || options)
+  WHERE data::jsonb IS NOT NULL $$;
+CREATE FUNCTION refused(VARIADIC options text[]) RETURNS TABLE (option text, state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM pg_logical_slot_peek_changes('decode_options', NULL, NULL, VARIADIC options);
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+  option := options[1];
+  RETURN NEXT;
+END $$;
+
+CREATE SCHEMA "Odd";
+CREATE TYPE level AS ENUM ('low', 'high');
+CREATE TABLE a (id int, part text, n numeric(5,1), level level, tags varchar(10)[], PRIMARY KEY (part, id));
+CREATE TABLE b (id int);
+CREATE TABLE "Odd"."a,b. *c" (id int PRIMARY KEY);
+SELECT 1 AS created FROM pg_create_logical_replication_slot('decode_options', 'gymstream');
+INSERT INTO a VALUES (1, 'x', 1.5, 'low', '{t}');
+UPDATE a SET n = 2 WHERE id = 1;
+DELETE FROM a;
+INSERT INTO b VALUES (1);
+TRUNCATE b;
+INSERT INTO "Odd"."a,b. *c" VALUES (1);
+SELECT count(pg_logical_emit_message(t, prefix, 'hello')) AS messages FROM unnest(ARRAY[true, false]) t, unnest('{app,app.x,"a, b"}'::text[]) prefix;
+
+-- members
+SELECT * FROM events('include-schemas', 'off', 'include-pk', 'on');
+SELECT * FROM events('include-types', 'on', 'add-tables', 'decode_options.a', 'actions', 'insert');
+SELECT * FROM events('numeric-data-types-as-string', 'on', 'actions', 'insert, update');
+SELECT * FROM events('pretty-print', 'on', 'add-tables', '*.a', 'actions', 'insert,delete', 'include-pk', 'on');
+SELECT data FROM pg_logical_slot_peek_changes('decode_options', NULL, NULL, 'pretty_print', 'on', 'actions', 'truncate') WHERE data !~ '^\{\n  "action": "truncate",\n  "schema": "decode_options",\n';
+SELECT * FROM events('pretty-print', 'on', 'messages', 'on', 'actions', 'message', 'add-msg-prefixes', 'a\, b');
+
+-- actions
+SELECT * FROM events('actions', 'truncate');
+SELECT * FROM events('actions', 'delete,message');
+SELECT * FROM events('actions', 'delete,message', 'messages', 'on', 'include_transaction', 'on');
+
+-- tables
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'decode_options.a') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('include-tables', '*.b, Odd.*') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('filter-tables', 'decode_options.*') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', ' *.none , Odd.a\,b\. \*c ') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'decode_options.*', 'exclude-tables', '*.a') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('filter-tables', '*.*') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'odd.*') data GROUP BY 1 ORDER BY 1;
+
+-- messages
+SELECT data::json ->> 'prefix', count(*) FROM events('include-messages', 'on', 'add-msg-prefixes', 'app') data WHERE data ~ 'prefix' GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'prefix', count(*) FROM events('messages', 'on', 'filter-msg-prefixes', 'app, a\, b') data WHERE data ~ 'prefix' GROUP BY 1 ORDER BY 1;
+
+-- nothing, but all of it decoded; an empty value of a switch is none
+SELECT count(*) FROM events('skip-output', 'on', 'messages', 'on', 'include-transaction', 'on');
+SELECT count(*) FROM events('batch', 'off', 'format-version', '1', 'format_version', '1');
+SELECT count(*) FROM events('batch', 'off', 'format-version', '1');
+
+-- the names a table has under its own name are compared as they were
+ALTER TABLE a RENAME TO renamed;
+INSERT INTO renamed VALUES (2, 'y');
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.a') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.renamed') data GROUP BY 1 ORDER BY 1;
+
+-- each wrong one says which and what it may be
+SELECT r.* FROM (VALUES ('actions', 'insert,upsert'), ('actions', ''), ('add-tables', 'a'), ('add-tables', ''), ('add-tables', 'a.b.c'), ('add-tables', 'a.b,'),
+  ('add-tables', 'a.b*'), ('add-tables', 'a.b\'), ('add-tables', ',a.b'), ('filter-tables', '.b'), ('filter-tables', 'a.'), ('add-tables', 'a.* b'), ('add-msg-prefixes', ''),
+  ('filter-msg-prefixes', ','), ('batch', 'perhaps'), ('format-version', '2'), ('origin', 'some'), ('publication-names', ''), ('publication_names', 'a b'), ('publication_names', ','),
+  ('streaming', 'parallel'), ('two_phase', ''), ('pretty-print', '2')) v (name, value), refused(name, value) r ORDER BY v;
+SELECT * FROM refused('proto_version', '1');
+SELECT * FROM refused('', 'on');
+SELECT * FROM refused('include-xids-', 'on');
+SELECT * FROM refused('include--xids', 'on');
+SELECT * FROM refused('include-tables', '*.*', 'add_tables', '*.*');
+SELECT * FROM refused('two-phase', 'on', 'two_phase', 'off');
+SELECT * FROM refused('origin', 'any', 'only-local', 'on');
+SELECT * FROM refused('publication-names', 'p', 'publish_via_partition_root', 'on');
+SELECT count(*) AS refused, count(DISTINCT message) FROM generate_series(1, 50) i, refused(repeat('x', i * 30), repeat('y', i * 30));
+
+-- origins
+SELECT pg_drop_replication_slot('decode_options');
+SELECT 1 AS created FROM pg_create_logical_replication_slot('decode_options', 'gymstream');
+SELECT pg_replication_origin_create(name) IS NOT NULL AS made FROM unnest(ARRAY['far "away"', 'near']) name;
+SELECT pg_replication_origin_session_setup('far "away"');
+INSERT INTO b VALUES (2);
+SELECT pg_replication_origin_session_reset();
+SELECT pg_replication_origin_session_setup('near');
+INSERT INTO b VALUES (3);
+SELECT pg_logical_emit_message(true, 'app', 'from near') IS NOT NULL AS sent;
+SELECT pg_replication_origin_session_reset();
+INSERT INTO b VALUES (4);
+SELECT * FROM events('include-origin', 'on', 'include-transaction', 'on', 'messages', 'on');
+SELECT * FROM events('origin', 'any');
+SELECT * FROM events('origin', 'none', 'messages', 'on');
+SELECT * FROM events('only-local', 'on');
+SELECT pg_replication_origin_drop(name) FROM unnest(ARRAY['far "away"', 'near']) name;
+SELECT * FROM events('include-origin', 'on');
+
+SELECT pg_drop_replication_slot('decode_options');
+DROP SCHEMA decode_options, "Odd" CASCADE;
