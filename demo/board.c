@@ -140,8 +140,6 @@ board_seconds(Board *board, int64 now)
 static bool
 board_start_traffic(Board *board, char **command)
 {
-	sigset_t	none;
-
 	if (*command == NULL)
 		return true;
 	fflush(stdout);
@@ -155,9 +153,7 @@ board_start_traffic(Board *board, char **command)
 	if (board->traffic == 0)
 	{
 		setpgid(0, 0);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGPIPE, SIG_DFL);
+		loop_leave();
 		execvp(command[0], command);
 		fprintf(stderr, "board: could not run \"%s\": %m\n", command[0]);
 		_exit(127);

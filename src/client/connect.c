@@ -38,9 +38,9 @@ static void
 connection_begin(Connection *c)
 {
 	const char *keywords[] = {"fallback_application_name", "keepalives_idle", "host", "port", "user", "password",
-	"dbname", "client_encoding", NULL};
+	"dbname", "client_encoding", c->options->replication ? "replication" : NULL, NULL};
 	const char *values[] = {"gymstream", "30", c->options->host, c->options->port, c->options->user, c->password,
-	c->options->dbname, "UTF8", NULL};
+	c->options->dbname, "UTF8", "database", NULL};
 
 	c->state = CONNECTION_OPENING;
 	c->poll_for = POLLOUT;
@@ -216,8 +216,8 @@ connection_cancel(Connection *c)
 }
 
 /*
- * Run one query. NULL: the program is asked to stop, or the connection broke, which is noticed by its status.
- * An error of the query is in the result.
+ * Run one query, or a command of the replication protocol, which takes no parameters. NULL: the program is asked to
+ * stop, or the connection broke, which is noticed by its status. An error of the query is in the result.
  */
 PGresult *
 connection_query(Connection *c, const char *sql, int nparams, const char *const *params)
@@ -225,7 +225,8 @@ connection_query(Connection *c, const char *sql, int nparams, const char *const 
 	PGresult   *result = NULL;
 	PGresult   *next;
 
-	if (!PQsendQueryParams(c->pg, sql, nparams, NULL, params, NULL, NULL, 0))
+	if (!(nparams == 0 ? PQsendQuery(c->pg, sql) :
+		  PQsendQueryParams(c->pg, sql, nparams, NULL, params, NULL, NULL, 0)))
 		return NULL;
 	while (PQisBusy(c->pg))
 	{
@@ -239,6 +240,8 @@ connection_query(Connection *c, const char *sql, int nparams, const char *const 
 			return NULL;
 	}
 	result = PQgetResult(c->pg);
+	if (PQresultStatus(result) == PGRES_COPY_BOTH)
+		return result;
 	/* what is left is the end of the query, already on its way */
 	while ((next = PQgetResult(c->pg)) != NULL)
 		PQclear(next);

@@ -1,7 +1,7 @@
 /*
- * event.c: a notification's payload.
+ * event.c: a notification's payload, or a line of a replication slot.
  *
- * Takes the payload, gives the event in it, which lives until event_free. Numbers stay the text they are, because a
+ * Takes the text, gives the event in it, which lives until event_free. Numbers stay the text they are, because a
  * numeric must not pass through a double; so does JSON within a column. Trusts nothing in the payload: anyone may send a
  * notification on any channel.
  */
@@ -25,7 +25,8 @@ typedef struct EventReader
 	const char *name;			/* of the payload's member that is being read */
 	EventRow   *row;			/* the same, when it is a row */
 	size_t		column_start;	/* where in the payload a column's own JSON begins */
-	bool		topic;			/* what no event is without */
+	bool		head;			/* read no further than the commit's lsn */
+	bool		topic;			/* what no notification is without */
 	bool		position;
 } EventReader;
 
@@ -116,7 +117,7 @@ reader_name(void *context, const unsigned char *name, size_t length)
 	{
 		reader->name = kept;
 		reader->row = strcmp(kept, "new") == 0 ? &event->new_row : strcmp(kept, "key") == 0 ? &event->key :
-			strcmp(kept, "row") == 0 ? &event->row : NULL;
+			strcmp(kept, "row") == 0 ? &event->row : strcmp(kept, "old") == 0 ? &event->old_row : NULL;
 		return reader->row == NULL || reader->row->state == ROW_ABSENT;
 	}
 
@@ -162,6 +163,15 @@ reader_value(EventReader *reader, const char *text, size_t length)
 		event->truncated = strcmp(text, "true") == 0;
 	else if (strcmp(reader->name, "commit_time") == 0)
 		event->commit_time = event_time(text);
+	else if (strcmp(reader->name, "schema") == 0)
+		event->schema = text;
+	else if (strcmp(reader->name, "table") == 0)
+		event->table = text;
+	else if (strcmp(reader->name, "lsn") == 0)
+	{
+		event->lsn = text;
+		return !reader->head;
+	}
 	return 1;
 }
 
@@ -225,11 +235,8 @@ reader_close(void *context)
 	return 1;
 }
 
-/*
- * False: the payload is no event, and there is nothing to free.
- */
-bool
-event_parse(const char *payload, Event *event)
+static bool
+event_read(const char *payload, Event *event, bool notified, bool head)
 {
 	static const yajl_callbacks calls = {
 		.yajl_null = reader_null,
@@ -243,7 +250,7 @@ event_parse(const char *payload, Event *event)
 		.yajl_end_array = reader_close,
 	};
 	size_t		length = strlen(payload);
-	EventReader reader = {.event = event,.payload = payload};
+	EventReader reader = {.event = event,.payload = payload,.head = head};
 	bool		done;
 
 	memset(event, 0, sizeof(*event));
@@ -251,12 +258,29 @@ event_parse(const char *payload, Event *event)
 		return false;
 	event->texts = reader.end = pg_malloc(length + 1);
 	reader.yajl = yajl_alloc(&calls, NULL, &reader);
-	done = yajl_parse(reader.yajl, (const unsigned char *) payload, length) == yajl_status_ok &&
-		yajl_complete_parse(reader.yajl) == yajl_status_ok && reader.topic && reader.position;
+	done = (yajl_parse(reader.yajl, (const unsigned char *) payload, length) == yajl_status_ok &&
+			yajl_complete_parse(reader.yajl) == yajl_status_ok && (!notified || (reader.topic && reader.position))) ||
+		(head && event->lsn);
 	yajl_free(reader.yajl);
 	if (!done)
 		event_free(event);
 	return done;
+}
+
+/*
+ * A notification's payload. False: it is no event, and there is nothing to free.
+ */
+bool
+event_parse(const char *payload, Event *event)
+{
+	return event_read(payload, event, true, false);
+}
+
+/* A line of a replication slot; the same. With head not all of it is read: only where its commit stands is of use. */
+bool
+event_parse_change(const char *line, Event *event, bool head)
+{
+	return event_read(line, event, false, head);
 }
 
 /* NULL: null, or there is no such column. */
@@ -284,6 +308,7 @@ void
 event_free(Event *event)
 {
 	free(event->new_row.members);
+	free(event->old_row.members);
 	free(event->key.members);
 	free(event->row.members);
 	free(event->texts);

@@ -37,19 +37,24 @@ typedef struct EventRow
 	int			count;
 } EventRow;
 
-/* What the client uses of a notification. */
+/* What the client uses of a notification, or of a line of a replication slot. */
 typedef struct Event
 {
 	EventAction action;
 	bool		truncated;		/* too large to be sent: only topic, position and action are here */
 	int64		commit_time;	/* microseconds since 1970; 0: not said */
+	const char *schema;			/* NULL: not said; so in a notification, whose topic says it */
+	const char *table;
+	const char *lsn;			/* of the commit; NULL: not said */
 	EventRow	new_row;
+	EventRow	old_row;
 	EventRow	key;			/* of a rollup: the group, */
 	EventRow	row;			/* and its row now; null: the group is gone */
 	char	   *texts;			/* holds all names and texts */
 } Event;
 
 extern bool event_parse(const char *payload, Event *event);
+extern bool event_parse_change(const char *line, Event *event, bool head);
 extern const char *event_text(const EventRow *row, const char *name);
 extern int64 event_int(const EventRow *row, const char *name);
 extern void event_free(Event *event);

@@ -18,12 +18,12 @@ static void
 loop_on_signal(int signo)
 {
 	/* SIGWINCH only ends the wait: what was there before, ncurses' handler, is not replaced */
-	if (signo != SIGWINCH)
+	if (signo != SIGWINCH && signo != SIGCHLD)
 		stopping = true;
 }
 
 /*
- * SIGINT, SIGTERM and SIGHUP stop the program. SIGPIPE is ignored: writers look at their errors.
+ * SIGINT, SIGTERM and SIGHUP stop the program, SIGCHLD ends a wait. SIGPIPE is ignored: writers look at their errors.
  */
 void
 loop_start(void)
@@ -35,6 +35,7 @@ loop_start(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGCHLD, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
 	sigemptyset(&blocked);
@@ -42,11 +43,24 @@ loop_start(void)
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGHUP);
 	sigaddset(&blocked, SIGWINCH);
+	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
 	sigdelset(&open_mask, SIGINT);
 	sigdelset(&open_mask, SIGTERM);
 	sigdelset(&open_mask, SIGHUP);
 	sigdelset(&open_mask, SIGWINCH);
+	sigdelset(&open_mask, SIGCHLD);
+}
+
+/* In a new process, before it becomes another program: signals do what they do by default. */
+void
+loop_leave(void)
+{
+	sigset_t	none;
+
+	sigemptyset(&none);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 bool

@@ -12,6 +12,7 @@
 #define LOOP_NEVER	PG_INT64_MAX
 
 extern void loop_start(void);
+extern void loop_leave(void);
 extern bool loop_stopping(void);
 extern void loop_stop(void);
 extern void loop_go_on(void);

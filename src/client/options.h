@@ -21,6 +21,7 @@ typedef struct ConnectOptions
 	const char *port;
 	const char *user;
 	PasswordPrompt prompt;
+	bool		replication;	/* for the replication protocol; set by the program */
 } ConnectOptions;
 
 /* An option of one command, beside those of the connection. */

@@ -1,89 +1,220 @@
 /*
- * tail.c: "gymstream tail": the events of topics as JSON lines.
+ * tail.c: "gymstream tail": events as JSON lines.
  *
- * Takes topics, gives each notification's payload as a line on standard output, flushed whenever there are no more at
- * hand. Never reads a table.
+ * Takes the command line, gives it to one of two ways to hear of events: the notifications of topics, or a replication
+ * slot.
  */
 #include "postgres_fe.h"
 
-#include <unistd.h>
-
-#include "event.h"
-#include "listen.h"
 #include "tail.h"
-
-typedef struct Tail
-{
-	Listener	listener;
-	int64		left;			/* events to print before the end */
-} Tail;
-
-static bool
-tail_ready(void *context, bool again, PQExpBuffer error)
-{
-	return true;
-}
-
-static void
-tail_heard(void *context, int topic, const char *payload)
-{
-	Tail	   *tail = context;
-	Event		event;
-
-	if (tail->left == 0)
-		return;
-	if (!event_parse(payload, &event))
-	{
-		fprintf(stderr, "gymstream: passed over a notification on the channel of %s that is no event\n",
-				tail->listener.topics[topic].name);
-		return;
-	}
-	event_free(&event);
-	printf("%s\n", payload);
-	if (--tail->left == 0)
-		loop_stop();
-}
-
-static const ListenCalls tail_calls = {tail_ready, tail_heard};
 
 static bool
 tail_set_count(void *context, const char *value)
 {
-	return options_number(value, 1, PG_INT64_MAX, &((Tail *) context)->left);
+	return options_number(value, 1, PG_INT64_MAX, &((TailOptions *) context)->count);
+}
+
+static bool
+tail_set_slot(void *context, const char *value)
+{
+	((TailOptions *) context)->stream.slot = value;
+	return *value != '\0';
+}
+
+static bool
+tail_set_create(void *context, const char *value)
+{
+	return ((TailOptions *) context)->create = true;
+}
+
+static bool
+tail_set_if_not_exists(void *context, const char *value)
+{
+	return ((TailOptions *) context)->if_not_exists = true;
+}
+
+static bool
+tail_set_two_phase(void *context, const char *value)
+{
+	return ((TailOptions *) context)->two_phase = true;
+}
+
+static bool
+tail_set_drop(void *context, const char *value)
+{
+	return ((TailOptions *) context)->drop = true;
+}
+
+static bool
+tail_set_from(void *context, const char *value)
+{
+	return lsn_parse(value, &((TailOptions *) context)->stream.from);
+}
+
+static bool
+tail_set_until(void *context, const char *value)
+{
+	TailOptions *options = context;
+
+	options->until_now = strcmp(value, "now") == 0;
+	return options->until_now || (lsn_parse(value, &options->until) && options->until != 0);
+}
+
+static bool
+tail_set_table(void *context, const char *value)
+{
+	return filter_add_table(&((TailOptions *) context)->filter, value);
+}
+
+static bool
+tail_set_key(void *context, const char *value)
+{
+	return filter_add_key(&((TailOptions *) context)->filter, value);
+}
+
+/* NAME or NAME=VALUE */
+static bool
+tail_set_plugin(void *context, const char *value)
+{
+	StreamOptions *stream = &((TailOptions *) context)->stream;
+	size_t		length = strcspn(value, "=");
+
+	stream->plugin = pg_realloc(stream->plugin, sizeof(*stream->plugin) * (stream->nplugin + 1));
+	stream->plugin[stream->nplugin++] = (PluginOption) {pnstrdup(value, length), value[length] ? value + length + 1 : NULL};
+	return length > 0;
+}
+
+static bool
+tail_set_output(void *context, const char *value)
+{
+	((TailOptions *) context)->sink.file = value;
+	return *value != '\0';
+}
+
+/* A size or a time: a number with its unit. */
+static bool
+tail_set_rotate(void *context, const char *value)
+{
+	static const struct
+	{
+		const char *unit;
+		int64		factor;
+		bool		time;
+	}			units[] = {
+		{"kB", 1024, false}, {"MB", 1024 * 1024, false}, {"GB", 1024 * 1024 * 1024, false},
+		{"s", 1, true}, {"min", 60, true}, {"h", 3600, true}, {"d", 86400, true},
+	};
+	SinkOptions *sink = &((TailOptions *) context)->sink;
+	size_t		digits = strspn(value, "0123456789");
+	int64		number;
+
+	if (!options_number(pnstrdup(value, digits), 1, 1000000, &number))
+		return false;
+	for (int i = 0; i < lengthof(units); i++)
+	{
+		if (strcmp(value + digits, units[i].unit) == 0)
+		{
+			*(units[i].time ? &sink->rotate_seconds : &sink->rotate_bytes) = number * units[i].factor;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+tail_set_exec(void *context, const char *value)
+{
+	((TailOptions *) context)->sink.command = value;
+	return *value != '\0';
+}
+
+static bool
+tail_set_restart(void *context, const char *value)
+{
+	return ((TailOptions *) context)->sink.restart = true;
+}
+
+static bool
+tail_set_interval(void *context, const char *value)
+{
+	return options_number(value, 1, 3600, &((TailOptions *) context)->interval);
+}
+
+static bool
+tail_set_progress(void *context, const char *value)
+{
+	return ((TailOptions *) context)->progress = true;
 }
 
 static const CommandOption tail_options[] = {
 	{'n', "count", "COUNT", "stop after that many events", tail_set_count},
+	{'S', "slot", "NAME", "read this replication slot; the others need it:", tail_set_slot},
+	{0, "create-slot", NULL, "make the slot first", tail_set_create},
+	{0, "if-not-exists", NULL, "with --create-slot: it may be there", tail_set_if_not_exists},
+	{0, "two-phase", NULL, "with --create-slot: decode at PREPARE TRANSACTION", tail_set_two_phase},
+	{0, "drop-slot", NULL, "drop the slot, and do no more", tail_set_drop},
+	{0, "from", "LSN", "begin there, not where the slot was confirmed", tail_set_from},
+	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
+	{'t', "table", "NAME", "only this table or rollup; may be repeated", tail_set_table},
+	{'k', "key", "COLUMN=VALUE", "only where it is so; may be repeated", tail_set_key},
+	{'o', "option", "NAME[=VALUE]", "an option for the output plugin", tail_set_plugin},
+	{'f', "output", "FILE", "append to a file", tail_set_output},
+	{0, "rotate", "SIZE|TIME", "begin a new file then: 100MB, 1h", tail_set_rotate},
+	{'x', "exec", "COMMAND", "write to a command's standard input", tail_set_exec},
+	{0, "restart", NULL, "with --exec: start it again when it has ended", tail_set_restart},
+	{'s', "status-interval", "SECONDS", "how often to confirm (1)", tail_set_interval},
+	{0, "progress", NULL, "show how far a long catch-up is", tail_set_progress},
 	{0},
 };
 
 static const Command tail_command = {
 	.name = "gymstream tail",
-	.arguments = "TOPIC...",
-	.about = "Prints each event of tables and rollups as a line of JSON, as it happens.\n"
-	"Each needs a topic:\n"
-	"  SELECT gymstream.create_topic('booking', notify => 'row');",
+	.arguments = "TOPIC... | --slot=NAME",
+	.about = "Prints each event of tables and rollups as a line of JSON, as it happens.\n\n"
+	"With topics, what happens from now on. Each needs one:\n"
+	"  SELECT gymstream.create_topic('booking', notify => 'row');\n"
+	"With a replication slot, all that was committed since the slot was read last.",
 	.options = tail_options,
 };
+
+/* Options that make no sense together. */
+static void
+tail_check(const TailOptions *options, int arguments)
+{
+	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
+		options->stream.from ? "from" : options->until || options->until_now ? "until" :
+		options->filter.ntables ? "table" : options->filter.nkeys ? "key" : options->stream.nplugin ? "option" :
+		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ? "progress" : NULL;
+
+	if (options->stream.slot == NULL && slot_only)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\"", slot_only);
+	if (options->stream.slot == NULL && arguments == 0)
+		options_usage_error(&tail_command, "no topic is given");
+	if (options->stream.slot && arguments > 0)
+		options_usage_error(&tail_command, "topics cannot be given with \"--slot\"; \"--table\" chooses tables");
+	if (options->create && options->drop)
+		options_usage_error(&tail_command, "\"--create-slot\" and \"--drop-slot\" cannot be used together");
+	if ((options->if_not_exists || options->two_phase) && !options->create)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--create-slot\"",
+							options->two_phase ? "two-phase" : "if-not-exists");
+	if (options->sink.file && options->sink.command)
+		options_usage_error(&tail_command, "\"--output\" and \"--exec\" cannot be used together");
+	if ((options->sink.rotate_bytes || options->sink.rotate_seconds) && !options->sink.file)
+		options_usage_error(&tail_command, "option \"--rotate\" needs \"--output\"");
+	if (options->sink.restart && !options->sink.command)
+		options_usage_error(&tail_command, "option \"--restart\" needs \"--exec\"");
+}
 
 int
 tail_main(int argc, char **argv)
 {
-	ConnectOptions options = {0};
-	Tail		tail = {.listener.calls = &tail_calls,.left = -1};
-	struct pollfd output = {.fd = STDOUT_FILENO};
-	int			first = options_parse(&tail_command, argc, argv, &options, &tail);
-	bool		done;
+	ConnectOptions connect = {0};
+	TailOptions options = {.count = -1,.interval = 1};
+	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
 
-	if (first >= argc)
-		options_usage_error(&tail_command, "no topic is given");
-	tail.listener.context = &tail;
+	tail_check(&options, argc - first);
 	loop_start();
-	done = listener_start(&tail.listener, &options, (const char *const *) argv + first, argc - first);
-
-	/* an error of stdout is that its reader is gone */
-	while (done && fflush(stdout) == 0 && listener_step(&tail.listener, &output, 1, LOOP_NEVER) && !output.revents)
-		listener_tell(&tail.listener);
-	listener_stop(&tail.listener);
-	return done || loop_stopping() ? 0 : 1;
+	if (options.stream.slot)
+		return tail_slot(&options, &connect);
+	return tail_topics(&options, &connect, (const char *const *) argv + first, argc - first);
 }

@@ -7,6 +7,7 @@ use utf8;
 use FindBin;
 use lib $FindBin::Bin;
 
+use GymstreamClient;
 use GymstreamTest;
 use IPC::Run ();
 use JSON::PP qw(decode_json);
@@ -17,48 +18,20 @@ delete $ENV{PGAPPNAME};    # it would hide the program's own name
 my $node = start_gymstream('client');
 my $database = $node->connstr('postgres');
 
-# Run to the end: status, standard output, standard error.
-sub client
-{
-	my ($out, $err) = ('', '');
-
-	IPC::Run::run([ 'gymstream', @_ ], '<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
-	return ($? >> 8, $out, $err);
-}
-
 sub listeners
 {
 	return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity
 		WHERE application_name = 'gymstream' AND state = 'idle' AND query ~ '^LISTEN|^SELECT \* FROM'});
 }
 
-sub pump { $_[0]{handle}->pump_nb if $_[0]{handle}->pumpable }
-
 # Start in the background, and wait until it listens.
 sub start_client
 {
-	my %run = (out => '', err => '');
 	my $before = listeners();
+	my $run = spawn_client(@_);
 
-	$run{handle} = IPC::Run::start([ 'gymstream', @_ ], '<', \undef, '>', \$run{out}, '2>', \$run{err});
-	ok(wait_until(sub { pump(\%run); listeners() > $before }), "listens: $_[0] $_[-1]");
-	return \%run;
-}
-
-sub shows
-{
-	my ($run, $stream, $pattern, $name) = @_;
-
-	ok(wait_until(sub { pump($run); $run->{$stream} =~ $pattern }), $name) or diag("$stream: $run->{$stream}");
-}
-
-sub stop_client
-{
-	my ($run, $signal) = @_;
-
-	$run->{handle}->signal($signal);
-	$run->{handle}->finish;
-	return $run->{handle}->result(0);
+	ok(wait_until(sub { pump($run); listeners() > $before }), "listens: $_[0] $_[-1]");
+	return $run;
 }
 
 #
