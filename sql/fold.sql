@@ -82,7 +82,7 @@ SELECT gymstream.fold_rollup('by_k');
 SELECT * FROM by_k_partials ORDER BY 2;
 SELECT gymstream.rebuild_rollup('by_k');
 -- and they become one as soon as it fits, when their group's turn comes again in the same fold
-INSERT INTO by_k_partials VALUES (1, 1, 9223372036854775807, 1), (1, 1, 9223372036854775807, 1), (1, 1, -9223372036854775807, 1), (1, 1, -9223372036854775807, 1);
+SELECT FROM tamper('by_k_partials', 'INSERT INTO by_k_partials VALUES (1, 1, 9223372036854775807, 1), (1, 1, 9223372036854775807, 1), (1, 1, -9223372036854775807, 1), (1, 1, -9223372036854775807, 1)');
 SELECT gymstream.fold_rollup('by_k');
 SELECT * FROM by_k_partials;
 SELECT gymstream.rebuild_rollup('by_k');
