@@ -304,6 +304,10 @@ CREATE FUNCTION gymstream.truncated(partials regclass) RETURNS boolean
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_truncated';
 COMMENT ON FUNCTION gymstream.truncated(regclass) IS
 	'in the WHEN of a rollup''s truncate trigger: empties the rollup with its source';
+CREATE FUNCTION gymstream.truncating(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_truncating';
+COMMENT ON FUNCTION gymstream.truncating(regclass) IS
+	'in the WHEN of a rollup''s trigger before a truncate: says which rollup it is of; true';
 CREATE FUNCTION gymstream.flush_pending() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_flush_pending';
 COMMENT ON FUNCTION gymstream.flush_pending() IS
@@ -389,6 +393,34 @@ CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
 ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_ddl IS
 	'keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+
+CREATE FUNCTION gymstream.before_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_partition';
+COMMENT ON FUNCTION gymstream.before_partition() IS
+	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
+CREATE EVENT TRIGGER gymstream_before_partition ON ddl_command_start
+	WHEN tag IN ('ALTER TABLE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
+	EXECUTE FUNCTION gymstream.before_partition();
+COMMENT ON EVENT TRIGGER gymstream_before_partition IS
+	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
+CREATE FUNCTION gymstream.on_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_partition';
+COMMENT ON FUNCTION gymstream.on_partition() IS
+	'takes the rows of a partition that is attached or detached into rollups or out of them';
+CREATE EVENT TRIGGER gymstream_partition ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA')
+	EXECUTE FUNCTION gymstream.on_partition();
+COMMENT ON EVENT TRIGGER gymstream_partition IS
+	'takes the rows of a partition that is attached or detached into rollups or out of them';
+
+CREATE FUNCTION gymstream.on_drop_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop_partition';
+COMMENT ON FUNCTION gymstream.on_drop_partition() IS
+	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
+CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop WHEN tag IN ('DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
+	EXECUTE FUNCTION gymstream.on_drop_partition();
+COMMENT ON EVENT TRIGGER gymstream_drop_partition IS
+	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
 
 CREATE FUNCTION gymstream.on_drop_trigger() RETURNS event_trigger
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -6,6 +6,8 @@
 
 #include "gymstream.h"
 
+#include "utils/relcache.h"
+
 #include "rollup.h"
 
 /*
@@ -13,5 +15,11 @@
  * none when had_old is false, and the one in rollup->new_row was added. Runs functions of the query as the rollup's owner.
  */
 extern void collect_change(Rollup *rollup, bool had_old, bool has_new);
+
+/*
+ * The same for all rows of a table that has columns of the source's names: it comes, or goes. The caller keeps writers
+ * away. In a transaction with one snapshot an error, if that does not show these rows.
+ */
+extern void collect_table(Rollup *rollup, Relation table, bool comes);
 
 #endif							/* GS_COLLECT_H */

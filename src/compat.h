@@ -157,13 +157,16 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 /* 16: one function checks ownership of any object */
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "utils/acl.h"
 #if PG_VERSION_NUM >= 160000
 #define gs_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
 #define gs_owns_database(database, user) object_ownercheck(DatabaseRelationId, database, user)
+#define gs_owns_schema(schema, user) object_ownercheck(NamespaceRelationId, schema, user)
 #else
 #define gs_owns_relation(relid, user) pg_class_ownercheck(relid, user)
 #define gs_owns_database(database, user) pg_database_ownercheck(database, user)
+#define gs_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
 #endif
 
 /* 16: the reorder buffer itself reports progress within a transaction */

@@ -7,31 +7,25 @@
  */
 #include "define.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_trigger.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -39,6 +33,7 @@
 
 #include "progress.h"
 #include "protect.h"
+#include "source.h"
 
 /*
  * Names
@@ -158,41 +153,16 @@ require_read_committed(const char *what)
 static void
 lock_source(Oid source, const char *what)
 {
-	Relation	relation = table_open(source, ShareRowExclusiveLock);
-
-	CheckTableNotInUse(relation, what);
-	table_close(relation, NoLock);
-}
-
-/*
- * Triggers
- */
-
-/* Those of the list that the table has not. */
-static void
-create_missing(Oid table, Oid partials, List *triggers)
-{
-	TriggerCount counts[TRIGGER_KINDS];
 	ListCell   *cell;
 
-	trigger_count(table, partials, counts);
-	foreach(cell, triggers)
+	LockRelationOid(source, ShareRowExclusiveLock);
+	foreach(cell, source_tables(source, ShareRowExclusiveLock))
 	{
-		DefineTrigger *trigger = lfirst(cell);
+		Relation	relation = table_open(lfirst_oid(cell), NoLock);
 
-		if (counts[trigger->kind].all == 0)
-			run(trigger->sql);
+		CheckTableNotInUse(relation, what);
+		table_close(relation, NoLock);
 	}
-	trigger_set_always(table, partials, true);
-}
-
-static void
-create_triggers(const RollupRelations *relations, const RollupShape *shape)
-{
-	char	   *name = get_rel_name(relations->rollup);
-
-	create_missing(shape->source, relations->partials, define_triggers(name, relations->partials, shape));
-	create_missing(relations->partials, relations->partials, protect_triggers(name, relations->partials));
 }
 
 /*
@@ -283,7 +253,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	catalog_relations_insert(&relations);
 	fill_partials(&partials, relations.rollup, relations.partials, shape);
-	create_triggers(&relations, shape);
+	define_create_triggers(&relations, shape);
 	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
 	foreach(cell, define_sql_comments(&relations, shape))
@@ -360,7 +330,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	delete_partials(relations.partials);
 	fill_as_owner(&relations, shape);
 	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
-	create_triggers(&relations, shape);
+	define_create_triggers(&relations, shape);
 	fixed_path_end(nest);
 	PG_RETURN_VOID();
 }

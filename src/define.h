@@ -9,7 +9,6 @@
 #include "nodes/parsenodes.h"
 
 #include "rollup.h"
-#include "trigger.h"
 
 /*
  * Parse, analyze, and refuse what cannot be kept exact, or is not supported yet, with an error that names it and points
@@ -36,18 +35,17 @@ extern char *define_sql_group(const RollupShape *shape, const bool *isnull);
 extern char *define_sql_source_index(const RollupShape *shape);
 extern List *define_sql_comments(const RollupRelations *relations, const RollupShape *shape);
 
-typedef struct DefineTrigger
-{
-	TriggerKind kind;
-	char	   *name;
-	char	   *sql;
-} DefineTrigger;
+/*
+ * Those triggers of a rollup that are not there, on its source, on the partitions of that, and on its partials. All fire
+ * always then. The caller is connected to SPI, and has locked all these tables.
+ */
+extern void define_create_triggers(const RollupRelations *relations, const RollupShape *shape);
 
-/* Of DefineTrigger; the name is what their names end with. */
-extern List *define_triggers(const char *name, Oid partials, const RollupShape *shape);
+/* Those that a partition needs of its own, beside the row triggers that the server gives it: for statements on it. */
+extern void define_create_partition_triggers(const RollupRelations *relations, Oid partition);
 
-/* A name that the table has no trigger of yet. */
-extern char *define_trigger_name(Oid table, TriggerKind kind, const char *rollup);
+/* Error if the table cannot be a partition of a rollup's source. */
+extern void define_check_partition(Oid source, Oid partition);
 
 /*
  * Between define_*.c: parts of statements
@@ -60,6 +58,9 @@ extern char *define_expression_text(Node *expression, Oid relid);
 
 /* What stands in FROM for the rows that the rollup reads. */
 extern char *define_source_text(const RollupShape *shape);
+
+/* The name, cut to what fits. */
+extern char *define_cut_name(char *name);
 
 /* The list of names with one like the wanted one more, cut to length and numbered where it is taken. */
 extern List *define_add_name(List *names, const char *wanted);

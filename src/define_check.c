@@ -55,7 +55,6 @@ relkind_refused(char relkind)
 		case RELKIND_FOREIGN_TABLE:
 			return "a foreign table";
 		case RELKIND_PARTITIONED_TABLE:
-			return "a partitioned table";
 		case RELKIND_RELATION:
 			return NULL;
 		default:
@@ -63,7 +62,7 @@ relkind_refused(char relkind)
 	}
 }
 
-/* What about the table makes it impossible to see each change of it by triggers; NULL: nothing. */
+/* What about the table makes it impossible to see each change of it by triggers. */
 static const char *
 source_refused(Relation source)
 {
@@ -78,9 +77,7 @@ source_refused(Relation source)
 		return "a table of gymstream itself";
 	if (form->relpersistence == RELPERSISTENCE_UNLOGGED)
 		return "an unlogged table";
-	if (form->relispartition)
-		return "a partition";
-	if (find_inheritance_children(RelationGetRelid(source), NoLock) != NIL)
+	if (form->relkind == RELKIND_RELATION && find_inheritance_children(RelationGetRelid(source), NoLock) != NIL)
 		return "a table with inheritance children";
 	if (form->relrowsecurity)
 		return "a table with row-level security";
@@ -118,6 +115,44 @@ check_view_rights(List *views)
 			aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_VIEW, get_rel_name(lfirst_oid(cell)));
 }
 
+void
+define_check_partition(Oid source, Oid partition)
+{
+	Relation	relation = relation_open(partition, AccessShareLock);
+	const char *what = source_refused(relation);
+
+	if (what)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("a rollup cannot read \"%s\" with its partition \"%s\"",
+						get_rel_name(source), RelationGetRelationName(relation)),
+				 errdetail("The partition is %s.", what),
+				 errhint("All partitions must be ordinary, permanent tables.")));
+	relation_close(relation, NoLock);
+}
+
+/* Whether one of its partitions makes it impossible. */
+static void
+check_partitions(Relation source)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(RelationGetRelid(source), AccessShareLock, NULL))
+	{
+		bool		detached = false;
+
+		if (lfirst_oid(cell) != RelationGetRelid(source))
+			define_check_partition(RelationGetRelid(source), lfirst_oid(cell));
+		(void) find_inheritance_children_extended(lfirst_oid(cell), true, NoLock, &detached, NULL);
+		if (detached)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(source)),
+					 errdetail("A partition of \"%s\" is half detached.", get_rel_name(lfirst_oid(cell))),
+					 errhint("Run ALTER TABLE ... DETACH PARTITION ... FINALIZE first.")));
+	}
+}
+
 static void
 check_source(const Query *query)
 {
@@ -136,6 +171,12 @@ check_source(const Query *query)
 				 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(source)),
 				 errdetail("It is %s.", what),
 				 errhint("A rollup reads one ordinary, permanent table.")));
+	if (source->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		if (!entry->inh)
+			refuse(NULL, "ONLY of a partitioned table", "Leave ONLY out, or name a partition.");
+		check_partitions(source);
+	}
 	check_source_rights(entry->relid, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
 																 RelationGetRelationName(source)));
 	relation_close(source, AccessShareLock);

@@ -6,7 +6,6 @@
 #include "define.h"
 
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -21,6 +20,7 @@
 #include "aggregate.h"
 #include "key.h"
 #include "marked.h"
+#include "source.h"
 
 char *
 define_qualified(const DefineName *name)
@@ -46,14 +46,17 @@ define_expression_text(Node *expression, Oid relid)
 char *
 define_source_text(const RollupShape *shape)
 {
-	return psprintf("ONLY %s", define_relation_name(shape->source));
+	char	   *name = define_relation_name(shape->source);
+
+	/* the rows of a partitioned table are those of its partitions */
+	return source_is_partitioned(shape->source) ? name : psprintf("ONLY %s", name);
 }
 
 /*
  * Names of the partials' columns: keys as in the view, states by what they hold
  */
-static char *
-cut_name(char *name)
+char *
+define_cut_name(char *name)
 {
 	if (strlen(name) >= NAMEDATALEN)
 		name[pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1)] = '\0';
@@ -74,7 +77,7 @@ name_is_taken(List *names, const char *name)
 List *
 define_add_name(List *names, const char *wanted)
 {
-	char	   *name = cut_name(pstrdup(wanted));
+	char	   *name = define_cut_name(pstrdup(wanted));
 
 	for (int i = 2; name_is_taken(names, name); i++)
 	{
@@ -495,71 +498,6 @@ define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape)
 	if (shape->having)
 		appendStringInfo(&sql, "%s(%s)", having, define_expression_text(over_partials_mutator(shape->having, &build), partials));
 	return sql.data;
-}
-
-/*
- * Triggers
- */
-static char *
-columns_of(const char *row, const RollupShape *shape, const Bitmapset *used)
-{
-	StringInfoData list;
-	int			column = -1;
-
-	initStringInfo(&list);
-	while ((column = bms_next_member(used, column)) >= 0)
-		appendStringInfo(&list, ", %s.%s", row,
-						 quote_identifier(get_attname(shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
-	return list.data;
-}
-
-/* '!' sorts before the application's own triggers. The name is cut to length, and numbered where another schema's rollup of the same name has it. */
-char *
-define_trigger_name(Oid table, TriggerKind kind, const char *rollup)
-{
-	char	   *name = cut_name(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), rollup));
-
-	for (int i = 2; OidIsValid(get_trigger_oid(table, name, true)); i++)
-		name = cut_name(psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, rollup));
-	return name;
-}
-
-static DefineTrigger *
-trigger(const char *name, TriggerKind kind, const char *event, const RollupShape *shape, const char *level,
-		const char *when)
-{
-	DefineTrigger *trigger = palloc(sizeof(DefineTrigger));
-
-	trigger->kind = kind;
-	trigger->name = define_trigger_name(shape->source, kind, name);
-	trigger->sql = psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s WHEN (" GS_SCHEMA ".%s) "
-							"EXECUTE FUNCTION " GS_SCHEMA ".flush_pending()",
-							quote_identifier(trigger->name), event, define_relation_name(shape->source), level, when);
-	return trigger;
-}
-
-List *
-define_triggers(const char *name, Oid partials, const RollupShape *shape)
-{
-	char	   *self = psprintf("%s::regclass", quote_literal_cstr(define_relation_name(partials)));
-	Bitmapset  *used = shape_columns(shape);
-	char	   *new = columns_of("new", shape, used);
-	char	   *old = columns_of("old", shape, used);
-	List	   *triggers;
-
-	triggers = list_make4(trigger(name, KIND_INSERT, "INSERT", shape, "ROW",
-								  psprintf("collect(%s, new.tableoid%s)", self, new)),
-						  trigger(name, KIND_DELETE, "DELETE", shape, "ROW",
-								  psprintf("collect(%s, old.tableoid%s)", self, old)),
-						  trigger(name, KIND_FLUSH, "INSERT OR UPDATE OR DELETE", shape, "STATEMENT",
-								  psprintf("flush(%s)", self)),
-						  trigger(name, KIND_TRUNCATE, "TRUNCATE", shape, "STATEMENT",
-								  psprintf("truncated(%s)", self)));
-	/* a rollup that reads no column does not change by an UPDATE */
-	if (used)
-		triggers = lappend(triggers, trigger(name, KIND_UPDATE, "UPDATE", shape, "ROW",
-											 psprintf("collect(%s, new.tableoid%s%s)", self, new, old)));
-	return triggers;
 }
 
 /* Say in the catalogs what the companions are for. */

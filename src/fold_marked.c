@@ -22,11 +22,14 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/lmgr.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "define.h"
+#include "source.h"
 
 /* The group's row as the active snapshot shows the source, in CurrentMemoryContext; NULL: there is none. */
 static HeapTuple
@@ -103,17 +106,37 @@ replace(Partials *partials, List *tids, HeapTuple row)
 	(void) partials_update(partials);
 }
 
+/* Lock the tables that hold the source's rows, if that can be done at once. NIL: it cannot. */
+static List *
+lock_tables(const Rollup *rollup)
+{
+	List	   *tables = source_tables(rollup->source, NoLock);
+	ListCell   *cell;
+
+	foreach(cell, tables)
+		if (!ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			return NIL;
+	/* also those of which we have locked nothing new */
+	AcceptInvalidationMessages();
+	return tables;
+}
+
 bool
 fold_from_source(Partials *partials, Datum *keys, bool *isnull)
 {
+	List	   *tables = lock_tables(partials->rollup);
 	Snapshot	snapshot;
 	HeapTuple	row;
-	List	   *tids;
+	List	   *tids = NIL;
 
+	if (tables == NIL)
+		return false;
 	PushActiveSnapshot(GetLatestSnapshot());
 	snapshot = GetActiveSnapshot();
 	row = compute_row(partials, keys, isnull);
-	tids = take_seen(partials, keys, isnull, snapshot);
+	/* a partition that has come since would be in the row, but not in the snapshot's partials */
+	if (equal(tables, source_tables(partials->rollup->source, NoLock)))
+		tids = take_seen(partials, keys, isnull, snapshot);
 	partials_end_search(partials);
 	PopActiveSnapshot();
 	if (tids != NIL)

@@ -302,7 +302,10 @@ pending_forget(Oid partials)
 		PendingRollup *pending = level_find(level, partials);
 
 		if (pending)
+		{
 			rollup_clear(pending);
+			pending->truncating = false;
+		}
 	}
 }
 

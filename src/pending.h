@@ -28,6 +28,7 @@ typedef struct PendingRollup
 	struct groups_hash *groups;
 	PendingGroup *dirty;		/* list of those to be applied */
 	GsRelFile	file;			/* the partials' storage, in which own is valid */
+	bool		truncating;		/* the statement at hand truncates the source: the partials will be, too */
 	MemoryContext context;		/* groups and deltas */
 	struct PendingLevel *level;
 	struct PendingRollup *next;

@@ -19,6 +19,8 @@
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
+#include "source.h"
+
 /* No command of the server's own has this number; it knows no name of it, and shows it nowhere. */
 #define PROGRESS_COMMAND ((ProgressCommandType) 0x47796d)
 
@@ -36,15 +38,22 @@ static int64 rows_done = 0;
 static int64
 estimate_rows(Oid source)
 {
-	Relation	relation = table_open(source, AccessShareLock);
-	BlockNumber pages;
-	double		rows = 0;
-	double		allvisible;
+	double		total = 0;
+	ListCell   *cell;
 
-	if (relation->rd_rel->relkind == RELKIND_RELATION)
-		estimate_rel_size(relation, NULL, &pages, &rows, &allvisible);
-	table_close(relation, NoLock);
-	return (int64) rows;
+	foreach(cell, source_tables(source, AccessShareLock))
+	{
+		Relation	relation = table_open(lfirst_oid(cell), AccessShareLock);
+		BlockNumber pages;
+		double		rows = 0;
+		double		allvisible;
+
+		if (relation->rd_rel->relkind == RELKIND_RELATION)
+			estimate_rel_size(relation, NULL, &pages, &rows, &allvisible);
+		total += rows;
+		table_close(relation, NoLock);
+	}
+	return (int64) total;
 }
 
 void

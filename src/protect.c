@@ -36,25 +36,6 @@ protect_write(Oid partials, ProtectWrite write, void *argument)
 	PG_END_TRY();
 }
 
-static DefineTrigger *
-guard(const char *name, Oid partials, TriggerKind kind, const char *events, const char *level)
-{
-	DefineTrigger *trigger = palloc(sizeof(DefineTrigger));
-
-	trigger->kind = kind;
-	trigger->name = define_trigger_name(partials, kind, name);
-	trigger->sql = psprintf("CREATE TRIGGER %s BEFORE %s ON %s FOR EACH %s EXECUTE FUNCTION " GS_SCHEMA ".guard_partials()",
-							quote_identifier(trigger->name), events, define_relation_name(partials), level);
-	return trigger;
-}
-
-List *
-protect_triggers(const char *name, Oid partials)
-{
-	return list_make2(guard(name, partials, KIND_GUARD, "INSERT OR UPDATE OR DELETE OR TRUNCATE", "STATEMENT"),
-					  guard(name, partials, KIND_GUARD_ROW, "INSERT OR UPDATE OR DELETE", "ROW"));
-}
-
 static char *
 hint_for(Oid partials)
 {

@@ -6,13 +6,8 @@
 
 #include "gymstream.h"
 
-#include "nodes/pg_list.h"
-
 /* Run what writes these partials by a statement of SQL, or truncates them. */
 typedef void (*ProtectWrite) (void *argument);
 extern void protect_write(Oid partials, ProtectWrite write, void *argument);
-
-/* Of DefineTrigger: the triggers that let nobody else. */
-extern List *protect_triggers(const char *name, Oid partials);
 
 #endif							/* GS_PROTECT_H */

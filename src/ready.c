@@ -12,6 +12,7 @@
 
 #include "gymstream.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -23,6 +24,7 @@
 
 #include "catalog.h"
 #include "pending.h"
+#include "source.h"
 #include "trigger.h"
 #include "when.h"
 
@@ -57,24 +59,25 @@ static bool
 read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 {
 	FuncExpr   *call = trigger_condition(trigger);
-	Const	   *partials = call && call->args != NIL ? linitial(call->args) : NULL;
+	const AttrNumber *columns;
 	Rollup	   *rollup;
 	int		   *old_columns,
 			   *new_columns;
 	bool		understood;
 
-	if (partials == NULL || !IsA(partials, Const) || partials->constisnull || call->funcvariadic)
+	if (call == NULL || !OidIsValid(when_partials(call)))
 		return false;
 	ready->trigger = trigger->tgoid;
 	ready->events = trigger->tgtype;
-	ready->partials = DatumGetObjectId(partials->constvalue);
+	ready->partials = when_partials(call);
 	ready->flushes = trigger_condition_calls(call, "flush");
 	if (ready->flushes)
 		return true;
-	if (!trigger_condition_calls(call, "collect") || list_length(call->args) < 2)
+	if (!trigger_condition_calls(call, "collect"))
 		return false;
 	rollup = rollup_acquire(ready->partials);
-	understood = rollup->source == table && when_arguments(rollup, call, &old_columns, &new_columns);
+	columns = source_columns(rollup, table);
+	understood = columns && when_arguments(rollup, columns, call, &old_columns, &new_columns);
 	if (understood)
 	{
 		ready->has_old = old_columns != NULL;
@@ -168,16 +171,23 @@ invalidate_table(Datum arg, Oid relid)
 /*
  * The expressions
  */
+typedef struct ReadyCall
+{
+	WhenCall	when;
+	const AttrNumber *columns;	/* where the table has those that are used */
+	AttrNumber	last;			/* the greatest of them */
+} ReadyCall;
+
 static void
-load_row(TupleTableSlot *row, TupleTableSlot *from, const Rollup *rollup)
+load_row(TupleTableSlot *row, TupleTableSlot *from, const ReadyCall *call)
 {
 	ExecClearTuple(row);
-	if (rollup->ncolumns > 0)
-		slot_getsomeattrs(from, rollup->columns[rollup->ncolumns - 1]);
-	for (int i = 0; i < rollup->ncolumns; i++)
+	if (call->last > 0)
+		slot_getsomeattrs(from, call->last);
+	for (int i = 0; i < call->when.rollup->ncolumns; i++)
 	{
-		row->tts_values[i] = from->tts_values[rollup->columns[i] - 1];
-		row->tts_isnull[i] = from->tts_isnull[rollup->columns[i] - 1];
+		row->tts_values[i] = from->tts_values[call->columns[i] - 1];
+		row->tts_isnull[i] = from->tts_isnull[call->columns[i] - 1];
 	}
 	ExecStoreVirtualTuple(row);
 }
@@ -185,14 +195,22 @@ load_row(TupleTableSlot *row, TupleTableSlot *from, const Rollup *rollup)
 static Datum
 evaluate_collect(ExprState *state, ExprContext *econtext, bool *isnull)
 {
-	WhenCall   *call = state->evalfunc_private;
+	ReadyCall  *call = state->evalfunc_private;
 
-	if (call->has_old)
-		load_row(call->rollup->old_row, econtext->ecxt_innertuple, call->rollup);
-	if (call->has_new)
-		load_row(call->rollup->new_row, econtext->ecxt_outertuple, call->rollup);
+	if (call->when.has_old)
+		load_row(call->when.rollup->old_row, econtext->ecxt_innertuple, call);
+	if (call->when.has_new)
+		load_row(call->when.rollup->new_row, econtext->ecxt_outertuple, call);
 	*isnull = false;
-	return BoolGetDatum(when_collect(call));
+	return BoolGetDatum(when_collect(&call->when));
+}
+
+/* On a partitioned table, which has no rows of its own: see gs_collect. */
+static Datum
+evaluate_nothing(ExprState *state, ExprContext *econtext, bool *isnull)
+{
+	*isnull = false;
+	return BoolGetDatum(false);
 }
 
 static Datum
@@ -203,11 +221,30 @@ evaluate_flush(ExprState *state, ExprContext *econtext, bool *isnull)
 	return BoolGetDatum(false);
 }
 
+static ReadyCall *
+make_call(const ReadyTrigger *ready, Oid table)
+{
+	ReadyCall  *call = palloc0(sizeof(ReadyCall));
+	Rollup	   *rollup = rollup_acquire(ready->partials);
+
+	rollup_release_with(rollup, CurrentMemoryContext);
+	call->when.rollup = rollup;
+	call->when.has_old = ready->has_old;
+	call->when.has_new = ready->has_new;
+	call->when.needs_event = when_needs_event(rollup);
+	call->columns = source_columns(rollup, table);
+	if (call->columns == NULL)
+		return NULL;
+	for (int i = 0; i < rollup->ncolumns; i++)
+		call->last = Max(call->last, call->columns[i]);
+	return call;
+}
+
+/* NULL: the trigger's text will say what is wrong. */
 static ExprState *
-make_expression(const ReadyTrigger *ready)
+make_expression(const ReadyTrigger *ready, Relation relation)
 {
 	ExprState  *state = makeNode(ExprState);
-	WhenCall   *call;
 
 	state->flags = EEO_FLAG_IS_QUAL;
 	if (ready->flushes)
@@ -219,15 +256,9 @@ make_expression(const ReadyTrigger *ready)
 		state->evalfunc_private = copy;
 		return state;
 	}
-	call = palloc(sizeof(WhenCall));
-	call->rollup = rollup_acquire(ready->partials);
-	rollup_release_with(call->rollup, CurrentMemoryContext);
-	call->has_old = ready->has_old;
-	call->has_new = ready->has_new;
-	call->needs_event = when_needs_event(call->rollup);
-	state->evalfunc = evaluate_collect;
-	state->evalfunc_private = call;
-	return state;
+	state->evalfunc = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? evaluate_nothing : evaluate_collect;
+	state->evalfunc_private = make_call(ready, RelationGetRelid(relation));
+	return state->evalfunc_private ? state : NULL;
 }
 
 /*
@@ -249,7 +280,7 @@ make_ready(EState *estate, ResultRelInfo *relation, int16 events)
 
 		if ((ready->events & events) && ready->index < relation->ri_TrigDesc->numtriggers &&
 			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)
-			relation->ri_TrigWhenExprs[ready->index] = make_expression(ready);
+			relation->ri_TrigWhenExprs[ready->index] = make_expression(ready, relation->ri_RelationDesc);
 	}
 	MemoryContextSwitchTo(old);
 }

@@ -22,6 +22,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "source.h"
+
 /* one entry a rollup that this backend has used */
 typedef struct CacheEntry
 {
@@ -417,9 +419,12 @@ invalidate_relation(Datum arg, Oid relid)
 	{
 		Rollup	   *rollup = entry->rollup;
 
-		if (rollup && (relid == InvalidOid || relid == rollup->source ||
-					   relid == rollup->rollup || relid == rollup->definition || relid == rollup->partials))
+		if (rollup == NULL)
+			continue;
+		if (relid == InvalidOid || relid == rollup->source ||
+			relid == rollup->rollup || relid == rollup->definition || relid == rollup->partials)
 			rollup->stale = true;
+		source_forget(rollup, relid);
 	}
 }
 

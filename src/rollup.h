@@ -8,6 +8,7 @@
 
 #include "executor/executor.h"
 #include "fmgr.h"
+#include "utils/hsearch.h"
 
 #include "catalog.h"
 #include "hint.h"
@@ -56,6 +57,7 @@ typedef struct Rollup
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
 	AttrNumber *columns;
+	HTAB	   *tables;			/* where others that hold its rows have them: of source.c */
 	TupleTableSlot *old_row;	/* rows of them, virtual */
 	TupleTableSlot *new_row;
 	ExprContext *econtext;

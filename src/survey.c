@@ -19,6 +19,8 @@
 #include "utils/rel.h"
 
 #include "define.h"
+#include "source.h"
+#include "trigger.h"
 
 /* the columns of count_rollup */
 enum
@@ -129,25 +131,44 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/* What the triggers of a table that should be there, each once, are instead; NULL: they are. */
-static const char *
-triggers_problem(Oid table, Oid partials, TriggerKind first, TriggerKind last, bool updates)
+/* What is wrong with the triggers that a table should have, each once; NULL: nothing. */
+static char *
+triggers_problem(Oid table, Oid partials, uint32 wanted)
 {
 	TriggerCount counts[TRIGGER_KINDS];
+	const char *problem = NULL;
 
 	trigger_count(table, partials, counts);
-	for (TriggerKind kind = first; kind <= last; kind++)
+	for (TriggerKind kind = KIND_INSERT; kind < TRIGGER_KINDS && problem == NULL; kind++)
 	{
-		int			wanted = kind == KIND_UPDATE && !updates ? 0 : 1;
+		int			n = (wanted & TRIGGER_BIT(kind)) ? 1 : 0;
 
-		if (counts[kind].all > wanted)
-			return "has a second trigger that does the same: drop it, and run gymstream.rebuild_rollup";
-		if (counts[kind].all < wanted)
-			return "lacks a trigger: run gymstream.rebuild_rollup";
-		if (counts[kind].always < wanted)
-			return "has a trigger that does not always fire: run gymstream.rebuild_rollup";
+		if (counts[kind].all > n)
+			problem = "has a second trigger that does the same: drop it, and run gymstream.rebuild_rollup";
+		else if (counts[kind].all < n)
+			problem = "lacks a trigger: run gymstream.rebuild_rollup";
+		else if (counts[kind].always < n)
+			problem = "has a trigger that does not always fire: run gymstream.rebuild_rollup";
 	}
-	return NULL;
+	return problem ? psprintf("table %s %s", define_relation_name(table), problem) : NULL;
+}
+
+/* The same for the source, with its partitions, and the partials. */
+static char *
+all_triggers_problem(const RollupRelations *relations, const RollupShape *shape)
+{
+	bool		partitioned = source_is_partitioned(shape->source);
+	uint32		every = TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) | TRIGGER_BIT(KIND_FLUSH) |
+		(shape_columns(shape) ? TRIGGER_BIT(KIND_UPDATE) : 0) | (partitioned ? TRIGGER_BIT(KIND_TRUNCATING) : 0);
+	char	   *problem = NULL;
+	ListCell   *cell;
+
+	foreach(cell, source_tables(shape->source, AccessShareLock))
+		if (problem == NULL)
+			problem = triggers_problem(lfirst_oid(cell), relations->partials,
+									   every | (lfirst_oid(cell) == shape->source ? TRIGGER_BIT(KIND_TRUNCATE) : 0));
+	return problem ? problem : triggers_problem(relations->partials, relations->partials,
+												TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
 }
 
 static const char *
@@ -155,17 +176,12 @@ rollup_problem(const RollupRelations *relations)
 {
 	RollupShape *shape = rollup_shape(relations);
 	Oid			owner = catalog_owner(relations->rollup);
-	const char *problem;
 
 	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
 	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
 		return "its owner may not read its source: grant SELECT";
-	problem = triggers_problem(shape->source, relations->partials, KIND_INSERT, KIND_TRUNCATE, shape_columns(shape) != NULL);
-	if (problem)
-		return psprintf("table %s %s", define_relation_name(shape->source), problem);
-	problem = triggers_problem(relations->partials, relations->partials, KIND_GUARD, KIND_GUARD_ROW, false);
-	return problem ? psprintf("table %s %s", define_relation_name(relations->partials), problem) : NULL;
+	return all_triggers_problem(relations, shape);
 }
 
 /* gymstream.rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */

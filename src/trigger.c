@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "source.h"
 #include "when.h"
 
 #define WRITES (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
@@ -28,7 +29,8 @@
 const char *
 trigger_kind_name(TriggerKind kind)
 {
-	static const char *const names[] = {"other", "wrong", "insert", "delete", "update", "flush", "truncate", "guard", "guard rows"};
+	static const char *const names[] = {"other", "wrong", "insert", "delete", "update", "flush", "truncate", "truncating",
+	"guard", "guard rows"};
 
 	return names[kind];
 }
@@ -59,7 +61,7 @@ calls_ours_walker(Node *node, void *context)
 		FuncExpr   *call = (FuncExpr *) node;
 
 		if (trigger_condition_calls(call, "collect") || trigger_condition_calls(call, "flush") ||
-			trigger_condition_calls(call, "truncated"))
+			trigger_condition_calls(call, "truncated") || trigger_condition_calls(call, "truncating"))
 			return true;
 	}
 	return expression_tree_walker(node, calls_ours_walker, context);
@@ -89,6 +91,7 @@ rows_of_call(const FuncExpr *call, Oid table, Oid partials, bool *has_old, bool 
 {
 	RollupRelations relations;
 	Rollup	   *rollup;
+	const AttrNumber *columns;
 	int		   *old_columns,
 			   *new_columns;
 	bool		understood;
@@ -109,7 +112,8 @@ rows_of_call(const FuncExpr *call, Oid table, Oid partials, bool *has_old, bool 
 		return true;
 	}
 	rollup = rollup_acquire(partials);
-	understood = rollup->source == table && when_arguments(rollup, call, &old_columns, &new_columns);
+	columns = source_columns(rollup, table);
+	understood = columns && when_arguments(rollup, columns, call, &old_columns, &new_columns);
 	rollup_release(rollup);
 	if (understood)
 	{
@@ -184,9 +188,11 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	if (trigger_condition_calls(call, "collect"))
 		return kind_of_collect(trigger, call, table, *partials);
 	if (trigger_condition_calls(call, "flush"))
-		return trigger->tgtype == WRITES ? KIND_FLUSH : KIND_WRONG;
+		return (trigger->tgtype & ~TRIGGER_TYPE_TRUNCATE) == WRITES ? KIND_FLUSH : KIND_WRONG;
 	if (trigger_condition_calls(call, "truncated"))
 		return trigger->tgtype == TRIGGER_TYPE_TRUNCATE ? KIND_TRUNCATE : KIND_WRONG;
+	if (trigger_condition_calls(call, "truncating"))
+		return trigger->tgtype == (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE) ? KIND_TRUNCATING : KIND_WRONG;
 	return KIND_WRONG;
 }
 

@@ -16,15 +16,17 @@ typedef enum TriggerKind
 {
 	KIND_OTHER,					/* nothing to do with rollups */
 	KIND_WRONG,					/* calls what a rollup's triggers call, but is none of them */
-	KIND_INSERT,				/* on the source, each once */
+	KIND_INSERT,				/* on the source and its partitions, each once */
 	KIND_DELETE,
 	KIND_UPDATE,
 	KIND_FLUSH,
-	KIND_TRUNCATE,
+	KIND_TRUNCATE,				/* on the source */
+	KIND_TRUNCATING,			/* on a partitioned source and its partitions */
 	KIND_GUARD,					/* on the partials */
 	KIND_GUARD_ROW
 } TriggerKind;
 #define TRIGGER_KINDS (KIND_GUARD_ROW + 1)
+#define TRIGGER_BIT(kind) (1u << (kind))
 
 typedef struct TriggerCount
 {

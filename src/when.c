@@ -12,6 +12,7 @@
 #include "when.h"
 
 #include "access/sysattr.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/catalog.h"
@@ -26,6 +27,8 @@
 #include "collect.h"
 #include "pending.h"
 #include "protect.h"
+#include "source.h"
+#include "trigger.h"
 
 /*
  * Calls
@@ -40,6 +43,14 @@ call_refuse(void)
 			 errhint("Rollups are made by gymstream.create_rollup.")));
 }
 
+Oid
+when_partials(const FuncExpr *call)
+{
+	const Const *partials = call->args != NIL && !call->funcvariadic ? linitial(call->args) : NULL;
+
+	return partials && IsA(partials, Const) && !partials->constisnull ? DatumGetObjectId(partials->constvalue) : InvalidOid;
+}
+
 /* The argument as a column of OLD or NEW; NULL: it is anything else. */
 static const Var *
 call_var(const FuncExpr *call, int arg)
@@ -51,13 +62,13 @@ call_var(const FuncExpr *call, int arg)
 
 /* Where each used column of OLD or NEW is among the arguments. NULL where the call has none of that side. */
 static bool
-call_columns(const Rollup *rollup, const FuncExpr *call, int side, int **columns)
+call_columns(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call, int side, int **arguments)
 {
 	bool		present = call_var(call, 1)->varno == side;
 
-	*columns = palloc(sizeof(int) * (rollup->ncolumns + 1));
+	*arguments = palloc(sizeof(int) * (rollup->ncolumns + 1));
 	for (int i = 0; i < rollup->ncolumns; i++)
-		(*columns)[i] = -1;
+		(*arguments)[i] = -1;
 	for (int arg = 2; arg < list_length(call->args); arg++)
 	{
 		const Var  *var = call_var(call, arg);
@@ -66,20 +77,23 @@ call_columns(const Rollup *rollup, const FuncExpr *call, int side, int **columns
 			continue;
 		present = true;
 		for (int i = 0; i < rollup->ncolumns; i++)
-			if (rollup->columns[i] == var->varattno)
-				(*columns)[i] = arg;
+			if (columns[i] == var->varattno)
+				(*arguments)[i] = arg;
 	}
 	for (int i = 0; present && i < rollup->ncolumns; i++)
-		if ((*columns)[i] < 0)
+		if ((*arguments)[i] < 0)
 			return false;
 	if (!present)
-		*columns = NULL;
+		*arguments = NULL;
 	return true;
 }
 
-bool
-when_arguments(const Rollup *rollup, const FuncExpr *call, int **old_columns, int **new_columns)
+/* Whether the arguments are the partials, the table's OID, and columns, all of OLD or NEW. */
+static bool
+call_is_collect(const FuncExpr *call)
 {
+	if (list_length(call->args) < 2 || !OidIsValid(when_partials(call)))
+		return false;
 	for (int arg = 1; arg < list_length(call->args); arg++)
 	{
 		const Var  *var = call_var(call, arg);
@@ -87,7 +101,15 @@ when_arguments(const Rollup *rollup, const FuncExpr *call, int **old_columns, in
 		if (var == NULL || (arg == 1 ? var->varattno != TableOidAttributeNumber : var->varattno <= 0))
 			return false;
 	}
-	return call_columns(rollup, call, INNER_VAR, old_columns) && call_columns(rollup, call, OUTER_VAR, new_columns);
+	return true;
+}
+
+bool
+when_arguments(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call,
+			   int **old_columns, int **new_columns)
+{
+	return call_is_collect(call) && call_columns(rollup, columns, call, INNER_VAR, old_columns) &&
+		call_columns(rollup, columns, call, OUTER_VAR, new_columns);
 }
 
 bool
@@ -100,6 +122,7 @@ when_needs_event(const Rollup *rollup)
 typedef struct SqlCall
 {
 	WhenCall	when;
+	Oid			table;			/* whose trigger it is */
 	int		   *old_columns;	/* for each used column, which argument has it */
 	int		   *new_columns;
 } SqlCall;
@@ -108,19 +131,19 @@ static SqlCall *
 call_prepare(FunctionCallInfo fcinfo)
 {
 	FuncExpr   *expression = (FuncExpr *) fcinfo->flinfo->fn_expr;
+	Oid			table = PG_GETARG_OID(1);
+	const AttrNumber *columns;
 	MemoryContext old;
 	SqlCall    *call;
 
-	if (expression == NULL || !IsA(expression, FuncExpr) || expression->funcvariadic || expression->location >= 0 ||
-		list_length(expression->args) < 2 || list_length(expression->args) != PG_NARGS() ||
-		!IsA(linitial(expression->args), Const) || PG_ARGISNULL(0))
-		call_refuse();
-
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call = palloc0(sizeof(SqlCall));
+	call->table = table;
 	call->when.rollup = rollup_acquire(PG_GETARG_OID(0));
 	rollup_release_with(call->when.rollup, fcinfo->flinfo->fn_mcxt);
-	if (!when_arguments(call->when.rollup, expression, &call->old_columns, &call->new_columns))
+	columns = source_columns(call->when.rollup, table);
+	if (columns == NULL ||
+		!when_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
 		call_refuse();
 	call->when.has_old = call->old_columns != NULL;
 	call->when.has_new = call->new_columns != NULL;
@@ -130,13 +153,32 @@ call_prepare(FunctionCallInfo fcinfo)
 	return call;
 }
 
-bool
-when_collect(const WhenCall *call)
+static void
+call_check(FunctionCallInfo fcinfo)
 {
-	bool		was_dirty = call->needs_event && pending_is_dirty(call->rollup->partials);
+	FuncExpr   *expression = (FuncExpr *) fcinfo->flinfo->fn_expr;
 
+	if (expression == NULL || !IsA(expression, FuncExpr) || expression->location >= 0 || !call_is_collect(expression) ||
+		list_length(expression->args) != PG_NARGS())
+		call_refuse();
+}
+
+bool
+when_collect(WhenCall *call)
+{
+	bool		was_dirty;
+
+	if (!call->needs_event)
+	{
+		collect_change(call->rollup, call->has_old, call->has_new);
+		return false;
+	}
+	was_dirty = pending_is_dirty(call->rollup->partials);
 	collect_change(call->rollup, call->has_old, call->has_new);
-	return call->needs_event && !was_dirty && pending_is_dirty(call->rollup->partials);
+	if (call->event_queued && (was_dirty || !pending_is_dirty(call->rollup->partials)))
+		return false;
+	call->event_queued = true;
+	return true;
 }
 
 /*
@@ -159,8 +201,11 @@ load_row(TupleTableSlot *row, FunctionCallInfo fcinfo, const int *columns)
 /*
  * gymstream.collect(partials regclass, tableoid oid, VARIADIC "any") returns boolean
  *
- * True, where no statement trigger may follow, for the first row of a pending period: that queues the one event whose
- * function flushes. So it is in a subscriber's apply worker, and where a statement on a parent table writes the source.
+ * True now and then where no statement trigger may follow: that queues the event whose function flushes. So it is in a
+ * subscriber's apply worker, and where a statement on a parent table writes the source.
+ *
+ * Where a row moves between partitions under a foreign key, the condition of the UPDATE trigger on the partitioned table is
+ * evaluated too, with rows that are of no table. The partitions' own triggers have seen them.
  */
 PG_FUNCTION_INFO_V1(gs_collect);
 Datum
@@ -169,8 +214,13 @@ gs_collect(PG_FUNCTION_ARGS)
 	SqlCall    *call = fcinfo->flinfo->fn_extra;
 
 	if (call == NULL)
+	{
+		call_check(fcinfo);
+		if (!OidIsValid(PG_GETARG_OID(1)))
+			PG_RETURN_BOOL(false);
 		call = call_prepare(fcinfo);
-	if (PG_GETARG_OID(1) != call->when.rollup->source)
+	}
+	if (PG_GETARG_OID(1) != call->table)
 		call_refuse();
 	load_row(call->when.rollup->old_row, fcinfo, call->old_columns);
 	load_row(call->when.rollup->new_row, fcinfo, call->new_columns);
@@ -186,17 +236,70 @@ gs_flush(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(false);
 }
 
-/* gymstream.flush_pending(): the function of a rollup's triggers */
-PG_FUNCTION_INFO_V1(gs_flush_pending);
-Datum
-gs_flush_pending(PG_FUNCTION_ARGS)
+/*
+ * TRUNCATE
+ */
+static void
+truncate_refuse(const char *function, Relation table)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "gymstream.flush_pending")));
-	pending_flush_all();
-	return PointerGetDatum(NULL);
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("%s can only be called by the triggers of a rollup", function),
+			 errdetail("Table \"%s\" is not being truncated.", RelationGetRelationName(table))));
+}
+
+/* gymstream.truncating(partials regclass) returns boolean: says which rollup a BEFORE TRUNCATE trigger is of; always true */
+PG_FUNCTION_INFO_V1(gs_truncating);
+Datum
+gs_truncating(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
+}
+
+/*
+ * Before a table of a partitioned source is truncated: the rows of a partition are taken out of the rollup. If it is the
+ * source itself, the partials will be truncated after it, and where it is the first, its partitions need not be read.
+ */
+static void
+before_truncate(const TriggerData *trigger)
+{
+	Relation	table = trigger->tg_relation;
+	FuncExpr   *call = trigger_condition(trigger->tg_trigger);
+	Rollup	   *rollup;
+
+	if (call == NULL || !OidIsValid(when_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		truncate_refuse("gymstream.flush_pending before a statement", table);
+	rollup = rollup_acquire(when_partials(call));
+	rollup_release_with(rollup, CurrentMemoryContext);
+	if (RelationGetRelid(table) == rollup->source)
+		pending_rollup(rollup)->truncating = true;
+	else if (source_columns(rollup, RelationGetRelid(table)) == NULL)
+		truncate_refuse("gymstream.flush_pending before a statement", table);
+	else if (table->rd_rel->relkind == RELKIND_RELATION && !pending_rollup(rollup)->truncating)
+		collect_table(rollup, table, false);
+}
+
+/*
+ * Whether the source is being truncated, with all its partitions: nobody else can see locks of ours that exclude all others
+ * together with tables that have not a single block.
+ */
+static bool
+is_truncated(Oid source)
+{
+	bool		truncated = true;
+	ListCell   *cell;
+
+	foreach(cell, source_tables(source, NoLock))
+	{
+		Relation	table = try_relation_open(lfirst_oid(cell), NoLock);
+
+		if (table == NULL)
+			continue;
+		truncated = truncated && CheckRelationLockedByMe(table, AccessExclusiveLock, false) &&
+			(table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || RelationGetNumberOfBlocks(table) == 0);
+		relation_close(table, NoLock);
+	}
+	return truncated;
 }
 
 static void
@@ -212,8 +315,7 @@ truncate_partials(void *relation)
 /*
  * gymstream.truncated(partials regclass) returns boolean: truncates the partials after their source; always false
  *
- * Everyone may call it, so it looks for itself whether the source is being truncated: nobody else can see a lock of ours
- * that excludes all others together with a source that has not a single block.
+ * Everyone may call it, so it looks for itself whether the source is being truncated.
  */
 PG_FUNCTION_INFO_V1(gs_truncated);
 Datum
@@ -224,11 +326,8 @@ gs_truncated(PG_FUNCTION_ARGS)
 	Relation	partials;
 
 	rollup_release_with(rollup, CurrentMemoryContext);
-	if (!CheckRelationLockedByMe(source, AccessExclusiveLock, false) || RelationGetNumberOfBlocks(source) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("gymstream.truncated can only be called by the triggers of a rollup"),
-				 errdetail("Table \"%s\" is not being truncated.", RelationGetRelationName(source))));
+	if (!is_truncated(rollup->source))
+		truncate_refuse("gymstream.truncated", source);
 	pending_forget(rollup->partials);
 	partials = table_open(rollup->partials, AccessExclusiveLock);
 	CheckTableNotInUse(partials, "TRUNCATE");
@@ -236,4 +335,23 @@ gs_truncated(PG_FUNCTION_ARGS)
 	table_close(partials, NoLock);
 	table_close(source, NoLock);
 	PG_RETURN_BOOL(false);
+}
+
+/* gymstream.flush_pending(): the function of a rollup's triggers */
+PG_FUNCTION_INFO_V1(gs_flush_pending);
+Datum
+gs_flush_pending(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "gymstream.flush_pending")));
+	trigger = (TriggerData *) fcinfo->context;
+	if (TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
+		before_truncate(trigger);
+	else
+		pending_flush_all();
+	return PointerGetDatum(NULL);
 }

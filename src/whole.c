@@ -247,10 +247,11 @@ look_at_relation(Oid relid, Node *command)
  * The event trigger
  */
 
-/* What was altered: a relation, a parent of it, or who has the rule; a trigger, with its table; a function that calls ours. */
+/* What was altered: a relation, its partitions, a parent of it, or who has the rule; a trigger, with its table; a function that calls ours. */
 static const char altered_sql[] =
-"SELECT c.oid, NULL::oid, NULL::oid FROM pg_class c WHERE c.relkind IN ('r', 'v') AND c.oid IN ("
+"SELECT c.oid, NULL::oid, NULL::oid FROM pg_class c WHERE c.relkind IN ('r', 'v', 'p') AND c.oid IN ("
 "	SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass"
+"	UNION SELECT t.relid FROM pg_event_trigger_ddl_commands() d, pg_partition_tree(d.objid) t WHERE d.classid = 'pg_class'::regclass"
 "	UNION SELECT i.inhparent FROM pg_event_trigger_ddl_commands() d JOIN pg_inherits i ON i.inhrelid = d.objid"
 "		WHERE d.classid = 'pg_class'::regclass"
 "	UNION SELECT r.ev_class FROM pg_event_trigger_ddl_commands() d JOIN pg_rewrite r ON r.oid = d.objid"
@@ -259,7 +260,7 @@ static const char altered_sql[] =
 "	WHERE d.classid = 'pg_trigger'::regclass "
 "UNION ALL SELECT NULL, NULL, d.objid FROM pg_event_trigger_ddl_commands() d WHERE d.classid = 'pg_proc'::regclass AND EXISTS ("
 "	SELECT FROM pg_depend p JOIN pg_proc f ON f.oid = p.refobjid WHERE p.classid = 'pg_proc'::regclass AND p.objid = d.objid"
-"		AND p.refclassid = 'pg_proc'::regclass AND f.proname IN ('collect', 'flush', 'truncated')"
+"		AND p.refclassid = 'pg_proc'::regclass AND f.proname IN ('collect', 'flush', 'truncated', 'truncating')"
 "		AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = '" GS_SCHEMA "'))";
 
 static void

@@ -1,0 +1,473 @@
+/*
+ * partition.c: takes the commands by which partitions come to a rollup's source or leave it, in event triggers, and takes
+ * their rows into the rollup or out of it: ATTACH, DETACH and DROP, of a whole tree of partitions at a time. Gives those
+ * that come the triggers they need, and takes them from those that leave. Refuses what it cannot be exact about.
+ *
+ * What comes or leaves is locked against all others, by the command or here, until the transaction ends. So its rows are
+ * those of everyone, and their deltas become visible together with the command. Catalogs know no snapshots, though: who has
+ * an older one sees the partitions that there are now, and the rollup as it was.
+ */
+#include "gymstream.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/event_trigger.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "catalog.h"
+#include "collect.h"
+#include "define.h"
+#include "pending.h"
+#include "source.h"
+#include "trigger.h"
+#include "when.h"
+
+/*
+ * Triggers of statements, by which a table is known as the source of a rollup, or as below it
+ */
+
+/* The partials of a rollup that a trigger is of; InvalidOid: of none, or for each row. */
+static Oid
+trigger_partials(const Trigger *trigger)
+{
+	FuncExpr   *call = NULL;
+
+	if (!TRIGGER_FOR_ROW(trigger->tgtype) && get_func_namespace(trigger->tgfoid) == catalog_schema())
+		call = trigger_condition(trigger);
+	return call ? when_partials(call) : InvalidOid;
+}
+
+/* The partials of the rollups whose triggers a table has. */
+static List *
+table_partials(Oid table)
+{
+	Relation	relation = table_open(table, AccessShareLock);
+	List	   *partials = NIL;
+
+	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
+	{
+		Oid			found = trigger_partials(&relation->trigdesc->triggers[i]);
+		RollupRelations relations;
+
+		if (OidIsValid(found) && catalog_relations(ROLLUP_PARTIALS, found, &relations))
+			partials = list_append_unique_oid(partials, found);
+	}
+	table_close(relation, NoLock);
+	return partials;
+}
+
+static Oid
+rollup_source(Oid partials)
+{
+	Rollup	   *rollup = rollup_acquire(partials);
+	Oid			source = rollup->source;
+
+	rollup_release(rollup);
+	return source;
+}
+
+/* The partials of the rollups that read the table itself. */
+static List *
+rollups_of(Oid table)
+{
+	List	   *partials = NIL;
+	ListCell   *cell;
+
+	foreach(cell, table_partials(table))
+		if (rollup_source(lfirst_oid(cell)) == table)
+			partials = lappend_oid(partials, lfirst_oid(cell));
+	return partials;
+}
+
+/* Take away the triggers of a rollup that define_create_partition_triggers made. */
+static void
+drop_triggers(Oid table, Oid partials)
+{
+	Relation	relation = table_open(table, AccessShareLock);
+	ObjectAddresses *triggers = new_object_addresses();
+
+	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
+	{
+		ObjectAddress trigger;
+
+		if (trigger_partials(&relation->trigdesc->triggers[i]) != partials)
+			continue;
+		ObjectAddressSet(trigger, TriggerRelationId, relation->trigdesc->triggers[i].tgoid);
+		add_exact_object_address(&trigger, triggers);
+	}
+	table_close(relation, NoLock);
+	/* part of the command, so that event triggers do not hear of it */
+	performMultipleDeletions(triggers, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	free_object_addresses(triggers);
+	CommandCounterIncrement();
+}
+
+/*
+ * Rows
+ */
+static void
+collect_rows(Rollup *rollup, Oid table, bool comes)
+{
+	Relation	relation = table_open(table, AccessShareLock);
+
+	if (relation->rd_rel->relkind == RELKIND_RELATION)
+		collect_table(rollup, relation, comes);
+	table_close(relation, NoLock);
+}
+
+/* Tables have come below the source of a rollup. */
+static void
+rollup_gains(Oid partials, const List *tables)
+{
+	Rollup	   *rollup = rollup_acquire(partials);
+	RollupRelations relations = {rollup->rollup, rollup->definition, rollup->partials};
+	ListCell   *cell;
+
+	rollup_release_with(rollup, CurrentMemoryContext);
+	foreach(cell, tables)
+	{
+		Oid			table = lfirst_oid(cell);
+
+		if (list_member_oid(table_partials(table), partials))
+			continue;
+		define_check_partition(rollup->source, table);
+		define_create_partition_triggers(&relations, table);
+		collect_rows(rollup, table, true);
+	}
+	pending_flush(partials);
+}
+
+/* Tables leave, with all that is below them, or have left. A rollup whose source is among them keeps them. */
+static void
+tables_leave(const List *tables)
+{
+	List	   *flush = NIL;
+	ListCell   *cell,
+			   *partials;
+
+	foreach(cell, tables)
+		foreach(partials, table_partials(lfirst_oid(cell)))
+		{
+			Rollup	   *rollup = rollup_acquire(lfirst_oid(partials));
+
+			rollup_release_with(rollup, CurrentMemoryContext);
+			if (list_member_oid(tables, rollup->source))
+				continue;
+			collect_rows(rollup, lfirst_oid(cell), false);
+			drop_triggers(lfirst_oid(cell), rollup->partials);
+			flush = list_append_unique_oid(flush, rollup->partials);
+		}
+	foreach(cell, flush)
+		pending_flush(lfirst_oid(cell));
+}
+
+/*
+ * ATTACH, DETACH, CREATE
+ */
+static void
+partition_comes(Oid partition)
+{
+	List	   *tables = find_all_inheritors(partition, AccessShareLock, NULL);
+	ListCell   *ancestor,
+			   *partials;
+
+	foreach(ancestor, get_partition_ancestors(partition))
+		foreach(partials, rollups_of(lfirst_oid(ancestor)))
+			rollup_gains(lfirst_oid(partials), tables);
+}
+
+static void
+altered(const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		Oid			partition;
+
+		if (command->subtype != AT_AttachPartition && command->subtype != AT_DetachPartition &&
+			command->subtype != AT_DetachPartitionFinalize)
+			continue;
+		partition = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
+		/* no partition, but an index */
+		if (!OidIsValid(partition) ||
+			(get_rel_relkind(partition) != RELKIND_RELATION && get_rel_relkind(partition) != RELKIND_PARTITIONED_TABLE &&
+			 get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE))
+			continue;
+		if (command->subtype == AT_AttachPartition)
+			partition_comes(partition);
+		else
+			tables_leave(find_all_inheritors(partition, ShareRowExclusiveLock, NULL));
+	}
+}
+
+/* The partitions that the command has made. */
+static List *
+created(void)
+{
+	List	   *tables = NIL;
+	MemoryContext outer = CurrentMemoryContext;
+
+	SPI_connect();
+	if (SPI_execute("SELECT c.oid FROM pg_catalog.pg_event_trigger_ddl_commands() d JOIN pg_catalog.pg_class c ON c.oid = d.objid "
+					"WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relispartition AND c.relkind IN ('r', 'p', 'f')",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read what was created");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		table = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContext old = MemoryContextSwitchTo(outer);
+
+		tables = lappend_oid(tables, DatumGetObjectId(table));
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	return tables;
+}
+
+static EventTriggerData *
+event_data(FunctionCallInfo fcinfo, const char *function)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as an event trigger", function)));
+	return (EventTriggerData *) fcinfo->context;
+}
+
+/* gymstream.on_partition(): event trigger for ddl_command_end */
+PG_FUNCTION_INFO_V1(gs_on_partition);
+Datum
+gs_on_partition(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *event = event_data(fcinfo, "gymstream.on_partition");
+	ListCell   *cell;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (IsA(event->parsetree, AlterTableStmt))
+		altered((AlterTableStmt *) event->parsetree);
+	else
+		foreach(cell, created())
+			partition_comes(lfirst_oid(cell));
+	SPI_finish();
+	PopActiveSnapshot();
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * DROP, and what is refused: before it is done
+ */
+
+/* The table that a name in DROP TABLE stands for, locked with its parent before it, as the command will; or InvalidOid. */
+static Oid
+lock_dropped(List *name)
+{
+	RangeVar   *range = makeRangeVarFromNameList(name);
+	Oid			table = RangeVarGetRelid(range, NoLock, true);
+	Oid			parent;
+
+	if (!OidIsValid(table) || !get_rel_relispartition(table) ||
+		!(gs_owns_relation(table, GetUserId()) || gs_owns_schema(get_rel_namespace(table), GetUserId())))
+		return InvalidOid;
+	parent = get_partition_parent(table, true);
+	if (OidIsValid(parent))
+		LockRelationOid(parent, AccessExclusiveLock);
+	LockRelationOid(table, AccessExclusiveLock);
+	/* what it was may have changed before it was locked */
+	return RangeVarGetRelid(range, NoLock, true) == table && get_rel_relispartition(table) ? table : lock_dropped(name);
+}
+
+/* The partitions in a schema that is dropped with all that is in it. */
+static List *
+lock_schema(const char *name)
+{
+	Oid			schema = get_namespace_oid(name, true);
+	List	   *tables = NIL;
+	Relation	classes;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	ListCell   *cell;
+
+	if (!OidIsValid(schema) || !gs_owns_schema(schema, GetUserId()))
+		return NIL;
+	ScanKeyInit(&key, Anum_pg_class_relnamespace, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(schema));
+	classes = table_open(RelationRelationId, AccessShareLock);
+	scan = systable_beginscan(classes, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE)
+			tables = lappend_oid(tables, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(classes, AccessShareLock);
+	foreach(cell, tables)
+	{
+		Oid			parent = get_rel_relispartition(lfirst_oid(cell)) ? get_partition_parent(lfirst_oid(cell), true) : InvalidOid;
+
+		if (OidIsValid(parent))
+			LockRelationOid(parent, AccessExclusiveLock);
+		LockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+		if (!OidIsValid(get_rel_namespace(lfirst_oid(cell))))
+			tables = foreach_delete_current(tables, cell);
+	}
+	return tables;
+}
+
+static void
+dropped(const DropStmt *statement)
+{
+	List	   *tables = NIL;
+	ListCell   *cell;
+
+	foreach(cell, statement->objects)
+	{
+		List	   *found = NIL;
+		ListCell   *table;
+
+		if (statement->removeType == OBJECT_TABLE)
+			found = list_make1_oid(lock_dropped(lfirst(cell)));
+		else if (statement->removeType == OBJECT_SCHEMA && statement->behavior == DROP_CASCADE)
+			found = lock_schema(strVal(lfirst(cell)));
+		foreach(table, found)
+			if (OidIsValid(lfirst_oid(table)))
+				tables = list_concat_unique_oid(tables, find_all_inheritors(lfirst_oid(table), AccessExclusiveLock, NULL));
+	}
+	tables_leave(tables);
+}
+
+/* DETACH CONCURRENTLY commits in between, when readers no longer see the partition, but its rows are in the rollup. */
+static void
+refuse_concurrently(const AlterTableStmt *statement)
+{
+	Oid			table = RangeVarGetRelid(statement->relation, NoLock, true);
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+	{
+		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		ListCell   *ancestor;
+
+		if (!OidIsValid(table) || get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE ||
+			command->subtype != AT_DetachPartition || !castNode(PartitionCmd, command->def)->concurrent)
+			continue;
+		foreach(ancestor, lcons_oid(table, get_partition_ancestors(table)))
+			if (rollups_of(lfirst_oid(ancestor)) != NIL)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("cannot detach a partition of \"%s\" concurrently because it is the source of a rollup",
+								get_rel_name(lfirst_oid(ancestor))),
+						 errhint("Run DETACH PARTITION without CONCURRENTLY.")));
+	}
+}
+
+/*
+ * DROP in other ways: which tables that takes along is not known before, and their rows not afterwards
+ */
+typedef struct Below
+{
+	Oid			table;
+	Oid			partials;		/* of a rollup that reads it through another table */
+} Below;
+
+/* Of Below, from the start of such a command to its end. */
+static List *before_drop = NIL;
+
+static void
+remember_partitions(void)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	HeapTuple	tuple;
+
+	before_drop = NIL;
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		ListCell   *cell;
+
+		if (!TRIGGER_FOR_BEFORE(form->tgtype) || !TRIGGER_FOR_TRUNCATE(form->tgtype) ||
+			!get_rel_relispartition(form->tgrelid) || get_func_namespace(form->tgfoid) != catalog_schema())
+			continue;
+		foreach(cell, table_partials(form->tgrelid))
+		{
+			Below	   *below = palloc(sizeof(Below));
+
+			below->table = form->tgrelid;
+			below->partials = lfirst_oid(cell);
+			before_drop = lappend(before_drop, below);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+}
+
+/* gymstream.on_drop_partition(): event trigger for sql_drop, after gymstream.on_drop() */
+PG_FUNCTION_INFO_V1(gs_on_drop_partition);
+Datum
+gs_on_drop_partition(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+
+	(void) event_data(fcinfo, "gymstream.on_drop_partition");
+	foreach(cell, before_drop)
+	{
+		Below	   *below = lfirst(cell);
+		RollupRelations relations;
+
+		if (get_rel_relkind(below->table) == '\0' && catalog_relations(ROLLUP_PARTIALS, below->partials, &relations))
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop a partition of \"%s\" with other objects because it is the source of a rollup",
+							get_rel_name(rollup_source(below->partials))),
+					 errhint("Drop its partitions by DROP TABLE first, or detach them.")));
+	}
+	before_drop = NIL;
+	return PointerGetDatum(NULL);
+}
+
+/* gymstream.before_partition(): event trigger for ddl_command_start */
+PG_FUNCTION_INFO_V1(gs_before_partition);
+Datum
+gs_before_partition(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *event = event_data(fcinfo, "gymstream.before_partition");
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (IsA(event->parsetree, AlterTableStmt))
+		refuse_concurrently((AlterTableStmt *) event->parsetree);
+	else if (event->tag == CMDTAG_DROP_TABLE || event->tag == CMDTAG_DROP_SCHEMA)
+		dropped((DropStmt *) event->parsetree);
+	else
+		remember_partitions();
+	PopActiveSnapshot();
+	return PointerGetDatum(NULL);
+}
