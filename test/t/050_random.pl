@@ -154,6 +154,7 @@ sub prepare_round
 sub run_alone
 {
 	my ($session, $round) = @_;
+	local $session->{alone} = 1;
 	for (1 .. $alone)
 	{
 		RandomSession::run($session, $round, RandomStatement::next_statement($session, $round));

@@ -146,7 +146,16 @@ my %make = (
 			'INSERT INTO class VALUES (' . below($s, 6) . ') ON CONFLICT DO NOTHING', 'INSERT INTO class SELECT generate_series(0, 5) ON CONFLICT DO NOTHING');
 	},
 	call => sub { my ($s) = @_; return 'CALL batches(' . id($s) . ')' },
-	truncate => sub { my ($s, $t) = @_; return 'TRUNCATE ' . ($t->{cascades} && !below($s, 3) ? 'class CASCADE' : place($s, $t)) });
+	truncate => sub { my ($s, $t) = @_; return 'TRUNCATE ' . ($t->{cascades} && !below($s, 3) ? 'class CASCADE' : $s->{alone} ? place($s, $t) : $t->{name}) },
+	# a partition, or one that has partitions, goes and comes back, written in between
+	partition => sub {
+		my ($s, $t) = @_;
+		my $part = pick($s, RandomSource::partitions($t));
+		my @part = map { my ($how, $what) = @$_; below($s, 2) ? () : "$how $part->{name} $what" } [ 'DELETE FROM', 'WHERE ' . condition($s) ],
+		  [ 'UPDATE', 'SET i4 = 7 WHERE ' . condition($s) ], [ 'TRUNCATE', '' ];
+		return "DO \$do\$ BEGIN ALTER TABLE $t->{name} DETACH PARTITION $part->{name}; " . join('', map { "$_; " } @part)
+		  . "ALTER TABLE $t->{name} ATTACH PARTITION $part->{name} $part->{bounds}; END \$do\$";
+	});
 
 $make{block} = sub {
 	my ($s, $t) = @_;
@@ -205,6 +214,8 @@ sub next_statement
 	}
 	$dice = below($s, 400);
 	return ('truncate', $make{truncate}->($s, $table)) if $dice < 3 && !@$prepared;
+	# an older snapshot of others would see which partitions there are, and the rollup as it was
+	return ('partition', $make{partition}->($s, $table)) if $s->{alone} && $table->{partitioned} && $dice >= 380;
 	return ('rebuild', 'SELECT gymstream.rebuild_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $dice < 10 && $s->{level} eq 'READ COMMITTED' && !@$prepared;
 	return ('fold', 'SELECT gymstream.fold_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $round->{folds} && $dice < 40 && !$s->{open};
 	return ('oracle', $round->{oracle}) if $dice < ($round->{folds} ? 100 : 60);
