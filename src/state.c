@@ -168,6 +168,7 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 			*value = BoolGetDatum(delta->changed);
 			return true;
 		case STATE_VALUE:
+			*value = (Datum) 0;
 			result->isnull = true;
 			return true;
 	}
