@@ -2,7 +2,8 @@
  * hint.c: remembers, by the hash of a group, where a partial of it was found, so that the next transaction need not
  * search the index. A table in which groups overwrite each other, that grows where they do so often; it is right often
  * enough, and a partial says for itself whose it is. Valid for one file: whatever rewrites or truncates a table gives it
- * another one, and within a file no block goes away (vacuum_truncate is off).
+ * another one. Within a file blocks go away by VACUUM (TRUNCATE) only, since vacuum_truncate is off: whoever follows a hint
+ * looks whether they are there.
  */
 #include "hint.h"
 

@@ -21,6 +21,7 @@
 #include "executor/executor.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
+#include "storage/smgr.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -296,6 +297,19 @@ partials_next(Partials *partials)
 	return found;
 }
 
+/*
+ * Whether the file still has the block. VACUUM (TRUNCATE) cuts a file without giving it another name, and lets its lock go
+ * before it tells relcaches; but before that it sends the message by which everyone forgets the file's size, which
+ * we have taken in with our lock. So a size that is remembered is one that the file has had since, and may only have grown.
+ */
+static bool
+block_exists(Relation relation, BlockNumber block)
+{
+	BlockNumber known = RelationGetSmgr(relation)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	return (BlockNumberIsValid(known) && block < known) || block < RelationGetNumberOfBlocks(relation);
+}
+
 bool
 partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull)
 {
@@ -305,6 +319,8 @@ partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull)
 	partials->keys = keys;
 	partials->isnull = isnull;
 	partials->root = hint->root;
+	if (!block_exists(partials->relation, ItemPointerGetBlockNumber(&hint->root)))
+		return false;
 	ItemPointerSetOffsetNumber(&tid, hint->version);
 	if (OffsetNumberIsValid(hint->version) && fetch_version(partials, &tid) && keys_match(partials))
 		return true;
