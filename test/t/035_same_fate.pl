@@ -20,6 +20,7 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE rolled (id int PRIMARY KEY, k int, price int, note text);
 	SELECT gymstream.create_rollup('by_k', 'SELECT k, count(*), sum(price) FROM rolled GROUP BY k');
 	SELECT gymstream.create_rollup('total', 'SELECT count(*), avg(price) FROM rolled');
+	SELECT gymstream.create_rollup('by_note', 'SELECT note, price % 7 = 0 AS seventh, count(*) FROM rolled GROUP BY 1, 2');
 	SELECT gymstream.create_rollup('dear', 'SELECT k % 2, count(*) FROM rolled WHERE price > 50 GROUP BY k % 2');
 });
 # aggregates that need more than counts and sums, as soon as they are known
@@ -62,8 +63,11 @@ sub schedule
 		elsif (($holds{$id} // $session) == $session)
 		{
 			$holds{$id} = $session;
-			push @steps, [ $session, pick($s, "UPDATE TABLE SET price = price + 1 WHERE id = $id", "UPDATE TABLE SET k = (k + 1) % 3 WHERE id = $id",
-				"UPDATE TABLE SET note = 'same' WHERE id = $id", "DELETE FROM TABLE WHERE id = $id") ];
+			push @steps, [ $session, pick($s, "UPDATE TABLE SET price = price + 1 WHERE id = $id",
+				"INSERT INTO TABLE VALUES ($id, 1, 7, 'again') ON CONFLICT (id) DO UPDATE SET price = excluded.price, note = 'met'",
+				"UPDATE TABLE SET k = (k + 1) % 3 WHERE id = $id",
+				"UPDATE TABLE SET note = 'same' WHERE id = $id", "UPDATE TABLE SET note = note || 'x' WHERE id = $id",
+				"DELETE FROM TABLE WHERE id = $id") ];
 		}
 	}
 	push @steps, map { [ $_, 'COMMIT' ] } grep { $open[$_] } 0 .. $sessions - 1;
@@ -108,7 +112,7 @@ for my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 	is($different, '', "$level: the same fates");
 	cmp_ok($failures, $level eq 'READ COMMITTED' ? '==' : '>', 0, "$level: $failures steps failed for the sake of the source");
 }
-cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream.rollup'), '>=', 3, 'rollups there were');
+cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream.rollup'), '>=', 7, 'rollups there were');
 $_->disconnect for @dbh, $check;
 $node->stop;
 done_testing();
