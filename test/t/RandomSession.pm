@@ -67,8 +67,9 @@ sub allowed
 	my ($session, $round, $state, $message) = @_;	# the message has its context with it
 	my ($kind, $sql) = @{ $session->{busy} }{qw(kind sql)};
 	my $table = $round->{table};
-	# TRUNCATE and rebuilding lock the whole table, and those who wrote it before deadlock with each other
-	my $locking = time < $locked + 0.2 || grep { $_->{locks} } @session;
+	# TRUNCATE and rebuilding lock the whole table, and those who wrote it before deadlock with each other: while this
+	# statement was on its way somebody did
+	my $locking = $session->{busy}{sent} <= $locked || grep { $_->{locks} } @session;
 	my $plain = $kind =~ /^(insert|copy)$/ && !$table->{cascades};	# meets no row of others
 
 	return 1 if $state eq '23505' && $message =~ /constraint "(class|$table->{name})\w*_(pkey|id_k_key)"/;
@@ -104,7 +105,7 @@ sub send_statement
 	my ($session, $round, $kind, $sql) = @_;
 	my $dbh = $session->{dbh};
 
-	$session->{busy} = { kind => $kind, sql => $sql };
+	$session->{busy} = { kind => $kind, sql => $sql, sent => time };
 	$session->{said} = $sql if $kind ne 'oracle';
 	$session->{locks} = 1 if $kind =~ /^(truncate|rebuild)$/;
 	if ($kind eq 'copy')

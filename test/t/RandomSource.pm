@@ -122,6 +122,8 @@ sub partitions
 	return map { { name => "${name}_p$_", bounds => $bounds[ $_ - 1 ] } } 1 .. 3;
 }
 
+sub leaves { my ($table) = @_; return map { "$table->{name}_p$_" } qw(1 2_0 2_1 3) }
+
 # SQL that makes the table, with some rows. One partition has its columns in another order, and one has partitions itself.
 sub create
 {
@@ -142,6 +144,8 @@ sub create
 		  . join('', map { "CREATE TABLE $b->{name}_$_ PARTITION OF $b->{name} FOR VALUES WITH (MODULUS 2, REMAINDER $_);\n" } 0, 1)
 		  . "CREATE TABLE $c->{name} PARTITION OF $name $c->{bounds};\n";
 	}
+	# what vacuum cuts off it locks as a whole
+	$sql .= join '', map { "ALTER TABLE $_ SET (vacuum_truncate = off);\n" } $how ? leaves($table) : $name;
 	$sql .= "CREATE VIEW ${name}_v AS SELECT * FROM $name WHERE i4 IS DISTINCT FROM 33;\n";
 	$sql .= "INSERT INTO $name (" . names($table) . ') VALUES ' . join(', ', map { '(' . join(', ', row($s, $table, $_)) . ')' } 1 .. $rows) . ";\n" if $rows;
 	return $sql;
