@@ -4,7 +4,8 @@
 #   ./test.sh [--seed N] [--minutes M] [SUITE|SUITE/TEST]...
 #
 # Suites: layers regress isolation pgtap tap random; without arguments all of them. A suite's name and a test's run that
-# one alone (tap/040_crash). --seed and --minutes are for random. PG_CONFIG names the server to test.
+# one alone (tap/040_crash). --seed and --minutes are for random, and for tap/035_same_fate and tap/036_meetings, which
+# else do the same each time. PG_CONFIG names the server to test.
 # The last line says how many passed and failed, and so does the exit status.
 
 set -euo pipefail
@@ -14,15 +15,15 @@ shopt -s nullglob
 
 all=(layers regress isolation pgtap tap random)
 wanted=() passed=0 failed=0 failures=() done=no tmp='' tree=''
-seed=$((RANDOM * 32768 + RANDOM)) minutes=1
+seed=$((RANDOM * 32768 + RANDOM)) minutes=3 asked=()
 
-usage() { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
+usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 
 while [ $# -gt 0 ]; do
 	case $1 in
 		--help) usage 0 ;;
-		--seed) seed=${2:?--seed needs a number}; shift ;;
-		--minutes) minutes=${2:?--minutes needs a number}; shift ;;
+		--seed) seed=${2:?--seed needs a number}; asked+=("GYMSTREAM_SEED=$2"); shift ;;
+		--minutes) minutes=${2:?--minutes needs a number}; asked+=("GYMSTREAM_MINUTES=$2"); shift ;;
 		*)
 			[[ " ${all[*]} " == *" ${1%%/*} "* ]] || { echo "test.sh: no such suite: $1" >&2; usage 2 >&2; }
 			wanted+=("$1") ;;
@@ -182,7 +183,7 @@ suite_tap() {
 	# shellcheck disable=SC2046
 	pick tap "$1" $(basenames .pl "$tree"/test/t/*.pl | grep -v '_random$')
 	for name in "${names[@]}"; do
-		run_perl "tap/$name"
+		run_perl "tap/$name" "${asked[@]}"
 	done
 }
 
