@@ -217,7 +217,7 @@ sub next_statement
 	# an older snapshot of others would see which partitions there are, and the rollup as it was
 	return ('partition', $make{partition}->($s, $table)) if $s->{alone} && $table->{partitioned} && $dice >= 380;
 	return ('rebuild', 'SELECT gymstream.rebuild_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $dice < 10 && $s->{level} eq 'READ COMMITTED' && !@$prepared;
-	return ('fold', 'SELECT gymstream.fold_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $round->{folds} && $dice < 40 && !$s->{open};
+	return ('fold', 'SELECT gymstream.fold_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $round->{folds} && $dice < 40 && (!$s->{open} || $s->{level} eq 'READ COMMITTED');
 	return ('oracle', $round->{oracle}) if $dice < ($round->{folds} ? 100 : 60);
 	my @kinds = qw(insert insert upsert upsert copy update update update delete move from merge block chain nested cursor);
 	push @kinds, 'cascade' if $table->{cascades};
