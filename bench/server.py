@@ -4,6 +4,7 @@ knows how. Never touches another server."""
 import datetime
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def describe(server, *settings):
 	with open('/proc/cpuinfo', encoding='utf-8') as file:
 		model = re.search(r'model name\s*: (.*)', file.read())
 	commit = subprocess.run(['git', '-c', f'safe.directory={TOP}', '-C', TOP, 'describe', '--always', '--dirty'],
-		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout.strip() if os.path.exists(f'{TOP}/.git') else ''
+		stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout.strip() if os.path.exists(f'{TOP}/.git') and shutil.which('git') else ''
 	shown = ', '.join(server.sql(f"SELECT '{name} = ' || current_setting('{name}')") for name in settings)
 	return '\n'.join([
 		f'{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC' + (f', commit {commit}' if commit else '') +
