@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "claim.h"
 #include "hint.h"
 #include "message.h"
 #include "note.h"
@@ -30,6 +31,7 @@ typedef struct Apply
 	Rollup	   *rollup;
 	Partials	partials;
 	ItemPointerData root;		/* of the HOT chain of the partial that was written, where known */
+	bool		loose;			/* what is held is not locked: somebody may be faster */
 	bool		contended;		/* others write the group at this moment */
 	NullableDatum *delta;		/* state values of the group at hand */
 	bool		logged;			/* deltas go out as messages too */
@@ -54,7 +56,9 @@ take_hinted(Apply *apply, PendingGroup *group)
 	if (hint == NULL || !partials_follow(&apply->partials, hint, group->keys, group->isnull))
 		return false;
 	apply->root = hint->root;
-	apply->contended = !partials_take(&apply->partials, apply->partials.held);
+	apply->loose = claim_is_possible() && !partials_is_own(apply->partials.candidate);
+	apply->contended = !(apply->loose ? partials_take_loosely(&apply->partials) :
+						 partials_take(&apply->partials, apply->partials.held));
 	return !apply->contended;
 }
 
@@ -69,6 +73,7 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 	bool		found = false;
 	int			looks = 0;
 
+	apply->loose = false;
 	partials_search(partials, group->keys, group->isnull, SnapshotSelf);
 	while (looks < FOLD_LOOKS && partials_next(partials))
 	{
@@ -132,14 +137,14 @@ write_new(Apply *apply, PendingGroup *group, bool further)
 		note(apply, group);
 }
 
-/* Write the held partial with the delta, and with the folded one, added. False if the sum does not fit. */
+/* Write the held partial with the delta, and with the folded one, added. False if the sum does not fit, or it was lost. */
 static bool
 write_held(Apply *apply, PendingGroup *group, bool fold)
 {
 	Partials   *partials = &apply->partials;
 
 	partials_load(partials);
-	if (!partials_add(partials, apply->delta))
+	if (!partials_add(partials, apply->delta) || (apply->loose && !partials_hold(partials)))
 		return false;
 	if (fold && partials_add(partials, partials_states(partials, partials->folded)))
 		partials_delete(partials, &partials->folded->tts_tid);
@@ -156,6 +161,7 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 		if (partials_are_marked(partials, partials->out))
 			note(apply, group);
 	}
+	claim_release();
 	return true;
 }
 
@@ -213,9 +219,10 @@ apply_group(Apply *apply, PendingGroup *group)
 	form_delta(apply, group);
 	ItemPointerSetInvalid(&apply->root);
 	apply->contended = false;
+	apply->loose = false;
 	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &any, &fold)) &&
 		  write_held(apply, group, fold)))
-		write_new(apply, group, any);
+		write_new(apply, group, any || apply->loose);
 	if (ItemPointerIsValid(&apply->root))
 		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root, &group->own);
 	if (apply->logged)

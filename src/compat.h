@@ -60,10 +60,12 @@ gs_flatten_groups(Query *query)
 #define GsRelFile RelFileLocator
 #define gs_relfile(relation) ((relation)->rd_locator)
 #define gs_relfile_equal(a, b) RelFileLocatorEquals(a, b)
+#define gs_relfile_number(file) ((file).relNumber)
 #else
 #define GsRelFile RelFileNode
 #define gs_relfile(relation) ((relation)->rd_node)
 #define gs_relfile_equal(a, b) RelFileNodeEquals(a, b)
+#define gs_relfile_number(file) ((file).relNode)
 #endif
 
 /* 16: an update says which indexes need a new entry, not only whether */

@@ -5,6 +5,7 @@
 #include "gymstream.h"
 
 #include "fmgr.h"
+#include "claim.h"
 #include "database.h"
 #include "fold.h"
 #include "launcher.h"
@@ -25,6 +26,7 @@ _PG_init(void)
 	shared_init();
 	rollup_init();
 	pending_init();
+	claim_init();
 	note_init();
 	fold_init();
 	ready_init();

@@ -28,6 +28,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "claim.h"
+
 /* a page with less room than this is pruned: a quarter of what the fill factor leaves */
 #define PARTIALS_ROOM (BLCKSZ / 8)
 
@@ -367,9 +369,39 @@ bool
 partials_take_version(Partials *partials, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
+	TM_Result	result;
 
-	return table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
-							GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+	if (!claim_take(gs_relfile(partials->relation), &partials->candidate->tts_tid))
+		return false;
+	result = table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
+							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	claim_release();
+	return result == TM_Ok;
+}
+
+bool
+partials_take_loosely(Partials *partials)
+{
+	if (!partials_look_free(partials))
+		return false;
+	ExecCopySlot(partials->held, partials->candidate);
+	return true;
+}
+
+bool
+partials_hold(Partials *partials)
+{
+	BufferHeapTupleTableSlot *held = (BufferHeapTupleTableSlot *) partials->held;
+	TM_Result	result;
+
+	if (!claim_take(gs_relfile(partials->relation), &partials->held->tts_tid))
+		return false;
+	LockBuffer(held->buffer, BUFFER_LOCK_SHARE);
+	result = HeapTupleSatisfiesUpdate(held->base.tuple, GetCurrentCommandId(true), held->buffer);
+	LockBuffer(held->buffer, BUFFER_LOCK_UNLOCK);
+	if (result != TM_Ok)
+		claim_release();
+	return result == TM_Ok;
 }
 
 bool

@@ -67,6 +67,13 @@ extern bool partials_take(Partials *partials, TupleTableSlot *slot);
 /* The same with the very version that was found: only if that is still the newest. */
 extern bool partials_take_version(Partials *partials, TupleTableSlot *slot);
 
+/*
+ * Without a lock: what is free to look at is in the held slot, and is ours from partials_hold, which may say that it is free
+ * no more, to claim_release. Nobody has anything to wait for if it is written in between. Only where claims are possible.
+ */
+extern bool partials_take_loosely(Partials *partials);
+extern bool partials_hold(Partials *partials);
+
 /* The slot for a partial that is to be folded. */
 extern TupleTableSlot *partials_folded(Partials *partials);
 
