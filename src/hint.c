@@ -74,7 +74,7 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 		hints->file = file;
 	}
 	hint = &hints->hints[hash % hints->size];
-	if (hint->hash != hash && ItemPointerIsValid(&hint->root) && ++hints->overwritten > hints->size &&
+	if (hint->hash != hash && ItemPointerIsValid(&hint->root) && ++hints->overwritten > hints->size / 4 &&
 		hints->size < HINTS_MOST)
 	{
 		hint_resize(hints, hints->size * 2);
