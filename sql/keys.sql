@@ -215,6 +215,49 @@ INSERT INTO long (id, t) VALUES (5003, 't1001'), (5004, NULL), (5005, noise(5, 1
 TABLE inexact;
 SELECT count(*) = (SELECT count(*) FROM long_t) FROM long_t_partials;
 
+-- an equality that cannot be asked while a subtransaction ends: it has one itself
+CREATE TYPE guarded;
+CREATE FUNCTION guarded_in(cstring) RETURNS guarded LANGUAGE internal IMMUTABLE STRICT AS 'int4in';
+CREATE FUNCTION guarded_out(guarded) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'int4out';
+CREATE TYPE guarded (INPUT = guarded_in, OUTPUT = guarded_out, LIKE = int4);
+CREATE CAST (guarded AS int) WITHOUT FUNCTION;
+CREATE FUNCTION guarded_eq(guarded, guarded) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+	RETURN $1::int = $2::int;
+EXCEPTION WHEN division_by_zero THEN
+	RETURN false;
+END $$;
+CREATE FUNCTION guarded_hash(guarded) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'hashint4';
+CREATE OPERATOR = (LEFTARG = guarded, RIGHTARG = guarded, FUNCTION = guarded_eq, HASHES);
+CREATE OPERATOR CLASS guarded_ops DEFAULT FOR TYPE guarded USING hash AS OPERATOR 1 =, FUNCTION 1 guarded_hash(guarded);
+CREATE TABLE guard (k guarded, n int);
+SELECT gymstream.create_rollup('guards', 'SELECT k, sum(n), count(*) FROM guard GROUP BY k');
+BEGIN;
+INSERT INTO guard VALUES ('1', 1), ('2', 1);
+SAVEPOINT a;
+INSERT INTO guard VALUES ('1', 10), ('3', 10);
+SAVEPOINT b;
+INSERT INTO guard VALUES ('1', 100), ('3', 100), ('4', 100);
+RELEASE b;
+RELEASE a;
+SAVEPOINT c;
+INSERT INTO guard VALUES ('1', 1000), ('5', 1000);
+SAVEPOINT d;
+INSERT INTO guard VALUES ('1', 10000), ('5', 10000);
+RELEASE d;
+UPDATE guard SET n = n + 1 WHERE n < 1000;
+TABLE inexact;
+ROLLBACK TO c;
+SELECT k, sum, count FROM guards ORDER BY k::int;
+UPDATE guard SET n = n + 1;
+SAVEPOINT e;
+DELETE FROM guard WHERE n = 2;
+RELEASE e;
+TABLE inexact;
+COMMIT;
+TABLE inexact;
+SELECT count(*) = (SELECT count(*) FROM guards) FROM guards_partials;
+
 -- key_hash is for the columns of an index
 SELECT gymstream.key_hash(1, 'x'::text) = gymstream.key_hash(1, 'x'::text), gymstream.key_hash(1.0) = gymstream.key_hash(1.00);
 SELECT refused('SELECT gymstream.key_hash(VARIADIC ARRAY[1])');

@@ -33,6 +33,7 @@ typedef struct GroupEntry
 } GroupEntry;
 
 static bool groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b);
+static void merge_committed(void);
 
 #define SH_PREFIX groups
 #define SH_ELEMENT_TYPE GroupEntry
@@ -47,7 +48,10 @@ static bool groups_equal(const Rollup *rollup, const PendingGroup *a, const Pend
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* the innermost subtransaction that collected anything */
+/*
+ * The innermost subtransaction that collected anything, then those around it, each with one level; but above that of a
+ * subtransaction may be that of one that has committed into it, until somebody asks for either.
+ */
 static PendingLevel *top = NULL;
 
 static bool
@@ -118,6 +122,7 @@ pending_rollup(Rollup *rollup)
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	PendingRollup *pending;
 
+	merge_committed();
 	if (top == NULL || top->subid != subid)
 	{
 		PendingLevel *level = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLevel));
@@ -262,6 +267,7 @@ flush(PendingRollup *pending)
 static bool
 in_top_level(void)
 {
+	merge_committed();
 	return top != NULL && top->subid == GetCurrentSubTransactionId();
 }
 
@@ -309,18 +315,23 @@ pending_forget(Oid partials)
 	}
 }
 
+static bool
+any_dirty(void)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+		for (PendingRollup *pending = level->rollups; pending; pending = pending->next)
+			if (pending->dirty)
+				return true;
+	return false;
+}
+
 /* What no statement trigger has flushed, as in a subscriber's apply worker. */
 static void
 flush_before_end(void)
 {
-	PendingRollup *pending;
-
-	if (!in_top_level())
-		return;
-	for (pending = top->rollups; pending; pending = pending->next)
-		if (pending->dirty)
-			break;
-	if (pending == NULL)
+	if (!any_dirty())
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pending_flush_all();
@@ -333,6 +344,7 @@ fold_before_end(void)
 {
 	if (top == NULL || !note_any_remembered())
 		return;
+	merge_committed();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (PendingRollup *pending = top->rollups; pending; pending = pending->next)
 		fold_remembered(pending->rollup);
@@ -398,6 +410,17 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 	child->rollups = NULL;
 }
 
+/* Not when it commits: keys are compared, and functions of their types may need what is not to be had at that moment. */
+static void
+merge_committed(void)
+{
+	while (top && top->parent && top->parent->subid == top->subid)
+	{
+		level_merge(top, top->parent);
+		level_discard(top);
+	}
+}
+
 static void
 subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
@@ -409,16 +432,12 @@ subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId 
 			flush_before_end();
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
-			if (top->parent && top->parent->subid == parent)
-			{
-				level_merge(top, top->parent);
-				level_discard(top);
-			}
-			else
-				top->subid = parent;
+			for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+				level->subid = parent;
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
-			level_discard(top);
+			while (top && top->subid == subid)
+				level_discard(top);
 			break;
 		default:
 			break;
