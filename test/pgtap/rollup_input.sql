@@ -133,6 +133,18 @@ SELECT refused(call, '39P01', 'trigger', 'a call of' || call) FROM (VALUES
 	($$ SELECT gymstream.flush_pending() $$)
 ) AS t (call);
 
+SELECT refused(statement, code, about, statement) FROM (VALUES
+	('INSERT INTO twice_partials SELECT * FROM twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
+	('DELETE FROM twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
+	('TRUNCATE twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
+	('ALTER TABLE twice_partials DISABLE TRIGGER ALL', '55000', 'twice_partials.* cannot have its triggers disabled'),
+	('ALTER TABLE booking DISABLE TRIGGER ALL', '55000', 'booking.* cannot have its rollups'' triggers disabled'),
+	('ALTER VIEW twice OWNER TO gs_reader', '42501', ''),
+	($$ CREATE TRIGGER again AFTER INSERT ON booking FOR EACH ROW WHEN (gymstream.collect('twice_partials', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending() $$,
+		'42P17', 'again.* would make a rollup wrong')
+) AS t (statement, code, about);
+SELECT is_empty('SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL', 'the rollups that were made have what they need');
+
 SELECT is_empty($$ SELECT r.rollup, v.* FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v $$, 'the rollups that were made are exact');
 
 SELECT * FROM finish();
