@@ -55,6 +55,9 @@ extern void partials_end_search(Partials *partials);
 /* The candidate is what is now where a hint says. False: none of the group. */
 extern bool partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull);
 
+/* What searching and writing do for themselves where they need it. */
+extern void partials_open_indexes(Partials *partials);
+
 /* Whether this transaction wrote it. */
 extern bool partials_is_own(TupleTableSlot *slot);
 
