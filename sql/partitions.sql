@@ -35,6 +35,12 @@ TABLE inexact;
 SELECT rollup, source FROM gymstream.rollups ORDER BY 1;
 -- every trigger fires always, also what the server made of it for a partition
 SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgname LIKE '!gymstream%';
+CREATE OR REPLACE TRIGGER "!gymstream insert rows" AFTER INSERT ON booking FOR EACH ROW
+	WHEN (gymstream.collect('rows_partials'::regclass, new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending();
+ALTER TABLE booking ENABLE TRIGGER ALL;
+ALTER TABLE south_1 ENABLE TRIGGER ALL;
+SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgname LIKE '!gymstream%';
+SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL;
 -- a missing index is named where it belongs
 SET client_min_messages = notice;
 CREATE TABLE plain (k int, v int) PARTITION BY LIST (k);
@@ -141,6 +147,31 @@ TABLE inexact;
 TRUNCATE south_1;
 TABLE inexact;
 RESET session_replication_role;
+
+-- prepared, again and again, also while partitions go and come
+PREPARE p AS INSERT INTO booking (id, class_id, price) VALUES ($1, $2, $3);
+PREPARE q AS UPDATE booking SET price = price + 1 WHERE id = $1;
+DO $$
+BEGIN
+	FOR i IN 1 .. 8 LOOP
+		EXECUTE format('EXECUTE p(%s, 30, 1)', i * 25);
+		EXECUTE format('EXECUTE q(%s)', i * 25);
+	END LOOP;
+END
+$$;
+TABLE inexact;
+ALTER TABLE booking DETACH PARTITION north;
+EXECUTE p(50, 31, 1);
+EXECUTE p(150, 31, 1);
+EXECUTE q(75);
+EXECUTE q(125);
+TABLE inexact;
+DELETE FROM far WHERE id = 50;
+ALTER TABLE booking ATTACH PARTITION north FOR VALUES FROM (0) TO (100);
+EXECUTE p(50, 31, 1);
+EXECUTE q(75);
+TABLE inexact;
+DEALLOCATE ALL;
 
 --
 -- The application's own triggers, on the root and on partitions, see rollups exact
@@ -397,6 +428,21 @@ TABLE inexact;
 CREATE TABLE north PARTITION OF booking FOR VALUES FROM (0) TO (100);
 INSERT INTO north (id, class_id, price) SELECT i, i % 5, i FROM generate_series(1, 20) i;
 ALTER TABLE south_1 OWNER TO regress_partition_owner;
+-- who makes a rollup needs TRIGGER on all tables that get one
+CREATE SCHEMA test_partitions_more AUTHORIZATION regress_partition_nobody;
+GRANT SELECT, TRIGGER ON booking TO regress_partition_nobody;
+GRANT TRIGGER ON south, south_1, south_rest, far TO regress_partition_nobody;
+SET ROLE regress_partition_nobody;
+SELECT refused('SELECT gymstream.create_rollup(''test_partitions_more.r'', ''SELECT count(*) FROM booking'')');
+RESET ROLE;
+GRANT TRIGGER ON north TO regress_partition_nobody;
+SET ROLE regress_partition_nobody;
+SELECT gymstream.create_rollup('test_partitions_more.r', 'SELECT count(*) FROM booking');
+RESET ROLE;
+INSERT INTO booking (id, class_id, price) VALUES (70, 1, 1), (170, 1, 1);
+TABLE inexact;
+DROP SCHEMA test_partitions_more CASCADE;
+REVOKE ALL ON booking, north, south, south_1, south_rest, far FROM regress_partition_nobody;
 -- what takes partitions away in other ways is refused where they are missed
 DROP OWNED BY regress_partition_owner;
 ALTER TABLE booking OWNER TO CURRENT_USER;

@@ -34,6 +34,7 @@
 #include "flatten.h"
 #include "key.h"
 #include "refuse.h"
+#include "source.h"
 #include "when.h"
 
 static void
@@ -90,6 +91,7 @@ static void
 check_source_rights(Oid source, const char *name)
 {
 	Oid			user = GetUserId();
+	ListCell   *cell;
 
 	if (pg_class_aclcheck(source, user, ACL_SELECT) != ACLCHECK_OK)
 		ereport(ERROR,
@@ -97,12 +99,20 @@ check_source_rights(Oid source, const char *name)
 				 errmsg("permission denied for table %s", name),
 				 errdetail("Creating a rollup needs the SELECT and TRIGGER privileges on its source."),
 				 errhint("Run GRANT SELECT, TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
-	if (pg_class_aclcheck(source, user, ACL_TRIGGER) != ACLCHECK_OK)
+	foreach(cell, source_tables(source, AccessShareLock))
+	{
+		Oid			table = lfirst_oid(cell);
+
+		if (pg_class_aclcheck(table, user, ACL_TRIGGER) == ACLCHECK_OK)
+			continue;
+		name = define_relation_name(table);
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for table %s", name),
-				 errdetail("Creating a rollup needs the TRIGGER privilege on its source."),
+				 table == source ? errdetail("Creating a rollup needs the TRIGGER privilege on its source.") :
+				 errdetail("Creating a rollup needs the TRIGGER privilege on all partitions of its source."),
 				 errhint("Run GRANT TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
+	}
 }
 
 static void

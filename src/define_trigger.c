@@ -136,9 +136,8 @@ create_guards(const RollupRelations *relations)
 }
 
 /*
- * As with the copies that the server makes, rights on the partitioned table are enough; and whoever attaches a partition
- * need not have any that concern rollups. So it is done as a superuser. All names in the statements are qualified, and
- * nothing is found by the session's search_path.
+ * Whoever attaches a partition need not have any rights that concern rollups, not even to use our schema. So it is done as
+ * a superuser. All names in the statements are qualified, and nothing is found by the session's search_path.
  */
 void
 define_create_partition_triggers(const RollupRelations *relations, Oid partition)

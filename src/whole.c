@@ -23,6 +23,7 @@
 
 #include "catalog.h"
 #include "rollup.h"
+#include "source.h"
 #include "trigger.h"
 
 /*
@@ -80,13 +81,15 @@ static void
 look_at_trigger(Oid table, Oid oid)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
+	ListCell   *cell;
 
 	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
 		if (relation->trigdesc->triggers[i].tgoid == oid && !relation->trigdesc->triggers[i].tgisclone)
 			check_trigger(relation, &relation->trigdesc->triggers[i]);
 	relation_close(relation, NoLock);
-	/* where it was replaced */
-	trigger_set_always(table, InvalidOid, false);
+	/* where it was replaced, with its copies on partitions */
+	foreach(cell, source_tables(table, AccessShareLock))
+		trigger_set_always(lfirst_oid(cell), InvalidOid, false);
 }
 
 /* A trigger's WHEN could have such a function's body put in its place. */
