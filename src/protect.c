@@ -29,11 +29,13 @@ protect_write(Oid partials, ProtectWrite write, void *argument)
 	{
 		write(argument);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		writing = outer;
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	writing = outer;
 }
 
 static char *
