@@ -77,6 +77,17 @@ CREATE FUNCTION deletes() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM tes
 CREATE OR REPLACE FUNCTION fails(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN test_protect.deletes(); END';
 SELECT refused('SELECT gymstream.rebuild_rollup(''failing'')');
 SELECT refused('INSERT INTO failing_partials VALUES (1, 1)');
+-- or that truncates another source
+CREATE TABLE other (k int);
+SELECT gymstream.create_rollup('of_other', 'SELECT count(*) FROM other');
+INSERT INTO other VALUES (1);
+CREATE OR REPLACE FUNCTION deletes() RETURNS int LANGUAGE plpgsql AS 'BEGIN TRUNCATE test_protect.other; RETURN 1; END';
+SELECT gymstream.rebuild_rollup('failing');
+TABLE of_other;
+TABLE inexact;
+SELECT refused('DELETE FROM of_other_partials');
+SELECT refused('DELETE FROM failing_partials');
+DROP TABLE other CASCADE;
 DROP VIEW failing;
 TABLE inexact;
 -- whoever rebuilds: functions run as the owner

@@ -16,26 +16,32 @@
 
 #include "define.h"
 
-/* the partials that gymstream itself is writing just now */
-static Oid	writing = InvalidOid;
+/* The partials that gymstream itself is writing just now; a function of the query may truncate the source of others. */
+typedef struct Writing
+{
+	Oid			partials;
+	struct Writing *outer;
+} Writing;
+
+static Writing *writing = NULL;
 
 void
 protect_write(Oid partials, ProtectWrite write, void *argument)
 {
-	Oid			outer = writing;
+	Writing		here = {partials, writing};
 
-	writing = partials;
+	writing = &here;
 	PG_TRY();
 	{
 		write(argument);
 	}
 	PG_CATCH();
 	{
-		writing = outer;
+		writing = writing->outer;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	writing = outer;
+	writing = writing->outer;
 }
 
 static char *
@@ -64,7 +70,7 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as a trigger before a change", "gymstream.guard_partials")));
-	if (RelationGetRelid(trigger->tg_relation) != writing)
+	if (writing == NULL || writing->partials != RelationGetRelid(trigger->tg_relation))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("cannot change \"%s\" because it holds the partials of a rollup",
