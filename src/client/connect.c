@@ -160,26 +160,36 @@ connection_wait(Connection *c)
 	loop_wait(&fd, 1, connection_deadline(c));
 }
 
-/*
- * Connect for the first time. A failure is told on stderr; retrying would only hide a mistyped name.
- */
+/* Connect, once, with options and password as they are set. False: why is in c->trouble. */
 bool
-connection_open(Connection *c, const ConnectOptions *options)
+connection_try(Connection *c)
 {
-	memset(c, 0, sizeof(*c));
-	c->options = options;
 	c->delay = RETRY_FIRST;
-	if (options->prompt == PROMPT_ALWAYS)
-		connection_ask_password(c);
 	connection_begin(c);
 	while (c->state == CONNECTION_OPENING && !loop_stopping())
 	{
 		connection_wait(c);
 		connection_step(c);
 	}
-	if (c->state == CONNECTION_WAITING)
-		fprintf(stderr, "gymstream: %s\n", c->trouble);
 	return c->state == CONNECTION_UP;
+}
+
+/*
+ * Connect for the first time. A failure is told on stderr; retrying would only hide a mistyped name.
+ */
+bool
+connection_open(Connection *c, const ConnectOptions *options)
+{
+	bool		up;
+
+	memset(c, 0, sizeof(*c));
+	c->options = options;
+	if (options->prompt == PROMPT_ALWAYS)
+		connection_ask_password(c);
+	up = connection_try(c);
+	if (!up && c->state == CONNECTION_WAITING)
+		fprintf(stderr, "gymstream: %s\n", c->trouble);
+	return up;
 }
 
 void

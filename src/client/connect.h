@@ -28,6 +28,7 @@ typedef struct Connection
 	char	   *trouble;		/* why it was lost, one line; NULL: never was */
 } Connection;
 
+extern bool connection_try(Connection *c);
 extern bool connection_open(Connection *c, const ConnectOptions *options);
 extern void connection_close(Connection *c);
 extern void connection_lost(Connection *c, const char *why);

@@ -5,7 +5,9 @@
  */
 #include "postgres_fe.h"
 
+#include "doctor.h"
 #include "screen.h"
+#include "slots.h"
 #include "tail.h"
 #include "watch.h"
 
@@ -16,7 +18,9 @@ static const struct
 	const char *help;
 }			commands[] = {
 	{"watch", watch_main, "show rollups as live tables"},
-	{"tail", tail_main, "print the events of topics as JSON lines"},
+	{"tail", tail_main, "print the events of topics or of a replication slot as JSON lines"},
+	{"slots", slots_main, "show the server's replication slots, and which of them are in danger"},
+	{"doctor", doctor_main, "check the server's settings, and say what to change"},
 };
 
 static void

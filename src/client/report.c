@@ -1,13 +1,18 @@
 /*
- * report.c: figures for people, and texts as JSON.
+ * report.c: figures and tables for people, and the same as JSON.
  *
- * Takes a number or a text, gives how it is written.
+ * Takes numbers, texts and rows, gives how they are written.
  */
 #include "postgres_fe.h"
 
 #include <math.h>
 
 #include "report.h"
+
+#define OID_BOOL	16			/* types whose values are written as they are */
+#define OID_INT8	20
+#define OID_INT4	23
+#define OID_NUMERIC	1700
 
 /* 1234567 as "1.2 MB", a unit being 1024 of the one before it. */
 void
@@ -61,4 +66,70 @@ report_json(PQExpBuffer out, const char *text)
 			appendPQExpBufferChar(out, *text);
 	}
 	appendPQExpBufferChar(out, '"');
+}
+
+/* An array of objects, named by the columns. */
+void
+report_rows_json(PQExpBuffer out, const PGresult *rows)
+{
+	appendPQExpBufferChar(out, '[');
+	for (int i = 0; i < PQntuples(rows); i++)
+	{
+		appendPQExpBufferStr(out, i == 0 ? "{" : ",{");
+		for (int j = 0; j < PQnfields(rows); j++)
+		{
+			const char *value = PQgetisnull(rows, i, j) ? NULL : PQgetvalue(rows, i, j);
+			Oid			type = PQftype(rows, j);
+
+			appendPQExpBuffer(out, "%s\"%s\":", j == 0 ? "" : ",", PQfname(rows, j));
+			if (value && type == OID_BOOL)
+				appendPQExpBufferStr(out, *value == 't' ? "true" : "false");
+			else if (value && (type == OID_INT8 || type == OID_INT4 || type == OID_NUMERIC))
+				appendPQExpBufferStr(out, value);
+			else
+				report_json(out, value);
+		}
+		appendPQExpBufferChar(out, '}');
+	}
+	appendPQExpBufferChar(out, ']');
+}
+
+void
+report_table_begin(ReportTable *table, const char *const *titles, int columns)
+{
+	*table = (ReportTable) {titles, columns, NULL, 0};
+}
+
+/* Takes over the cell. */
+void
+report_table_add(ReportTable *table, char *cell)
+{
+	table->cells = pg_realloc(table->cells, sizeof(char *) * (table->count + 1));
+	table->cells[table->count++] = cell;
+}
+
+/* Print it, and free its cells. */
+void
+report_table_print(ReportTable *table)
+{
+	int		   *widths = pg_malloc(sizeof(int) * table->columns);
+
+	for (int j = 0; j < table->columns; j++)
+		widths[j] = strlen(table->titles[j]);
+	for (int i = 0; i < table->count; i++)
+		widths[i % table->columns] = Max(widths[i % table->columns], (int) strlen(table->cells[i]));
+	for (int i = -table->columns; i < table->count; i++)
+	{
+		int			column = (i + table->columns) % table->columns;
+		const char *cell = i < 0 ? table->titles[column] : table->cells[i];
+
+		if (column == table->columns - 1)
+			printf("%s\n", cell);
+		else
+			printf("%-*s  ", widths[column], cell);
+	}
+	for (int i = 0; i < table->count; i++)
+		free(table->cells[i]);
+	free(table->cells);
+	free(widths);
 }

@@ -1,0 +1,141 @@
+# gymstream slots and gymstream doctor: what they show of a server that is well, and of each thing that may be wrong.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamClient;
+use GymstreamTest;
+use JSON::PP qw(decode_json);
+use Test::More;
+
+delete $ENV{PGAPPNAME};
+my $node = start_gymstream('doctor', "min_wal_size = '32MB'", "max_wal_size = '32MB'");
+my $database = $node->connstr('postgres');
+
+sub sql { return $node->safe_psql('postgres', $_[0]) }
+
+# Status and output; what goes wrong in the program itself is on standard error.
+sub runs
+{
+	my ($status, $out, $err) = client(@_);
+
+	is($err, '', "no complaint: @_");
+	return ($status, $out);
+}
+
+sub says
+{
+	my ($command, $expected, $pattern, $name) = @_;
+	my ($status, $out) = runs($command, '-d', $database);
+
+	is($status, $expected, "$command: status $expected: $name");
+	like($out, $pattern, "told: $name");
+}
+
+#
+# Well
+#
+
+says('doctor', 0, qr/^Nothing is wrong with PostgreSQL \d+\S*.* and database "postgres"\.$/m, 'a server that is well');
+my ($status, $out) = runs('doctor', '-d', $database, '--json');
+is_deeply([ grep { $_->{level} ne 'note' } @{ decode_json($out)->{problems} } ], [], 'no problems as JSON');
+says('slots', 0, qr/^SLOT +PLUGIN +DATABASE /m, 'without slots');
+is((client('slots', 'x'))[0], 2, 'slots has no arguments');
+is((client('doctor', 'x'))[0], 2, 'doctor has no arguments');
+is((client('slots', '-h', '/nonexistent'))[0], 1, 'no server: status 1');
+
+#
+# Slots
+#
+
+my $tail = spawn_client('tail', '-d', $database, '--slot', 'mine', '--create-slot');
+ok(wait_until(sub { sql('SELECT count(*) FROM pg_replication_slots WHERE active') eq '1' }), 'a slot is read');
+my $pid = sql('SELECT active_pid FROM pg_replication_slots');
+says('slots', 0, qr/^mine +gymstream +postgres +reserved +.* $pid gymstream$/m, 'who reads it');
+my $json = decode_json((runs('slots', '-d', $database, '--json'))[1]);
+is_deeply($json->{problems}, [], 'nothing is wrong with it');
+my $slot = $json->{slots}[0];
+is_deeply([ @$slot{qw(slot_name plugin database active pid application_name wal_status)} ],
+	[ 'mine', 'gymstream', 'postgres', JSON::PP::true, $pid, 'gymstream', 'reserved' ], 'the same as JSON');
+like($slot->{lag_bytes}, qr/^\d+$/, 'with numbers');
+my $watch = spawn_client('slots', '-d', $database, '--watch', '1');
+shows($watch, 'out', qr/(^mine .*){2}/ms, '--watch shows it again and again');
+is(stop_client($watch, 'INT'), 0, 'until it is interrupted');
+is(stop_client($tail, 'TERM'), 0, 'its reader ends');
+says('slots', 0, qr/^mine .* nobody\b/m, 'nobody reads it');
+
+sql('SELECT pg_logical_emit_message(false, $$x$$, $$x$$), pg_switch_wal()') for 1 .. 3;
+says($_, 1, qr/^WARNING: replication slot "mine", which nobody reads, keeps \S+ MB of the .*, and nothing limits that\n +-> .*drop/m,
+	'a slot that keeps much') for 'slots', 'doctor';
+$node->append_conf('postgresql.conf', "max_slot_wal_keep_size = '200MB'\nmax_wal_size = '10GB'");
+$node->reload;
+ok(wait_until(sub { sql('SHOW max_slot_wal_keep_size') eq '200MB' }), 'a limit is set');
+ok(wait_until(sub {
+	sql('SELECT pg_logical_emit_message(false, $$x$$, $$x$$), pg_switch_wal()');
+	sql('SELECT safe_wal_size < 40 * 1024 * 1024 FROM pg_replication_slots') eq 't' }), 'which is near');
+says('slots', 1, qr/^WARNING: replication slot "mine" keeps \d+ MB, and is lost after \S+ MB more$/m, 'a slot in danger');
+sql('SELECT pg_logical_emit_message(false, $$x$$, $$x$$), pg_switch_wal()') for 1 .. 4;
+says('slots', 1, qr/^ERROR: +replication slot "mine" keeps .*, more than the limit: the next checkpoint makes it lost$/m, 'in more danger');
+ok(wait_until(sub { sql('CHECKPOINT'); sql('SELECT wal_status FROM pg_replication_slots') eq 'lost' }), 'it is lost');
+says($_, 1, qr/^ERROR: +replication slot "mine" is lost/m, 'a lost slot') for 'slots', 'doctor';
+my @lost = client('tail', '-d', $database, '--slot', 'mine');
+is($lost[0], 1, 'which cannot be read');
+like($lost[2], qr/slot "mine": .+\nHINT:  /, 'told');
+sql(q{SELECT pg_drop_replication_slot('mine')});
+sql(q{SELECT pg_create_physical_replication_slot('physical')});
+says('slots', 0, qr/^physical +\(physical\) /m, 'a physical slot');
+sql(q{SELECT pg_drop_replication_slot('physical')});
+
+#
+# The database and who asks
+#
+
+sql(q{CREATE DATABASE bare; });
+sql(q{CREATE ROLE plain LOGIN});
+($status, $out) = runs('doctor', '-d', $node->connstr('bare'));
+is($status, 1, 'no extension: status 1');
+like($out, qr/^ERROR: +database "bare" does not have the extension gymstream\n +-> CREATE EXTENSION gymstream;$/m, 'told');
+($status, $out) = runs('doctor', '-d', $database, '-U', 'plain');
+is($status, 1, 'a role that cannot replicate: status 1');
+like($out, qr/^WARNING: you cannot read slots: .*\n +-> ALTER ROLE plain REPLICATION;/m, 'told');
+like($out, qr/^0 errors, 1 warning$/m, 'and no more, though it sees less');
+
+sql(q{CREATE TABLE anonymous (a int); SELECT gymstream.create_topic('anonymous'); CREATE TABLE "Odd" (a int);
+	CREATE PUBLICATION p FOR TABLE "Odd"; CREATE TABLE fine (a int PRIMARY KEY); SELECT gymstream.create_topic('fine')});
+ok(wait_until(sub { sql('SELECT problem IS NULL FROM gymstream.status') eq 't' }), 'topics are published');
+says('doctor', 1, qr/^WARNING: table anonymous is published .*\n.*\nWARNING: table "Odd" is published .*\n.*\n0 errors, 2 warnings$/m,
+	'tables without a replica identity');
+sql(q{ALTER TABLE anonymous REPLICA IDENTITY FULL; DROP PUBLICATION p});
+
+#
+# The server's settings
+#
+
+if (has_setting('output_plugin_libraries'))
+{
+	$node->append_conf('postgresql.conf', "output_plugin_libraries = 'pgoutput'");
+	$node->reload;
+	says('doctor', 1, qr/^ERROR: +output_plugin_libraries does not have gymstream/m, 'an output plugin that is not allowed');
+	$node->append_conf('postgresql.conf', "output_plugin_libraries = 'pgoutput, gymstream'");
+}
+sql(q{SELECT gymstream.drop_topic('anonymous'), gymstream.drop_topic('fine')});
+ok(wait_until(sub { sql('SELECT count(*) FROM pg_replication_slots') eq '0' }), 'no slot is left');
+$node->append_conf('postgresql.conf', "max_replication_slots = 2");
+$node->reload;
+says('doctor', 1, qr/^WARNING: the configuration has a new value for max_replication_slots/m, 'a restart is due');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements'\nwal_level = replica");
+$node->restart;
+says('doctor', 1, qr/\AERROR: +wal_level is replica.*\n.*\nERROR: +shared_preload_libraries does not have gymstream.*\n +-> .* = pg_stat_statements, gymstream;/,
+	'a server that is not set up, the most important first');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'gymstream'\nwal_level = logical");
+$node->restart;
+sql(q{SELECT pg_create_physical_replication_slot('a')});
+says('doctor', 1, qr/^WARNING: max_replication_slots is 2, and 1 replication slots are in use\n.*-> ALTER SYSTEM SET max_replication_slots = 10;/m,
+	'little room');
+sql(q{SELECT pg_create_physical_replication_slot('b')});
+says('doctor', 1, qr/^ERROR: +max_replication_slots is 2, and 2 /m, 'no room');
+
+$node->stop;
+done_testing();
