@@ -58,6 +58,27 @@ CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport 
 gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)
 	$(CLIENT_LINK)
 
+# Its manual page, and completion for bash and zsh where these look for it: COMPLETION=no leaves the shells alone.
+COMPLETION   = yes
+sharedir     = $(patsubst %/locale,%,$(localedir))
+BASH_COMPLETION = $(DESTDIR)$(sharedir)/bash-completion/completions
+ZSH_COMPLETION = $(DESTDIR)$(sharedir)/zsh/site-functions
+.PHONY: install-manual uninstall-manual
+ifneq ($(CLIENT),no)
+install: install-manual
+uninstall: uninstall-manual
+endif
+install-manual:
+	$(MKDIR_P) '$(DESTDIR)$(mandir)/man1'
+	$(INSTALL_DATA) $(srcdir)/doc/gymstream.1 '$(DESTDIR)$(mandir)/man1/'
+ifneq ($(COMPLETION),no)
+	$(MKDIR_P) '$(BASH_COMPLETION)' '$(ZSH_COMPLETION)'
+	$(INSTALL_DATA) $(srcdir)/completion/gymstream.bash '$(BASH_COMPLETION)/gymstream'
+	$(INSTALL_DATA) $(srcdir)/completion/_gymstream '$(ZSH_COMPLETION)/'
+endif
+uninstall-manual:
+	rm -f '$(DESTDIR)$(mandir)/man1/gymstream.1' '$(BASH_COMPLETION)/gymstream' '$(ZSH_COMPLETION)/_gymstream'
+
 BOARD_OBJS   = $(patsubst %.c,%.o,$(sort $(wildcard demo/*.c)))
 demo/board: $(BOARD_OBJS) $(CLIENT_OBJS)
 	$(CLIENT_LINK)

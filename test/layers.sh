@@ -27,7 +27,7 @@ check() { # NAME OUTPUT: the test passes when there is no output
 
 sources=(src/*.[ch])
 programs=(src/*.c src/*/*.c)
-written=(src/*.[ch] src/*/*.[ch] sql/*.sql test.sh demo.sh test/*.sh test/t/*.p[lm] test/pgtap/*.sql demo/*.[ch] demo/*.s* bench/*)
+written=(src/*.[ch] src/*/*.[ch] sql/*.sql test.sh demo.sh test/*.sh test/t/*.p[lm] test/pgtap/*.sql demo/*.[ch] demo/*.s* bench/* doc/* completion/*)
 module() { basename "${1%.[ch]}"; }
 includes() { sed -n 's/^#[[:space:]]*include "\([^/"]*\)\.h".*/\1/p' "$1"; } # our own headers have no folder
 

@@ -140,7 +140,7 @@ setup_install() {
 }
 
 setup_build() {
-	local make=(make -s -C "$GS_TOP" "PG_CONFIG=$PG_CONFIG" WERROR=-Werror)
+	local make=(make -s -C "$GS_TOP" "PG_CONFIG=$PG_CONFIG" WERROR=-Werror COMPLETION=no)
 	say "building"
 	as_owner "${make[@]}" -j"$(nproc)"
 	say "installing into $("$PG_CONFIG" --pkglibdir)"

@@ -29,7 +29,8 @@ static const struct option connect_options[] = {
 static void
 options_help(const Command *command)
 {
-	printf("%s\n\nUsage:\n  %s [OPTION]... %s\n\n", command->about, command->name, command->arguments);
+	printf("%s\n\nUsage:\n  %s [OPTION]...%s%s\n\n", command->about, command->name, *command->arguments ? " " : "",
+		   command->arguments);
 	if (command->options)
 	{
 		printf("Options:\n");
@@ -40,7 +41,7 @@ options_help(const Command *command)
 
 			snprintf(form, sizeof(form), "%3s --%s%s%s", own->letter ? letter : "", own->name,
 					 own->argument ? "=" : "", own->argument ? own->argument : "");
-			printf("  %-24s %s\n", form, own->help);
+			printf("  %-30s %s\n", form, own->help);
 		}
 		printf("\n");
 	}

@@ -1,0 +1,64 @@
+# The manual page and the completion of shells: installed, well formed, and complete.
+
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+
+use GymstreamClient;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $top = "$FindBin::Bin/../..";
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
+
+is(system('make', '-s', '-C', $top, "PG_CONFIG=$pg_config", "DESTDIR=$folder", 'install-manual'), 0, 'installed');
+my $installed = `find $folder -type f`;
+like($installed, $_, "there is $_")
+	for qr{/man/man1/gymstream\.1$}m, qr{/bash-completion/completions/gymstream$}m, qr{/zsh/site-functions/_gymstream$}m;
+is(system('make', '-s', '-C', $top, "PG_CONFIG=$pg_config", "DESTDIR=$folder", 'uninstall-manual'), 0, 'uninstalled');
+is(`find $folder -type f`, '', 'nothing is left');
+
+SKIP:
+{
+	skip 'needs man', 1 if system('man --version >/dev/null 2>&1') != 0;
+	is(`LC_ALL=C.UTF-8 man --warnings -l $top/doc/gymstream.1 2>&1 >/dev/null`, '', 'man has no warnings');
+}
+SKIP:
+{
+	skip 'needs mandoc', 1 if system('command -v mandoc >/dev/null') != 0;
+	is(`mandoc -Tlint -Wwarning $top/doc/gymstream.1`, '', 'mandoc neither');
+}
+
+# What bash offers for a line, its last word being the one to complete.
+sub offers
+{
+	my (@words) = @_;
+	my ($word, $previous, $index) = ($words[-1], $words[-2], $#words);
+	my $quoted = join ' ', map { "'$_'" } @words;
+
+	return [ split /\n/, `bash -c '. $top/completion/gymstream.bash
+		COMP_WORDS=("\$@") COMP_CWORD=$index; _gymstream gymstream "$word" "$previous"
+		printf "%s\\n" "\${COMPREPLY[@]}"' bash $quoted` ];
+}
+
+my $manual = slurp_file("$top/doc/gymstream.1") =~ s/\\-/-/gr;
+my @commands = (client('--help'))[1] =~ s/.*^Commands:$//msr =~ /^  ([a-z]+) +\S/mg;
+is_deeply([ sort @commands ], [ sort qw(watch tail slots doctor) ], 'the commands');
+is_deeply([ sort @{ offers('gymstream', '') } ], [ sort @commands, '--help', '--version' ], 'bash completes them');
+for my $command (@commands)
+{
+	my @options = (client($command, '--help'))[1] =~ /^ {2,6}(?:-., )?(--[a-z-]+)/mg;
+
+	cmp_ok(scalar(@options), '>=', 8, "the options of $command");
+	is_deeply(offers('gymstream', $command, '--'), \@options, 'bash completes them');
+	is_deeply([ grep { my $name = $_ =~ s/^--//r; $manual !~ /Fl -\Q$name\E\b/ } @options ], [], 'the manual has them');
+	like($manual, qr/^\.It Cm $command$/m, "and $command");
+}
+is_deeply(offers('gymstream', 'tail', '--un'), ['--until'], 'a part of an option');
+is_deeply(offers('gymstream', 'tail', '--until', ''), ['now'], 'a value');
+is_deeply(offers('gymstream', 'tail', '--until', '='), ['now'], 'a value after an equals sign');
+is_deeply(offers('gymstream', 'tail', '--output', "$top/doc/gym"), ["$top/doc/gymstream.1"], 'a file');
+
+done_testing();
