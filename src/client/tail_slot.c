@@ -36,6 +36,7 @@ typedef struct TailSlot
 	bool		reply;			/* the server asks */
 	bool		stop;
 	bool		odd;			/* a line was no event, and that was told */
+	bool		told;			/* the line at hand says where it was committed */
 	bool		reading;		/* the stream has run since the connection was made */
 } TailSlot;
 
@@ -63,8 +64,10 @@ tail_judge(TailSlot *t, const char *line)
 		if (!t->odd && (filter_is_set(filter) || t->until))
 			fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
 		t->odd = true;
+		t->told = false;
 		return true;
 	}
+	t->told = event.lsn != NULL;
 	if (event.lsn && lsn_parse(event.lsn, &lsn) && lsn > t->commit)
 	{
 		if (t->commit)
@@ -76,8 +79,11 @@ tail_judge(TailSlot *t, const char *line)
 	return wanted;
 }
 
+/*
+ * A message's own position may be behind the commit: where it is past the end, so are lines that do not say theirs.
+ */
 static void
-tail_lines(TailSlot *t, char *text, size_t length)
+tail_lines(TailSlot *t, char *text, size_t length, bool past)
 {
 	char	   *end = text + length;
 	bool		wanted;
@@ -88,7 +94,7 @@ tail_lines(TailSlot *t, char *text, size_t length)
 		next = next ? next : end;
 		*next = '\0';			/* after a message libpq has put one anyway */
 		wanted = tail_judge(t, text);
-		if (t->until != 0 && t->commit > t->until)
+		if (t->told ? t->until != 0 && t->commit > t->until : past)
 		{
 			tail_mark(t, t->until + 1);
 			t->stop = true;
@@ -122,12 +128,10 @@ tail_take(TailSlot *t, StreamMessage *message)
 		tail_mark(t, t->highest);
 		t->highest = message->lsn;
 	}
-	if (t->until != 0 && message->lsn > t->until)
-		tail_mark(t, t->until + 1);
-	if (t->ending_at != 0 || (t->until != 0 && message->lsn > t->until))
+	if (t->ending_at != 0)
 		t->stop = true;
 	else
-		tail_lines(t, message->text, message->length);
+		tail_lines(t, message->text, message->length, t->until != 0 && message->lsn > t->until);
 }
 
 /*
