@@ -401,6 +401,7 @@ COMMENT ON FUNCTION gymstream.before_partition() IS
 CREATE EVENT TRIGGER gymstream_before_partition ON ddl_command_start
 	WHEN tag IN ('ALTER TABLE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
 	EXECUTE FUNCTION gymstream.before_partition();
+ALTER EVENT TRIGGER gymstream_before_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_before_partition IS
 	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
 CREATE FUNCTION gymstream.on_partition() RETURNS event_trigger
@@ -410,6 +411,7 @@ COMMENT ON FUNCTION gymstream.on_partition() IS
 CREATE EVENT TRIGGER gymstream_partition ON ddl_command_end
 	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA')
 	EXECUTE FUNCTION gymstream.on_partition();
+ALTER EVENT TRIGGER gymstream_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_partition IS
 	'takes the rows of a partition that is attached or detached into rollups or out of them';
 
@@ -419,6 +421,7 @@ COMMENT ON FUNCTION gymstream.on_drop_partition() IS
 	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
 CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop WHEN tag IN ('DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
 	EXECUTE FUNCTION gymstream.on_drop_partition();
+ALTER EVENT TRIGGER gymstream_drop_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop_partition IS
 	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
 
