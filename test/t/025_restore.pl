@@ -110,5 +110,10 @@ $node->safe_psql('made', 'TRUNCATE booking');
 like(restore('made', [ '--data-only', '--disable-triggers', @excluded ]), qr/cannot have its rollups' triggers disabled/, 'triggers are not disabled');
 is_exact('made', 'data alone, with triggers disabled as far as that goes');
 
+# over what is there
+$node->safe_psql('made', 'DROP VIEW by_class');
+is(restore('made', [ '--clean', '--if-exists' ]), '', 'a dump that drops what is there first, once the rollup is dropped');
+is_exact('made', 'over what was there');
+
 $node->stop;
 done_testing();
