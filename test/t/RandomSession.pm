@@ -79,7 +79,7 @@ sub allowed
 	return 1 if $state eq '27000' && $kind eq 'nested' && $message =~ /already modified/;
 	if ($state eq '55P03')
 	{
-		return 1 if $message =~ /in relation "(class|$table->{name})(_pkey|_id_k_key|_p\w*)?"/ || $kind =~ /^(truncate|rebuild)$/;
+		return 1 if $message =~ /in relation "(class|$table->{name})(_pkey|_id_k_key|_p\w*)?"/ || $kind =~ /^(truncate|rebuild|partition)$/;
 		# the second to wait for a row is not told which
 		return 1 if $message !~ /in relation/ && ($locking || !$plain);
 	}
@@ -107,7 +107,7 @@ sub send_statement
 
 	$session->{busy} = { kind => $kind, sql => $sql, sent => time };
 	$session->{said} = $sql if $kind ne 'oracle';
-	$session->{locks} = 1 if $kind =~ /^(truncate|rebuild)$/;
+	$session->{locks} = 1 if $kind =~ /^(truncate|rebuild|partition)$/;
 	if ($kind eq 'copy')
 	{
 		# the driver cannot copy asynchronously

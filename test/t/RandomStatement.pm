@@ -215,7 +215,7 @@ sub next_statement
 	$dice = below($s, 400);
 	return ('truncate', $make{truncate}->($s, $table)) if $dice < 3 && !@$prepared;
 	# an older snapshot of others would see which partitions there are, and the rollup as it was
-	return ('partition', $make{partition}->($s, $table)) if $s->{alone} && $table->{partitioned} && $dice >= 380;
+	return ('partition', $make{partition}->($s, $table)) if $s->{alone} && $table->{partitioned} && !@$prepared && $dice >= 380;
 	return ('rebuild', 'SELECT gymstream.rebuild_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $dice < 10 && $s->{level} eq 'READ COMMITTED' && !@$prepared;
 	return ('fold', 'SELECT gymstream.fold_rollup(' . quoted(pick($s, @{ $round->{rollups} })) . ')') if $round->{folds} && $dice < 40 && (!$s->{open} || $s->{level} eq 'READ COMMITTED');
 	return ('oracle', $round->{oracle}) if $dice < ($round->{folds} ? 100 : 60);
