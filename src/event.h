@@ -58,6 +58,8 @@ typedef struct EventShape
 {
 	TupleDesc	desc;			/* of the tuples that come in */
 	bool		full_identity;	/* old rows are logged whole */
+	char	   *schema;			/* names; NULL when the relation that is named is gone */
+	char	   *table;
 	StringInfoData name;		/* ,"schema":"...","table":"..." */
 	StringInfoData details;		/* members that are the same in each event of a row */
 	int			ncolumns;

@@ -20,16 +20,20 @@ event_shows_column(Form_pg_attribute attribute)
 	return !attribute->attisdropped && !gs_is_virtual(attribute);
 }
 
-/* Append the members that name a relation; nothing when it is gone. */
+/* The names of what is shown, and the members that say them; none when it is gone. */
 static void
-append_name(StringInfo out, Oid relid, bool without_schema)
+shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext context)
 {
-	char	   *name = get_rel_name(relid);
-	char	   *schema = name ? get_namespace_name(get_rel_namespace(relid)) : NULL;
+	StringInfo	out = &shape->name;
+	char	   *name = get_rel_name(source->name);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(source->name)) : NULL;
 
+	shape->schema = shape->table = NULL;
 	if (schema == NULL)
 		return;
-	if (!without_schema)
+	shape->schema = MemoryContextStrdup(context, schema);
+	shape->table = MemoryContextStrdup(context, name);
+	if (!source->without_schema)
 	{
 		appendStringInfoString(out, ",\"schema\":");
 		json_append_string(out, schema, strlen(schema));
@@ -150,7 +154,7 @@ event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContex
 	shape->new.nulls = palloc((natts + 1) * sizeof(bool));
 	MemoryContextSwitchTo(old);
 
-	append_name(&shape->name, source->name, source->without_schema);
+	shape_name(shape, source, context);
 	shape_columns(shape, source, context);
 	if (source->key)
 		append_key(&shape->details, source);

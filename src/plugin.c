@@ -116,8 +116,9 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 
 	ctx->output_plugin_private = state;
 	plugin_options_read(&state->options, ctx->output_plugin_options);
-	state->wire = &plugin_json;
+	state->wire = state->options.debezium ? &plugin_debezium : &plugin_json;
 	state->context = AllocSetContextCreate(ctx->context, "gymstream event", ALLOCSET_DEFAULT_SIZES);
+	state->transaction = AllocSetContextCreate(ctx->context, "gymstream transaction", ALLOCSET_SMALL_SIZES);
 	plugin_relations_init(state, AllocSetContextCreate(ctx->context, "gymstream plugin", ALLOCSET_DEFAULT_SIZES));
 	plugin_write_init(ctx);
 	output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
@@ -140,7 +141,12 @@ plugin_filter_origin(LogicalDecodingContext *ctx, RepOriginId origin)
 static void
 plugin_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
-	((PluginState *) ctx->output_plugin_private)->began = false;
+	PluginState *state = ctx->output_plugin_private;
+
+	state->began = false;
+	state->count = 0;
+	state->counts = NIL;
+	MemoryContextReset(state->transaction);
 }
 
 static PluginAction
@@ -174,6 +180,7 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 	}
 	plugin_transaction_shown(ctx, txn);
 	stamp = plugin_stamp(state, txn, change->txn);
+	state->change_lsn = change->lsn;
 	state->wire->rows(plugin_write_begin(ctx), state, &stamp, relation, action, new, old);
 	plugin_write_end(ctx);
 }
@@ -233,6 +240,7 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 			continue;
 		plugin_transaction_shown(ctx, txn);
 		stamp = plugin_stamp(state, txn, change->txn);
+		state->change_lsn = change->lsn;
 		state->wire->truncate(plugin_write_begin(ctx), state, &stamp, shape, change->data.truncate.cascade,
 							  change->data.truncate.restart_seqs);
 		plugin_write_end(ctx);
@@ -273,6 +281,7 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 	if (transactional)
 		stamp = plugin_stamp(state, txn, NULL);
 	initStringInfo(&event);
+	state->change_lsn = lsn;
 	if (!state->options.skip_output && render_message(&event, state, &stamp, transactional, prefix, size, content))
 	{
 		if (transactional)
@@ -298,6 +307,7 @@ plugin_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr com
 		plugin_mark(ctx, &stamp, "commit", NULL, false);
 	}
 	plugin_write_flush(ctx);
+	state->last_commit = commit_lsn;
 	state->changes = 0;
 	OutputPluginUpdateProgress(ctx, !state->began);
 }

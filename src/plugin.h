@@ -10,6 +10,7 @@
 
 #include "gymstream.h"
 
+#include "debezium.h"
 #include "event.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
@@ -54,6 +55,10 @@ typedef struct PluginOptions
 	bool		pretty;
 	bool		batch;			/* several events in one message to a walsender's client */
 	bool		skip_output;	/* decode all and show nothing */
+	bool		debezium;		/* the format, and these are its options: */
+	bool		connect_schemas;	/* each event carries its schema */
+	DebeziumDecimal decimal;
+	char	   *topic_prefix;
 	int			actions;		/* PluginAction bits */
 	List	   *add_tables;		/* of PluginPattern, as the following; NIL for all */
 	List	   *filter_tables;
@@ -72,6 +77,7 @@ typedef struct PluginRelation
 	MemoryContext context;		/* holds what follows */
 	EventShape	shape;
 	struct PluginRowFilter *filter; /* NULL: all rows */
+	void	   *wire;			/* what the wire format has prepared; NULL: nothing yet */
 } PluginRelation;
 
 typedef struct PluginState
@@ -92,6 +98,11 @@ typedef struct PluginState
 	RepOriginId origin_id;		/* whose name is: */
 	char	   *origin;
 	bool		warned;			/* of a publication that is missing */
+	XLogRecPtr	change_lsn;		/* of the event at hand */
+	XLogRecPtr	last_commit;	/* of the transaction before */
+	MemoryContext transaction;	/* reset when one begins; holds what follows */
+	int64		count;			/* of its events */
+	List	   *counts;			/* of them by table, as the wire format keeps them */
 } PluginState;
 
 /* A wire format: each appends one event. */
@@ -195,5 +206,6 @@ extern void plugin_stream_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *t
 /* ---- wire formats ---- */
 
 extern const PluginWire plugin_json;
+extern const PluginWire plugin_debezium;
 
 #endif							/* GS_PLUGIN_H */

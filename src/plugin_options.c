@@ -54,6 +54,36 @@ read_publications(PluginOptions *options, const PluginOption *option, const char
 	return SplitIdentifierString(pstrdup(value), ',', &options->publications) && options->publications != NIL;
 }
 
+static bool
+read_format(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	options->debezium = strcmp(value, "debezium") == 0;
+	return options->debezium || strcmp(value, "json") == 0;
+}
+
+static bool
+read_decimal(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	static const char *const names[] = {"precise", "string", "double"};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(value, names[i]) == 0)
+		{
+			options->decimal = (DebeziumDecimal) i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+read_string(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	*SETS(options, option, char *) = pstrdup(value);
+	return *value != '\0';
+}
+
 /*
  * The next item of a list, up to a comma or, where it has two parts, the point between them, without the spaces around it.
  * A backslash takes what is special away from the character behind it; a lone asterisk gives NULL. Returns where the item
@@ -159,15 +189,17 @@ static const PluginOption all_options[] = {
 	{"add-msg-prefixes", NULL, read_prefixes, SET(add_prefixes), PREFIXES},
 	{"add-tables", "include-tables", read_tables, SET(add_tables), TABLES},
 	{"batch", NULL, read_bool, SET(batch), ON_OFF},
+	{"decimal.handling.mode", NULL, read_decimal, 0, "precise, string or double"},
 	{"filter-msg-prefixes", NULL, read_prefixes, SET(filter_prefixes), PREFIXES},
 	{"filter-tables", "exclude-tables", read_tables, SET(filter_tables), TABLES},
+	{"format", NULL, read_format, 0, "json or debezium"},
 	{"format-version", NULL, read_version, 0, WIRE_VERSION},
 	{"include-lsn", NULL, read_bool, SET(event.lsn), ON_OFF},
 	{"include-origin", NULL, read_bool, SET(origins), ON_OFF},
 	{"include-pk", NULL, read_bool, SET(key), ON_OFF},
 	{"include-schemas", NULL, read_bool, SET(schemas), ON_OFF},
 	{"include-timestamp", NULL, read_bool, SET(event.timestamp), ON_OFF},
-	{"include-transaction", NULL, read_bool, SET(transactions), ON_OFF},
+	{"include-transaction", "provide.transaction.metadata", read_bool, SET(transactions), ON_OFF},
 	{"include-types", NULL, read_bool, SET(types), ON_OFF},
 	{"include-xids", NULL, read_bool, SET(event.xids), ON_OFF},
 	{"messages", "include-messages", read_bool, SET(messages), ON_OFF},
@@ -177,8 +209,10 @@ static const PluginOption all_options[] = {
 	{"pretty-print", NULL, read_bool, SET(pretty), ON_OFF},
 	{"publication-names", NULL, read_publications, 0, "a list of names with commas between them"},
 	{"publish-via-partition-root", NULL, read_bool, SET(via_root), ON_OFF},
+	{"schemas.enable", NULL, read_bool, SET(connect_schemas), ON_OFF},
 	{"skip-output", NULL, read_bool, SET(skip_output), ON_OFF},
 	{"streaming", "stream-changes", read_bool, SET(streaming), ON_OFF},
+	{"topic.prefix", NULL, read_string, SET(topic_prefix), "a name"},
 	{"two-phase", NULL, read_bool, SET(two_phase), ON_OFF},
 };
 
@@ -223,6 +257,11 @@ check_combination(const PluginOptions *options)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("options \"publication-names\" and \"publish-via-partition-root\" of output plugin gymstream exclude each other"),
 				 errhint("Each publication says itself whether it publishes via the partition root.")));
+	if (options->debezium && (options->streaming || options->two_phase))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("format \"debezium\" of output plugin gymstream excludes options \"streaming\" and \"two-phase\""),
+				 errdetail("It has no events for transactions that are not committed.")));
 }
 
 void
@@ -235,6 +274,7 @@ plugin_options_read(PluginOptions *options, List *given)
 	options->event.xids = options->event.lsn = options->event.timestamp = true;
 	options->schemas = options->batch = true;
 	options->actions = PLUGIN_ALL;
+	options->topic_prefix = "gymstream";
 	foreach(lc, given)
 	{
 		DefElem    *element = lfirst_node(DefElem, lc);

@@ -158,6 +158,7 @@ prepare(PluginState *state, Relation rel)
 	relation->relid = relid;
 	relation->valid = false;
 	relation->filter = NULL;
+	relation->wire = NULL;
 	if (relation->context == NULL)
 		relation->context = AllocSetContextCreate(state->cache, "gymstream plugin relation", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(relation->context);

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rooms=(
 	'compat gymstream catalog shared'
 	'message exact float_sum numeric_sum statistic state interval_sum marked refuse key aggregate shape flatten hint rollup source trigger progress define protect pending claim partials note fold apply collect when ready'
-	'json event topic plugin'
+	'json event topic debezium plugin'
 	'frame readback batch launcher decoder publisher folder status survey database drop guard whole partition'
 )
 door=gymstream.c

@@ -1,0 +1,330 @@
+/*
+ * debezium.c: takes a value and gives it as Debezium's connector for PostgreSQL does by default: times as numbers since the
+ * epoch, decimals and bytes in base64, arrays as arrays. What that does not know is text.
+ */
+#include "debezium.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "utils/array.h"
+#include "utils/cash.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/geo_decls.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+#include "utils/varbit.h"
+
+#define EPOCH_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
+#define EPOCH_USECS (EPOCH_DAYS * USECS_PER_DAY)
+#define USECS_PER_MONTH (USECS_PER_DAY / 48 * 1461) /* 365.25 days a year */
+
+static DebeziumKind
+decimal_kind(DebeziumDecimal decimal, int32 typmod)
+{
+	switch (decimal)
+	{
+		case DEBEZIUM_STRING:
+			return DEBEZIUM_DECIMAL_STRING;
+		case DEBEZIUM_DOUBLE:
+			return DEBEZIUM_DECIMAL_DOUBLE;
+		default:
+			return typmod >= (int32) VARHDRSZ && DEBEZIUM_SCALE(typmod) >= 0 ? DEBEZIUM_DECIMAL : DEBEZIUM_VARIABLE_DECIMAL;
+	}
+}
+
+static DebeziumKind
+kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return DEBEZIUM_PLAIN;
+		case OIDOID:
+			return DEBEZIUM_OID;
+		case NUMERICOID:
+			return decimal_kind(decimal, typmod);
+		case CASHOID:
+			return decimal == DEBEZIUM_PRECISE ? DEBEZIUM_MONEY : DEBEZIUM_TEXT;
+		case DATEOID:
+			return DEBEZIUM_DATE;
+		case TIMEOID:
+			return typmod >= 0 && typmod <= 3 ? DEBEZIUM_TIME_MS : DEBEZIUM_TIME;
+		case TIMETZOID:
+			return DEBEZIUM_TIMETZ;
+		case TIMESTAMPOID:
+			return typmod >= 0 && typmod <= 3 ? DEBEZIUM_TIMESTAMP_MS : DEBEZIUM_TIMESTAMP;
+		case TIMESTAMPTZOID:
+			return DEBEZIUM_TIMESTAMPTZ;
+		case INTERVALOID:
+			return DEBEZIUM_INTERVAL;
+		case BYTEAOID:
+			return DEBEZIUM_BYTES;
+		case BITOID:
+			return typmod == 1 ? DEBEZIUM_BIT : DEBEZIUM_BITS;
+		case VARBITOID:
+			return DEBEZIUM_BITS;
+		case POINTOID:
+			return DEBEZIUM_POINT;
+		default:
+			return OidIsValid(get_element_type(type)) && get_typlen(type) == -1 ? DEBEZIUM_ARRAY : DEBEZIUM_TEXT;
+	}
+}
+
+void
+debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal, MemoryContext context)
+{
+	column->typmod = attribute->atttypmod;
+	column->type = getBaseTypeAndTypmod(attribute->atttypid, &column->typmod);
+	column->kind = kind_of(column->type, column->typmod, decimal);
+	json_column_init(&column->json, attribute, context);
+	if (column->kind == DEBEZIUM_ARRAY)
+	{
+		FormData_pg_attribute element = *attribute;
+
+		element.atttypid = get_element_type(column->type);
+		element.atttypmod = column->typmod;
+		column->element = MemoryContextAllocZero(context, sizeof(DebeziumColumn));
+		get_typlenbyvalalign(element.atttypid, &column->element_len, &column->element_byval, &column->element_align);
+		debezium_column_init(column->element, &element, decimal, context);
+	}
+}
+
+/* ---- values ---- */
+
+static void
+append_decimal(StringInfo out, DebeziumColumn *column, Datum value)
+{
+	StringInfoData text;
+	char	   *point;
+
+	initStringInfo(&text);
+	/* for NaN and the infinities there is no such number */
+	if (!json_append_numeric(&text, value))
+		appendStringInfoString(out, "null");
+	else if (column->kind == DEBEZIUM_DECIMAL)
+	{
+		appendStringInfoChar(&text, '\0');
+		debezium_append_unscaled(out, text.data);
+	}
+	else
+	{
+		appendStringInfoChar(&text, '\0');
+		point = strchr(text.data, '.');
+		appendStringInfo(out, "{\"scale\":%d,\"value\":", point ? (int) strlen(point + 1) : 0);
+		debezium_append_unscaled(out, text.data);
+		appendStringInfoChar(out, '}');
+	}
+	pfree(text.data);
+}
+
+static void
+append_text(StringInfo out, DebeziumColumn *column, Datum value)
+{
+	char	   *text;
+
+	json_pin_settings();
+	text = OutputFunctionCall(&column->json.output, value);
+	json_append_string(out, text, strlen(text));
+}
+
+static void
+append_money(StringInfo out, Datum value)
+{
+	char		text[MAXINT8LEN + 1];
+
+	text[pg_lltoa(DatumGetCash(value), text)] = '\0';
+	debezium_append_unscaled(out, text);
+}
+
+/* As an instant in UTC with six digits of a second's fraction. */
+static void
+append_timestamptz(StringInfo out, DebeziumColumn *column, TimestampTz value)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0)
+		append_text(out, column, TimestampTzGetDatum(value));
+	else
+		appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour,
+						 tm.tm_min, tm.tm_sec, (int) fsec);
+}
+
+static void
+append_timetz(StringInfo out, const TimeTzADT *value)
+{
+	int64		time = (value->time + value->zone * USECS_PER_SEC) % USECS_PER_DAY;
+
+	if (time < 0)
+		time += USECS_PER_DAY;
+	appendStringInfo(out, "\"%02d:%02d:%02d.%06dZ\"", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
+					 (int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
+}
+
+/* Infinite ones stay what they are: the largest and the smallest number; so does what is beyond them. */
+static int64
+since_epoch(Timestamp value, int64 unit)
+{
+	int64		result;
+
+	if (TIMESTAMP_NOT_FINITE(value))
+		return value;
+	if (pg_add_s64_overflow(value / unit - (value % unit < 0 ? 1 : 0), EPOCH_USECS / unit, &result))
+		return PG_INT64_MAX;
+	return result;
+}
+
+/* The first bit is the most significant one of the number of which these are the bytes, least significant first. */
+static void
+append_bits(StringInfo out, VarBit *bits)
+{
+	int			n = VARBITLEN(bits);
+	int			len = (n + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+	unsigned char *bytes = palloc0(len + 1);
+
+	for (int i = 0; i < n; i++)
+	{
+		int			to = n - 1 - i;
+
+		if (VARBITS(bits)[i / BITS_PER_BYTE] & (HIGHBIT >> i % BITS_PER_BYTE))
+			bytes[to / BITS_PER_BYTE] |= 1 << to % BITS_PER_BYTE;
+	}
+	debezium_append_bytes(out, bytes, len);
+	pfree(bytes);
+}
+
+static void
+append_double(StringInfo out, double value)
+{
+	JsonColumn	column = {JSON_FLOAT8};
+
+	json_append_value(out, &column, Float8GetDatum(value));
+}
+
+/* With the well-known binary of a point, little-endian. */
+static void
+append_point(StringInfo out, const Point *point)
+{
+	unsigned char wkb[1 + 4 + 2 * sizeof(double)] = {1, 1};
+	uint64		bits;
+
+	for (int i = 0; i < 2 * sizeof(double); i++)
+	{
+		memcpy(&bits, i < sizeof(double) ? &point->x : &point->y, sizeof(bits));
+		wkb[5 + i] = bits >> (i % sizeof(double) * 8);
+	}
+	appendStringInfoString(out, "{\"x\":");
+	append_double(out, point->x);
+	appendStringInfoString(out, ",\"y\":");
+	append_double(out, point->y);
+	appendStringInfoString(out, ",\"wkb\":");
+	debezium_append_bytes(out, wkb, sizeof(wkb));
+	appendStringInfoString(out, ",\"srid\":null}");
+}
+
+/* Of several dimensions, all elements in one. */
+static void
+append_array(StringInfo out, DebeziumColumn *column, ArrayType *array)
+{
+	Datum	   *values;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, ARR_ELEMTYPE(array), column->element_len, column->element_byval, column->element_align,
+					  &values, &nulls, &n);
+	appendStringInfoChar(out, '[');
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		if (nulls[i])
+			appendStringInfoString(out, "null");
+		else
+			debezium_append_value(out, column->element, values[i]);
+	}
+	appendStringInfoChar(out, ']');
+}
+
+static void
+append_interval(StringInfo out, const Interval *interval)
+{
+	appendStringInfo(out, INT64_FORMAT, interval->month * USECS_PER_MONTH + interval->day * USECS_PER_DAY + interval->time);
+}
+
+void
+debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
+{
+	switch (column->kind)
+	{
+		case DEBEZIUM_PLAIN:
+			json_append_value(out, &column->json, value);
+			break;
+		case DEBEZIUM_OID:
+			appendStringInfo(out, "%u", DatumGetObjectId(value));
+			break;
+		case DEBEZIUM_DECIMAL:
+		case DEBEZIUM_VARIABLE_DECIMAL:
+			append_decimal(out, column, value);
+			break;
+		case DEBEZIUM_DECIMAL_DOUBLE:
+			append_double(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8, value)));
+			break;
+		case DEBEZIUM_MONEY:
+			append_money(out, value);
+			break;
+		case DEBEZIUM_DATE:
+			appendStringInfo(out, "%d", DATE_NOT_FINITE(DatumGetDateADT(value)) ? DatumGetDateADT(value) :
+							 DatumGetDateADT(value) + EPOCH_DAYS);
+			break;
+		case DEBEZIUM_TIME:
+			appendStringInfo(out, INT64_FORMAT, DatumGetTimeADT(value));
+			break;
+		case DEBEZIUM_TIME_MS:
+			appendStringInfo(out, INT64_FORMAT, DatumGetTimeADT(value) / 1000);
+			break;
+		case DEBEZIUM_TIMETZ:
+			append_timetz(out, DatumGetTimeTzADTP(value));
+			break;
+		case DEBEZIUM_TIMESTAMP:
+			appendStringInfo(out, INT64_FORMAT, since_epoch(DatumGetTimestamp(value), 1));
+			break;
+		case DEBEZIUM_TIMESTAMP_MS:
+			appendStringInfo(out, INT64_FORMAT, since_epoch(DatumGetTimestamp(value), 1000));
+			break;
+		case DEBEZIUM_TIMESTAMPTZ:
+			append_timestamptz(out, column, DatumGetTimestampTz(value));
+			break;
+		case DEBEZIUM_INTERVAL:
+			append_interval(out, DatumGetIntervalP(value));
+			break;
+		case DEBEZIUM_BYTES:
+			{
+				bytea	   *bytes = DatumGetByteaPP(value);
+
+				debezium_append_bytes(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+			}
+			break;
+		case DEBEZIUM_BIT:
+			appendStringInfoString(out, VARBITS(DatumGetVarBitP(value))[0] & HIGHBIT ? "true" : "false");
+			break;
+		case DEBEZIUM_BITS:
+			append_bits(out, DatumGetVarBitP(value));
+			break;
+		case DEBEZIUM_POINT:
+			append_point(out, DatumGetPointP(value));
+			break;
+		case DEBEZIUM_ARRAY:
+			append_array(out, column, DatumGetArrayTypeP(value));
+			break;
+		default:
+			append_text(out, column, value);
+			break;
+	}
+}
