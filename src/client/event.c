@@ -44,6 +44,7 @@ event_action(const char *name)
 		{"delete", EVENT_DELETE},
 		{"truncate", EVENT_TRUNCATE},
 		{"reset", EVENT_RESET},
+		{"message", EVENT_MESSAGE},
 	};
 
 	for (int i = 0; i < lengthof(actions); i++)

@@ -15,7 +15,8 @@ typedef enum EventAction
 	EVENT_TRUNCATE,
 	EVENT_ROLLUP,
 	EVENT_RESET,				/* what came before is unknown: read again */
-	EVENT_OTHER,
+	EVENT_MESSAGE,
+	EVENT_OTHER,				/* a mark of a transaction, or not known */
 } EventAction;
 
 typedef struct EventMember

@@ -39,10 +39,11 @@ filter_is_set(const Filter *filter)
 static bool
 filter_is_table(const char *name, const Event *event)
 {
-	size_t		length = strlen(event->schema);
+	size_t		length = event->schema ? strlen(event->schema) : 0;
 
 	return strcmp(name, event->table) == 0 ||
-		(strncmp(name, event->schema, length) == 0 && name[length] == '.' && strcmp(name + length + 1, event->table) == 0);
+		(event->schema && strncmp(name, event->schema, length) == 0 && name[length] == '.' &&
+		 strcmp(name + length + 1, event->table) == 0);
 }
 
 static bool
@@ -59,7 +60,8 @@ filter_has_keys(const Filter *filter, const EventRow *row)
 }
 
 /*
- * What belongs to no table is not wanted when there is a filter. An emptied table has no more rows of any key.
+ * The marks of transactions are always wanted, messages not when there is a filter. An emptied table has no more rows of
+ * any key.
  */
 bool
 filter_takes(const Filter *filter, const Event *event)
@@ -68,8 +70,8 @@ filter_takes(const Filter *filter, const Event *event)
 
 	if (!filter_is_set(filter))
 		return true;
-	if (event->schema == NULL || event->table == NULL)
-		return false;
+	if (event->table == NULL)
+		return event->action != EVENT_MESSAGE;
 	for (int i = 0; i < filter->ntables && !found; i++)
 		found = filter_is_table(filter->tables[i], event);
 	if (!found)

@@ -36,7 +36,6 @@ typedef struct TailSlot
 	bool		reply;			/* the server asks */
 	bool		stop;
 	bool		odd;			/* a line was no event, and that was told */
-	bool		told;			/* the line at hand says where it was committed */
 	bool		reading;		/* the stream has run since the connection was made */
 } TailSlot;
 
@@ -49,43 +48,42 @@ tail_mark(TailSlot *t, Lsn lsn)
 }
 
 /*
- * See where a line's transaction was committed: the one before it is complete then. False: it is not wanted.
+ * See where a line's transaction was committed: the one before it is complete then. False: it is not wanted. One that
+ * does not say it is committed after the position of its message, unless it is the last of its transaction.
  */
 static bool
-tail_judge(TailSlot *t, const char *line)
+tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 {
 	const Filter *filter = &t->options->filter;
 	bool		wanted;
 	Event		event;
-	Lsn			lsn;
+	Lsn			lsn = position;
 
+	*beyond = t->until != 0 && position > t->until;
 	if (!event_parse_change(line, &event, !filter_is_set(filter)))
 	{
 		if (!t->odd && (filter_is_set(filter) || t->until))
 			fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
 		t->odd = true;
-		t->told = false;
 		return true;
 	}
-	t->told = event.lsn != NULL;
-	if (event.lsn && lsn_parse(event.lsn, &lsn) && lsn > t->commit)
+	if (event.lsn && lsn_parse(event.lsn, &lsn))
 	{
-		if (t->commit)
+		*beyond = t->until != 0 && lsn > t->until;
+		if (lsn > t->commit && t->commit != 0)
 			tail_mark(t, t->commit + 1);
-		t->commit = lsn;
+		t->commit = Max(t->commit, lsn);
 	}
 	wanted = filter_takes(filter, &event);
 	event_free(&event);
 	return wanted;
 }
 
-/*
- * A message's own position may be behind the commit: where it is past the end, so are lines that do not say theirs.
- */
 static void
-tail_lines(TailSlot *t, char *text, size_t length, bool past)
+tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 {
 	char	   *end = text + length;
+	bool		beyond;
 	bool		wanted;
 
 	for (char *next; text < end && t->sink.state == SINK_FINE; text = next)
@@ -93,8 +91,8 @@ tail_lines(TailSlot *t, char *text, size_t length, bool past)
 		next = memchr(text, '\n', end - text);
 		next = next ? next : end;
 		*next = '\0';			/* after a message libpq has put one anyway */
-		wanted = tail_judge(t, text);
-		if (t->told ? t->until != 0 && t->commit > t->until : past)
+		wanted = tail_judge(t, text, position, &beyond);
+		if (beyond)
 		{
 			tail_mark(t, t->until + 1);
 			t->stop = true;
@@ -131,7 +129,7 @@ tail_take(TailSlot *t, StreamMessage *message)
 	if (t->ending_at != 0)
 		t->stop = true;
 	else
-		tail_lines(t, message->text, message->length, t->until != 0 && message->lsn > t->until);
+		tail_lines(t, message->text, message->length, message->lsn);
 }
 
 /*

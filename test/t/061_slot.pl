@@ -82,6 +82,11 @@ sql(q{INSERT INTO other VALUES (4, 'x')});
 ($status, $out, $err) = client(@connect, '--slot', 'one', '--count', '1');
 is_deeply(ids($out), [4], '--count counts');
 is((now('--slot', 'one'))[1], '', 'and what was counted does not come again');
+sql(q{INSERT INTO other SELECT i, 'x' FROM generate_series(5001, 8000) i});
+($status, $out, $err) = client(@connect, '--slot', 'one', '--count', '2500');
+is_deeply(ids($out), [ 5001 .. 7500 ], '--count in the middle of a transaction');
+($status, $out) = now('--slot', 'one');
+is_deeply(ids($out), [ 5001 .. 8000 ], 'which comes again, and whole');
 sql(q{INSERT INTO other VALUES (5, 'x')});
 ($status, $out) = now('--slot', 'one', '-o', 'include-transaction=on', '-o', 'include-xids=off');
 like($out, qr/"begin".*\n.*"insert".*\n.*"commit"/, 'options go to the plugin');
@@ -135,8 +140,8 @@ sql(q{CREATE SCHEMA far; CREATE TABLE far.other (id int PRIMARY KEY, class_id in
 	ALTER TABLE other REPLICA IDENTITY FULL;
 	INSERT INTO other VALUES (21, 7), (22, 8); UPDATE other SET class_id = 9 WHERE id = 21; TRUNCATE other;
 	INSERT INTO booking VALUES (23, 8, NULL), (24, 7, NULL)});
-sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 4;
-my $actions = sub { return join ' ', map { my $e = decode_json($_); "$e->{table}:$e->{action}" } split /\n/, $_[0] };
+sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 5;
+my $actions = sub { return join ' ', map { my $e = decode_json($_); ($e->{table} // '') . ":$e->{action}" } split /\n/, $_[0] };
 is($actions->((now('--slot', 'copy_1', '--table', 'public.other'))[1]),
 	'other:insert other:insert other:update other:truncate', 'one table');
 is($actions->((now('--slot', 'copy_2', '--table', 'other', '--key', 'class_id=7'))[1]),
@@ -144,8 +149,10 @@ is($actions->((now('--slot', 'copy_2', '--table', 'other', '--key', 'class_id=7'
 is($actions->((now('--slot', 'copy_3', '--table', 'by_class', '--key', 'class_id=8'))[1]), 'by_class:rollup', "a rollup's group");
 is($actions->((now('--slot', 'copy_4', '--key', 'class_id=8', '--key', 'id=23'))[1]), 'other:truncate booking:insert',
 	'several keys: all of them');
+is($actions->((now('--slot', 'copy_5', '-o', 'include-transaction', '--table', 'far.other'))[1]) =~ s/^(\S+) .* /$1 ... /r,
+	':begin ... :commit', 'the marks of transactions');
 is((now('--slot', "copy_$_"))[1], '', 'what was not wanted is done with') for 1 .. 2;
-client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 4;
+client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 5;
 now('--slot', 'one');
 
 # Another plugin's messages hold what they hold, more than one line too.
