@@ -10,13 +10,15 @@ CREATE FUNCTION events(VARIADIC options text[] DEFAULT '{}') RETURNS SETOF text 
   SELECT data FROM pg_logical_slot_peek_changes('decode_options', NULL, NULL, VARIADIC
     ARRAY['include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off'] || options)
   WHERE data::jsonb IS NOT NULL $$;
-CREATE FUNCTION refused(VARIADIC options text[]) RETURNS TABLE (option text, state text, message text, detail text, hint text) LANGUAGE plpgsql AS $$
+-- ends with an error, since one that is caught leaves the slot with the session
+CREATE FUNCTION refused(VARIADIC options text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  state text; message text; detail text; hint text;
 BEGIN
   PERFORM FROM pg_logical_slot_peek_changes('decode_options', NULL, NULL, VARIADIC options);
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-  option := options[1];
-  RETURN NEXT;
+  RAISE EXCEPTION '%', concat_ws('|', options[1], state, message, detail, hint);
 END $$;
 
 CREATE SCHEMA "Odd";
@@ -71,19 +73,23 @@ SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.a') data GR
 SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.renamed') data GROUP BY 1 ORDER BY 1;
 
 -- each wrong one says which and what it may be
-SELECT r.* FROM (VALUES ('actions', 'insert,upsert'), ('actions', ''), ('add-tables', 'a'), ('add-tables', ''), ('add-tables', 'a.b.c'), ('add-tables', 'a.b,'),
+\set VERBOSITY terse
+SELECT format('SELECT refused(%L, %L)', name, value) FROM (VALUES ('actions', 'insert,upsert'), ('actions', ''), ('add-tables', 'a'), ('add-tables', ''), ('add-tables', 'a.b.c'), ('add-tables', 'a.b,'),
   ('add-tables', 'a.b*'), ('add-tables', 'a.b\'), ('add-tables', ',a.b'), ('filter-tables', '.b'), ('filter-tables', 'a.'), ('add-tables', 'a.* b'), ('add-msg-prefixes', ''),
   ('filter-msg-prefixes', ','), ('batch', 'perhaps'), ('format-version', '2'), ('origin', 'some'), ('publication-names', ''), ('publication_names', 'a b'), ('publication_names', ','),
-  ('streaming', 'parallel'), ('two_phase', ''), ('pretty-print', '2')) v (name, value), refused(name, value) r ORDER BY v;
-SELECT * FROM refused('proto_version', '1');
-SELECT * FROM refused('', 'on');
-SELECT * FROM refused('include-xids-', 'on');
-SELECT * FROM refused('include--xids', 'on');
-SELECT * FROM refused('include-tables', '*.*', 'add_tables', '*.*');
-SELECT * FROM refused('two-phase', 'on', 'two_phase', 'off');
-SELECT * FROM refused('origin', 'any', 'only-local', 'on');
-SELECT * FROM refused('publication-names', 'p', 'publish_via_partition_root', 'on');
-SELECT count(*) AS refused, count(DISTINCT message) FROM generate_series(1, 50) i, refused(repeat('x', i * 30), repeat('y', i * 30));
+  ('streaming', 'parallel'), ('two_phase', ''), ('pretty-print', '2')) v (name, value) ORDER BY v
+\gexec
+SELECT refused('proto_version', '1');
+SELECT refused('', 'on');
+SELECT refused('include-xids-', 'on');
+SELECT refused('include--xids', 'on');
+SELECT refused('include-tables', '*.*', 'add_tables', '*.*');
+SELECT refused('two-phase', 'on', 'two_phase', 'off');
+SELECT refused('origin', 'any', 'only-local', 'on');
+SELECT refused('publication-names', 'p', 'publish_via_partition_root', 'on');
+SELECT refused(repeat('x', 30), repeat('y', 30));
+SELECT refused(repeat('x', 1500), repeat('y', 1500));
+\set VERBOSITY default
 
 -- origins
 SELECT pg_drop_replication_slot('decode_options');
