@@ -47,6 +47,28 @@ take_own(Apply *apply, PendingGroup *group)
 		partials_is_own(apply->partials.held);
 }
 
+/* The candidate into held, locked only where a claim will not do. */
+static bool
+take(Apply *apply)
+{
+	Partials   *partials = &apply->partials;
+
+	apply->loose = claim_is_possible() && !partials_is_own(partials->candidate);
+	return apply->loose ? partials_take_loosely(partials) : partials_take(partials, partials->held);
+}
+
+/* A second one into folded: while that is deleted, the first must stay what it is. */
+static bool
+take_second(Apply *apply)
+{
+	Partials   *partials = &apply->partials;
+
+	if (!partials_take(partials, partials_folded(partials)) || (apply->loose && !partials_lock_held(partials)))
+		return false;
+	apply->loose = false;
+	return true;
+}
+
 /* The partial that this backend has found before. */
 static bool
 take_hinted(Apply *apply, PendingGroup *group)
@@ -56,9 +78,7 @@ take_hinted(Apply *apply, PendingGroup *group)
 	if (hint == NULL || !partials_follow(&apply->partials, hint, group->keys, group->isnull))
 		return false;
 	apply->root = hint->root;
-	apply->loose = claim_is_possible() && !partials_is_own(apply->partials.candidate);
-	apply->contended = !(apply->loose ? partials_take_loosely(&apply->partials) :
-						 partials_take(&apply->partials, apply->partials.held));
+	apply->contended = !take(apply);
 	return !apply->contended;
 }
 
@@ -80,12 +100,12 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 		*any = true;
 		if (!found)
 		{
-			found = partials_take(partials, partials->held);
+			found = take(apply);
 			apply->root = partials->root;
 			if (found && apply->contended)
 				break;
 		}
-		else if (partials_take(partials, partials_folded(partials)))
+		else if (take_second(apply))
 		{
 			*fold = true;
 			break;

@@ -100,18 +100,30 @@ partials_look_free(Partials *partials)
 		table_tuple_satisfies_snapshot(partials->relation, partials->candidate, partials->snapshot);
 }
 
-bool
-partials_take_version(Partials *partials, TupleTableSlot *slot)
+static bool
+lock_version(Partials *partials, ItemPointerData tid, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
 	TM_Result	result;
 
-	if (!claim_take(gs_relfile(partials->relation), &partials->candidate->tts_tid))
+	if (!claim_take(gs_relfile(partials->relation), &tid))
 		return false;
-	result = table_tuple_lock(partials->relation, &partials->candidate->tts_tid, SnapshotSelf, slot,
+	result = table_tuple_lock(partials->relation, &tid, SnapshotSelf, slot,
 							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
 	claim_release();
 	return result == TM_Ok;
+}
+
+bool
+partials_take_version(Partials *partials, TupleTableSlot *slot)
+{
+	return lock_version(partials, partials->candidate->tts_tid, slot);
+}
+
+bool
+partials_lock_held(Partials *partials)
+{
+	return lock_version(partials, partials->held->tts_tid, partials->held);
 }
 
 bool
