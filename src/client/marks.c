@@ -26,14 +26,12 @@ marks_set(Marks *marks, int64 bytes, Lsn lsn)
 	}
 	if (marks->first + marks->count == marks->size)
 	{
-		if (marks->first > marks->size / 2)
-			memmove(marks->marks, marks->marks + marks->first, sizeof(Mark) * marks->count);
-		else
+		if (marks->first <= marks->size / 2)
 		{
 			marks->size = Max(marks->size * 2, 64);
 			marks->marks = pg_realloc(marks->marks, sizeof(Mark) * marks->size);
-			memmove(marks->marks, marks->marks + marks->first, sizeof(Mark) * marks->count);
 		}
+		memmove(marks->marks, marks->marks + marks->first, sizeof(Mark) * marks->count);
 		marks->first = 0;
 	}
 	marks->marks[marks->first + marks->count++] = (Mark) {bytes, lsn};

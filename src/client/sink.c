@@ -72,7 +72,8 @@ sink_take(Sink *sink, const char *line, size_t length)
 		return;
 	if (sink->end + length + 1 > sink->size)
 	{
-		memmove(sink->buffer, sink->buffer + sink->start, sink->end - sink->start);
+		if (sink->start > 0)
+			memmove(sink->buffer, sink->buffer + sink->start, sink->end - sink->start);
 		sink->end -= sink->start;
 		sink->start = 0;
 		if (sink->end + length + 1 > sink->size)

@@ -324,11 +324,11 @@ stream_finish(Stream *s)
 	while (loop_now() < deadline && !loop_stopping())
 	{
 		struct pollfd fd = {.fd = PQsocket(pg),.events = POLLIN};
+		char	   *dropped;
 		int			length;
 
-		while ((length = PQgetCopyData(pg, &s->copy, 1)) > 0)
-			PQfreemem(s->copy);
-		s->copy = NULL;
+		while ((length = PQgetCopyData(pg, &dropped, 1)) > 0)
+			PQfreemem(dropped);
 		if (length < 0)
 			break;
 		loop_wait(&fd, 1, deadline);

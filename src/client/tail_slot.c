@@ -314,5 +314,7 @@ tail_slot(const TailOptions *options, ConnectOptions *connect)
 			status = tail_run(&t);
 	}
 	stream_close(&t.stream);
+	free(t.marks.marks);
+	free(t.sink.buffer);
 	return loop_stopping() ? 0 : status;
 }
