@@ -400,14 +400,25 @@ typedef struct Below
 static List *before_drop = NIL;
 
 static void
+forget_partitions(void *arg)
+{
+	before_drop = NIL;
+}
+
+static void
 remember_partitions(void)
 {
+	MemoryContextCallback *forget = MemoryContextAlloc(TopTransactionContext, sizeof(MemoryContextCallback));
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	HeapTuple	tuple;
 
 	before_drop = NIL;
+	/* with the transaction, should the command fail */
+	forget->func = forget_partitions;
+	forget->arg = NULL;
+	MemoryContextRegisterResetCallback(TopTransactionContext, forget);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
