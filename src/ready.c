@@ -91,7 +91,7 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 static bool
 is_ours(const Trigger *trigger)
 {
-	return trigger->tgqual && !TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+	return trigger->tgqual && (trigger->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)) &&
 		get_func_namespace(trigger->tgfoid) == catalog_schema();
 }
 
