@@ -26,6 +26,17 @@ $node->safe_psql('postgres', q{
 	SELECT gymstream.create_rollup('by_note', 'SELECT note, price % 7 = 0 AS seventh, count(*) FROM rolled GROUP BY 1, 2');
 	SELECT gymstream.create_rollup('dear', 'SELECT k % 2, count(*) FROM rolled WHERE price > 50 GROUP BY k % 2');
 });
+# the same with partitions, written through the root, with rollups of the root and of a partition
+$node->safe_psql('postgres', join '', map { qq{
+	CREATE TABLE ${_}_parts (id int PRIMARY KEY, k int, price int, note text) PARTITION BY RANGE (id);
+	CREATE TABLE ${_}_low PARTITION OF ${_}_parts FOR VALUES FROM (0) TO (4);
+	CREATE TABLE ${_}_high PARTITION OF ${_}_parts FOR VALUES FROM (4) TO (1000);
+} } qw(plain rolled));
+$node->safe_psql('postgres', q{
+	SELECT gymstream.create_rollup('parts_by_k', 'SELECT k, count(*), sum(price), max(price) FROM rolled_parts GROUP BY k');
+	SELECT gymstream.create_rollup('parts_total', 'SELECT count(*), avg(price) FROM rolled_parts');
+	SELECT gymstream.create_rollup('parts_low', 'SELECT k, count(*) FROM rolled_low GROUP BY k');
+});
 # aggregates that need more than counts and sums, as soon as they are known
 for my $more ('SELECT k, min(price), max(price) FROM rolled GROUP BY k', q{SELECT k, string_agg(note, ',' ORDER BY note) FROM rolled GROUP BY k},
 	'SELECT avg(price::float8), stddev(price) FROM rolled')
@@ -90,7 +101,7 @@ sub fates
 		my $dbh = $dbh[$session];
 		my $ok = $sql =~ /^SELECT/ ? $dbh->selectall_arrayref($sql) : $dbh->do($sql);
 		push @fates, defined $ok ? ref $ok ? join(',', map { $_->[0] // 'NULL' } @$ok) : 'done' : $dbh->state;
-		if ($sql =~ /^(COMMIT|ROLLBACK)/ && $table eq 'rolled')
+		if ($sql =~ /^(COMMIT|ROLLBACK)/ && $table =~ /^rolled/)
 		{
 			my $wrong = $check->selectall_arrayref($differences);
 			return (@fates, 'inexact: ' . join '; ', map { join ' ', @$_ } @$wrong) if @$wrong;
@@ -99,25 +110,26 @@ sub fates
 	return @fates;
 }
 
-for my $level ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
+for my $run (map { my $level = $_; map { [ $level, $_ ] } '', '_parts' } 'READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')
 {
+	my ($level, $parts) = @$run;
 	my ($different, $failures) = ('', 0);
 	my $end = time + $seconds;
-	for (my $round = 1; $round <= $rounds || time < $end; $round++)
+	for (my $round = 1; $round <= $rounds / ($parts ? 3 : 1) || time < $end; $round++)
 	{
 		my @steps = schedule({ random => ($seed + $round * 1000003) & 0x7fffffff }, $level);
-		my @plain = fates('plain', @steps);
-		my @rolled = fates('rolled', @steps);
+		my @plain = fates("plain$parts", @steps);
+		my @rolled = fates("rolled$parts", @steps);
 		$failures += grep { $_ eq '40001' } @plain;
 		next if "@plain" eq "@rolled";
 		diag("in short: $level, seed $seed, round $round");
 		$different = join "\n", "round $round", map { "session $steps[$_][0]: $steps[$_][1] -- $plain[$_] | $rolled[$_]" } 0 .. $#steps;
 		last;
 	}
-	is($different, '', "$level: the same fates");
+	is($different, '', "$level: the same fates" . ($parts && ', with partitions'));
 	cmp_ok($failures, $level eq 'READ COMMITTED' ? '==' : '>', 0, "$level: $failures steps failed for the sake of the source");
 }
-cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream.rollup'), '>=', 7, 'rollups there were');
+cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream.rollup'), '>=', 10, 'rollups there were');
 $_->disconnect for @dbh, $check;
 $node->stop;
 done_testing();
