@@ -530,5 +530,45 @@ TABLE inexact;
 ALTER TABLE booking ATTACH PARTITION part FOR VALUES IN (1);
 TABLE inexact;
 
+-- what takes no partition away, whoever says so, and a partition that comes with triggers that name the rollup
+CREATE ROLE regress_partition_nobody;
+GRANT USAGE ON SCHEMA test_partitions TO regress_partition_nobody;
+SET ROLE regress_partition_nobody;
+ALTER TABLE IF EXISTS nothing DETACH PARTITION part;
+ALTER TABLE IF EXISTS nothing ATTACH PARTITION part FOR VALUES IN (1);
+RESET ROLE;
+DROP OWNED BY regress_partition_nobody;
+DROP ROLE regress_partition_nobody;
+TABLE inexact;
+SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL;
+CREATE TABLE comes (id int, k int);
+INSERT INTO comes VALUES (2, 1), (2, 2);
+SELECT refused('CREATE TRIGGER "!gymstream flush r" AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON comes
+	WHEN (gymstream.flush(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()');
+CREATE FUNCTION names(regclass) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN false; END';
+CREATE TRIGGER names AFTER INSERT ON comes WHEN (names('r_partials')) EXECUTE FUNCTION gymstream.flush_pending();
+ALTER TABLE booking ATTACH PARTITION comes FOR VALUES IN (2);
+TABLE inexact;
+ALTER TABLE booking DETACH PARTITION comes;
+TABLE inexact;
+DROP TABLE comes;
+-- rows that come into a partition before its creation has come to an end
+CREATE FUNCTION fill() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO test_partitions.booking VALUES (2, 1); END $$;
+CREATE EVENT TRIGGER fill ON ddl_command_end WHEN tag IN ('CREATE TABLE') EXECUTE FUNCTION fill();
+CREATE TABLE filled PARTITION OF booking FOR VALUES IN (2);
+DROP EVENT TRIGGER fill;
+TABLE inexact;
+-- operators of the session's own
+CREATE FUNCTION never(oid, oid) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT false';
+CREATE OPERATOR = (LEFTARG = oid, RIGHTARG = oid, FUNCTION = never);
+SET search_path = test_partitions, pg_catalog, public;
+CREATE TABLE made PARTITION OF booking FOR VALUES IN (3);
+SET search_path = test_partitions, public;
+SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL;
+INSERT INTO booking VALUES (3, 3);
+TRUNCATE made;
+TABLE inexact;
+DROP OPERATOR test_partitions.= (oid, oid);
+
 DROP SCHEMA test_partitions, test_partitions_more CASCADE;
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!gymstream%';

@@ -49,13 +49,12 @@
 
 /* The partials of a rollup that a trigger is of; InvalidOid: of none, or for each row. */
 static Oid
-trigger_partials(const Trigger *trigger)
+trigger_partials(const Trigger *trigger, Oid table)
 {
-	FuncExpr   *call = NULL;
+	Oid			partials;
+	TriggerKind kind = TRIGGER_FOR_ROW(trigger->tgtype) ? KIND_OTHER : trigger_kind(trigger, table, &partials);
 
-	if (!TRIGGER_FOR_ROW(trigger->tgtype) && get_func_namespace(trigger->tgfoid) == catalog_schema())
-		call = trigger_condition(trigger);
-	return call ? when_partials(call) : InvalidOid;
+	return kind == KIND_FLUSH || kind == KIND_TRUNCATE || kind == KIND_TRUNCATING ? partials : InvalidOid;
 }
 
 /* The partials of the rollups whose triggers a table has. */
@@ -67,7 +66,7 @@ table_partials(Oid table)
 
 	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
 	{
-		Oid			found = trigger_partials(&relation->trigdesc->triggers[i]);
+		Oid			found = trigger_partials(&relation->trigdesc->triggers[i], table);
 		RollupRelations relations;
 
 		if (OidIsValid(found) && catalog_relations(ROLLUP_PARTIALS, found, &relations))
@@ -111,7 +110,7 @@ drop_triggers(Oid table, Oid partials)
 	{
 		ObjectAddress trigger;
 
-		if (trigger_partials(&relation->trigdesc->triggers[i]) != partials)
+		if (trigger_partials(&relation->trigdesc->triggers[i], table) != partials)
 			continue;
 		ObjectAddressSet(trigger, TriggerRelationId, relation->trigdesc->triggers[i].tgoid);
 		add_exact_object_address(&trigger, triggers);
@@ -136,9 +135,9 @@ collect_rows(Rollup *rollup, Oid table, bool comes)
 	table_close(relation, NoLock);
 }
 
-/* Tables have come below the source of a rollup. */
+/* Tables have come below the source of a rollup. Of one just created all rows that it may have were collected one by one. */
 static void
-rollup_gains(Oid partials, const List *tables)
+rollup_gains(Oid partials, const List *tables, bool with_rows)
 {
 	Rollup	   *rollup = rollup_acquire(partials);
 	RollupRelations relations = {rollup->rollup, rollup->definition, rollup->partials};
@@ -149,11 +148,10 @@ rollup_gains(Oid partials, const List *tables)
 	{
 		Oid			table = lfirst_oid(cell);
 
-		if (list_member_oid(table_partials(table), partials))
-			continue;
 		define_check_partition(rollup->source, table);
 		define_create_partition_triggers(&relations, table);
-		collect_rows(rollup, table, true);
+		if (with_rows)
+			collect_rows(rollup, table, true);
 	}
 	pending_flush(partials);
 }
@@ -186,7 +184,7 @@ tables_leave(const List *tables)
  * ATTACH, DETACH, CREATE
  */
 static void
-partition_comes(Oid partition)
+partition_comes(Oid partition, bool with_rows)
 {
 	List	   *tables = find_all_inheritors(partition, AccessShareLock, NULL);
 	ListCell   *ancestor,
@@ -194,7 +192,7 @@ partition_comes(Oid partition)
 
 	foreach(ancestor, get_partition_ancestors(partition))
 		foreach(partials, rollups_of(lfirst_oid(ancestor)))
-			rollup_gains(lfirst_oid(partials), tables);
+			rollup_gains(lfirst_oid(partials), tables, with_rows);
 }
 
 static void
@@ -202,6 +200,9 @@ altered(const AlterTableStmt *statement)
 {
 	ListCell   *cell;
 
+	/* IF EXISTS: nothing was done, with whatever is named as the partition */
+	if (!OidIsValid(RangeVarGetRelid(statement->relation, NoLock, true)))
+		return;
 	foreach(cell, statement->cmds)
 	{
 		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
@@ -217,8 +218,8 @@ altered(const AlterTableStmt *statement)
 			 get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE))
 			continue;
 		if (command->subtype == AT_AttachPartition)
-			partition_comes(partition);
-		else
+			partition_comes(partition, true);
+		else if (!get_rel_relispartition(partition))
 			tables_leave(find_all_inheritors(partition, ShareRowExclusiveLock, NULL));
 	}
 }
@@ -229,7 +230,9 @@ created(void)
 {
 	List	   *tables = NIL;
 	MemoryContext outer = CurrentMemoryContext;
+	int			nest = NewGUCNestLevel();
 
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SPI_connect();
 	if (SPI_execute("SELECT c.oid FROM pg_catalog.pg_event_trigger_ddl_commands() d JOIN pg_catalog.pg_class c ON c.oid = d.objid "
 					"WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relispartition AND c.relkind IN ('r', 'p', 'f')",
@@ -245,6 +248,7 @@ created(void)
 		MemoryContextSwitchTo(old);
 	}
 	SPI_finish();
+	AtEOXact_GUC(false, nest);
 	return tables;
 }
 
@@ -272,7 +276,7 @@ gs_on_partition(PG_FUNCTION_ARGS)
 		altered((AlterTableStmt *) event->parsetree);
 	else
 		foreach(cell, created())
-			partition_comes(lfirst_oid(cell));
+			partition_comes(lfirst_oid(cell), false);
 	SPI_finish();
 	PopActiveSnapshot();
 	return PointerGetDatum(NULL);

@@ -54,6 +54,23 @@ has_ours_beside(Relation table, Oid trigger)
 	return false;
 }
 
+/* Whether the table is none of those that such a trigger of the rollup can be on. By these partition.c knows what leaves. */
+static bool
+is_elsewhere(TriggerKind kind, Oid table, Oid partials)
+{
+	RollupRelations relations;
+	Rollup	   *rollup;
+	bool		elsewhere;
+
+	if ((kind != KIND_FLUSH && kind != KIND_TRUNCATE && kind != KIND_TRUNCATING) ||
+		!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
+		return false;
+	rollup = rollup_acquire(partials);
+	elsewhere = source_columns(rollup, table) == NULL;
+	rollup_release(rollup);
+	return elsewhere;
+}
+
 /*
  * A trigger that was made, replaced or renamed. A restored dump makes a rollup's triggers like any others: what counts is
  * that each is as create_rollup makes it, and the only one of its kind.
@@ -72,6 +89,8 @@ check_trigger(Relation table, const Trigger *trigger)
 		refuse_trigger(trigger, "Its WHEN calls what only rollups' triggers may call, and as they do: else changes would be lost, or counted twice.");
 	if (kind > KIND_WRONG && !named)
 		refuse_trigger(trigger, "The names of rollups' triggers begin with \"" TRIGGER_PREFIX "\".");
+	if (is_elsewhere(kind, RelationGetRelid(table), partials))
+		refuse_trigger(trigger, "It is neither on the rollup's source nor on a partition of that.");
 	trigger_count(RelationGetRelid(table), partials, counts);
 	if (kind > KIND_WRONG && counts[kind].all > 1)
 		refuse_trigger(trigger, "The rollup has such a trigger: changes would be counted twice.");
