@@ -399,7 +399,10 @@ CREATE FUNCTION gymstream.before_partition() RETURNS event_trigger
 COMMENT ON FUNCTION gymstream.before_partition() IS
 	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
 CREATE EVENT TRIGGER gymstream_before_partition ON ddl_command_start
-	WHEN tag IN ('ALTER TABLE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
+	WHEN tag IN ('ALTER TABLE', 'ALTER TYPE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD',
+		'DROP FUNCTION', 'DROP ROUTINE', 'DROP PROCEDURE', 'DROP AGGREGATE', 'DROP LANGUAGE', 'DROP TYPE', 'DROP DOMAIN',
+		'DROP COLLATION', 'DROP CAST', 'DROP OPERATOR', 'DROP OPERATOR CLASS', 'DROP OPERATOR FAMILY', 'DROP VIEW',
+		'DROP MATERIALIZED VIEW', 'DROP FOREIGN TABLE', 'DROP SEQUENCE', 'DROP SERVER', 'DROP FOREIGN DATA WRAPPER')
 	EXECUTE FUNCTION gymstream.before_partition();
 ALTER EVENT TRIGGER gymstream_before_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_before_partition IS
@@ -419,7 +422,12 @@ CREATE FUNCTION gymstream.on_drop_partition() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop_partition';
 COMMENT ON FUNCTION gymstream.on_drop_partition() IS
 	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
-CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop WHEN tag IN ('DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD')
+-- the same tags as before_partition has, which says what there was
+CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop
+	WHEN tag IN ('ALTER TABLE', 'ALTER TYPE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD',
+		'DROP FUNCTION', 'DROP ROUTINE', 'DROP PROCEDURE', 'DROP AGGREGATE', 'DROP LANGUAGE', 'DROP TYPE', 'DROP DOMAIN',
+		'DROP COLLATION', 'DROP CAST', 'DROP OPERATOR', 'DROP OPERATOR CLASS', 'DROP OPERATOR FAMILY', 'DROP VIEW',
+		'DROP MATERIALIZED VIEW', 'DROP FOREIGN TABLE', 'DROP SEQUENCE', 'DROP SERVER', 'DROP FOREIGN DATA WRAPPER')
 	EXECUTE FUNCTION gymstream.on_drop_partition();
 ALTER EVENT TRIGGER gymstream_drop_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop_partition IS

@@ -570,5 +570,26 @@ TRUNCATE made;
 TABLE inexact;
 DROP OPERATOR test_partitions.= (oid, oid);
 
-DROP SCHEMA test_partitions, test_partitions_more CASCADE;
+-- what a partition is dropped with, though nobody names it
+CREATE SCHEMA test_partitions_keys;
+CREATE FUNCTION test_partitions_keys.key(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+CREATE TABLE word (word text, useless int);
+CREATE FUNCTION useless(k int) RETURNS int IMMUTABLE BEGIN ATOMIC SELECT count(w.useless)::int FROM word w; END;
+CREATE TABLE keyed PARTITION OF booking FOR VALUES IN (4) PARTITION BY LIST (test_partitions_keys.key(k));
+CREATE TABLE keyed_1 PARTITION OF keyed FOR VALUES IN (1);
+CREATE TABLE keyed_2 PARTITION OF keyed FOR VALUES IN (2) PARTITION BY LIST (useless(k));
+CREATE TABLE keyed_rest PARTITION OF keyed_2 DEFAULT;
+INSERT INTO booking VALUES (4, 1), (4, 2);
+TABLE inexact;
+SELECT refused(ddl) FROM unnest(ARRAY[
+	'DROP FUNCTION test_partitions_keys.key CASCADE',
+	'DROP ROUTINE useless(int) CASCADE',
+	'DROP SCHEMA test_partitions_keys CASCADE',
+	'ALTER TABLE word DROP COLUMN useless CASCADE',
+	'DROP TABLE word CASCADE']) ddl;
+TABLE inexact;
+-- with what is named it is missed no more
+DROP TABLE keyed_2;
+DROP TABLE word CASCADE;
+DROP SCHEMA test_partitions, test_partitions_keys, test_partitions_more CASCADE;
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!gymstream%';

@@ -403,6 +403,22 @@ typedef struct Below
 /* Of Below, from the start of such a command to its end. */
 static List *before_drop = NIL;
 
+/* The partials that a trigger is of which says that its table is below their source. The table need not be locked. */
+static Oid
+below_partials(HeapTuple tuple, TupleDesc desc)
+{
+	Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+	Trigger		trigger = {.tgfoid = form->tgfoid,.tgtype = form->tgtype};
+	bool		isnull;
+	Datum		condition = heap_getattr(tuple, Anum_pg_trigger_tgqual, desc, &isnull);
+
+	if (isnull || !TRIGGER_FOR_BEFORE(form->tgtype) || !TRIGGER_FOR_TRUNCATE(form->tgtype) ||
+		!get_rel_relispartition(form->tgrelid))
+		return InvalidOid;
+	trigger.tgqual = TextDatumGetCString(condition);
+	return trigger_partials(&trigger, form->tgrelid);
+}
+
 static void
 forget_partitions(void *arg)
 {
@@ -418,31 +434,41 @@ remember_partitions(void)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	HeapTuple	tuple;
 
-	before_drop = NIL;
 	/* with the transaction, should the command fail */
 	forget->func = forget_partitions;
 	forget->arg = NULL;
 	MemoryContextRegisterResetCallback(TopTransactionContext, forget);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		ListCell   *cell;
+		Oid			partials = below_partials(tuple, RelationGetDescr(triggers));
+		Below	   *below;
 
-		if (!TRIGGER_FOR_BEFORE(form->tgtype) || !TRIGGER_FOR_TRUNCATE(form->tgtype) ||
-			!get_rel_relispartition(form->tgrelid) || get_func_namespace(form->tgfoid) != catalog_schema())
+		if (!OidIsValid(partials))
 			continue;
-		foreach(cell, table_partials(form->tgrelid))
-		{
-			Below	   *below = palloc(sizeof(Below));
-
-			below->table = form->tgrelid;
-			below->partials = lfirst_oid(cell);
-			before_drop = lappend(before_drop, below);
-		}
+		below = palloc(sizeof(Below));
+		below->table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+		below->partials = partials;
+		before_drop = lappend(before_drop, below);
 	}
 	MemoryContextSwitchTo(old);
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
+}
+
+/* Whether a command can drop tables that it does not name, as with a function that a partition key calls. */
+static bool
+may_take_others(Node *statement)
+{
+	ListCell   *cell;
+
+	if (IsA(statement, DropStmt))
+		return castNode(DropStmt, statement)->behavior == DROP_CASCADE || castNode(DropStmt, statement)->removeType == OBJECT_EXTENSION;
+	if (!IsA(statement, AlterTableStmt))
+		return true;
+	foreach(cell, castNode(AlterTableStmt, statement)->cmds)
+		if (lfirst_node(AlterTableCmd, cell)->behavior == DROP_CASCADE)
+			return true;
+	return false;
 }
 
 /* gymstream.on_drop_partition(): event trigger for sql_drop, after gymstream.on_drop() */
@@ -476,12 +502,13 @@ gs_before_partition(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *event = event_data(fcinfo, "gymstream.before_partition");
 
+	before_drop = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (IsA(event->parsetree, AlterTableStmt))
 		refuse_concurrently((AlterTableStmt *) event->parsetree);
 	else if (event->tag == CMDTAG_DROP_TABLE || event->tag == CMDTAG_DROP_SCHEMA)
 		dropped((DropStmt *) event->parsetree);
-	else
+	if (may_take_others(event->parsetree))
 		remember_partitions();
 	PopActiveSnapshot();
 	return PointerGetDatum(NULL);
