@@ -232,5 +232,53 @@ DELETE FROM word WHERE w IN ('B', 'b');
 TABLE inexact;
 SELECT * FROM orders;
 
+--
+-- A comparison that writes the source of another rollup, in the middle of writing this one
+--
+CREATE TABLE compared (k int);
+SELECT gymstream.create_rollup('comparisons', 'SELECT k, count(*) FROM compared GROUP BY k');
+INSERT INTO compared VALUES (1);
+CREATE FUNCTION write_compared() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+	IF current_setting('test_extreme.write', true) = 'on' THEN
+		INSERT INTO test_extreme.compared VALUES (1);
+	END IF;
+END $$;
+CREATE TYPE number;
+CREATE FUNCTION number_in(cstring) RETURNS number IMMUTABLE STRICT LANGUAGE internal AS 'int4in';
+CREATE FUNCTION number_out(number) RETURNS cstring IMMUTABLE STRICT LANGUAGE internal AS 'int4out';
+CREATE TYPE number (INPUT = number_in, OUTPUT = number_out, LIKE = int4);
+CREATE CAST (number AS int) WITHOUT FUNCTION;
+CREATE FUNCTION number_lt(number, number) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM test_extreme.write_compared();
+	RETURN $1::int < $2::int;
+END $$;
+CREATE FUNCTION number_cmp(number, number) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM test_extreme.write_compared();
+	RETURN sign($1::int - $2::int);
+END $$;
+CREATE FUNCTION number_le(number, number) RETURNS boolean IMMUTABLE LANGUAGE internal AS 'int4le';
+CREATE FUNCTION number_eq(number, number) RETURNS boolean IMMUTABLE LANGUAGE internal AS 'int4eq';
+CREATE FUNCTION number_ge(number, number) RETURNS boolean IMMUTABLE LANGUAGE internal AS 'int4ge';
+CREATE FUNCTION number_gt(number, number) RETURNS boolean IMMUTABLE LANGUAGE internal AS 'int4gt';
+CREATE FUNCTION number_smaller(number, number) RETURNS number IMMUTABLE STRICT LANGUAGE internal AS 'int4smaller';
+CREATE OPERATOR < (LEFTARG = number, RIGHTARG = number, FUNCTION = number_lt);
+CREATE OPERATOR <= (LEFTARG = number, RIGHTARG = number, FUNCTION = number_le);
+CREATE OPERATOR = (LEFTARG = number, RIGHTARG = number, FUNCTION = number_eq);
+CREATE OPERATOR >= (LEFTARG = number, RIGHTARG = number, FUNCTION = number_ge);
+CREATE OPERATOR > (LEFTARG = number, RIGHTARG = number, FUNCTION = number_gt);
+CREATE OPERATOR CLASS numbers DEFAULT FOR TYPE number USING btree AS
+	OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 number_cmp(number, number);
+CREATE AGGREGATE min(number) (SFUNC = number_smaller, STYPE = number, SORTOP = <);
+CREATE TABLE numbered (k int, n number);
+SELECT gymstream.create_rollup('numbers', 'SELECT k, min(n), count(*) FROM numbered GROUP BY k');
+INSERT INTO numbered VALUES (1, '5');
+SET test_extreme.write = on;
+INSERT INTO numbered VALUES (1, '7'), (1, '3');
+DELETE FROM numbered WHERE n::int = 3;
+DELETE FROM numbered WHERE n::int = 5;
+RESET test_extreme.write;
+SELECT count(*) > 1 FROM compared;
+TABLE inexact;
+
 DROP SCHEMA test_extreme CASCADE;
 TABLE gymstream.rollup;

@@ -181,7 +181,6 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 		if (partials_are_marked(partials, partials->out))
 			note(apply, group);
 	}
-	claim_release();
 	return true;
 }
 

@@ -342,6 +342,8 @@ partials_update(Partials *partials)
 								InvalidSnapshot, true, &failure, &mode, &indexes);
 	if (result != TM_Ok)
 		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
+	/* it is held by what was written now; indexes, and who asks for marks, compare with functions that may write others */
+	claim_release();
 	if (!gs_update_indexes_needed(indexes))
 		return true;
 	write_indexes(partials);
@@ -358,4 +360,5 @@ partials_delete(Partials *partials, ItemPointer tid)
 								InvalidSnapshot, true, &failure, false);
 	if (result != TM_Ok)
 		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
+	claim_release();
 }

@@ -72,7 +72,7 @@ extern bool partials_take_version(Partials *partials, TupleTableSlot *slot);
 
 /*
  * Without a lock: what is free to look at is in the held slot, and is ours from partials_hold, which may say that it is free
- * no more, to claim_release. Nobody has anything to wait for if it is written in between. Only where claims are possible.
+ * no more: until it is written, and so for good. Nobody has anything to wait for if it is written in between. Only where claims are possible.
  */
 extern bool partials_take_loosely(Partials *partials);
 extern bool partials_hold(Partials *partials);
