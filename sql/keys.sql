@@ -257,6 +257,32 @@ TABLE inexact;
 COMMIT;
 TABLE inexact;
 SELECT count(*) = (SELECT count(*) FROM guards) FROM guards_partials;
+-- one that fails while that is merged, after another rollup's groups have been
+CREATE OR REPLACE FUNCTION guarded_eq(guarded, guarded) RETURNS boolean IMMUTABLE STRICT LANGUAGE plpgsql AS $$ BEGIN
+	IF current_setting('test_keys.fail', true) = 'on' THEN
+		RAISE 'compared';
+	END IF;
+	RETURN $1::int = $2::int;
+END $$;
+SELECT gymstream.create_rollup('zz_later', 'SELECT count(*) FROM guard');
+BEGIN;
+INSERT INTO guard VALUES ('1');
+SAVEPOINT a;
+INSERT INTO guard VALUES ('1');
+RELEASE a;
+SAVEPOINT b;
+SET LOCAL test_keys.fail = on;
+INSERT INTO guard VALUES ('1');
+ROLLBACK TO b;
+INSERT INTO guard VALUES ('1');
+TABLE inexact;
+SAVEPOINT c;
+INSERT INTO guard VALUES ('1');
+RELEASE c;
+SET LOCAL test_keys.fail = on;
+INSERT INTO guard VALUES ('1');
+COMMIT;
+TABLE inexact;
 
 -- key_hash is for the columns of an index
 SELECT gymstream.key_hash(1, 'x'::text) = gymstream.key_hash(1, 'x'::text), gymstream.key_hash(1.0) = gymstream.key_hash(1.00);

@@ -377,37 +377,40 @@ transaction_end(XactEvent event, void *arg)
 	}
 }
 
+/* What is known of the same rollup outside. Comparing keys may fail: then all of this can be done again. */
+static void
+rollup_merge(PendingRollup *pending, PendingRollup *outer)
+{
+	groups_iterator iterator;
+	GroupEntry *entry;
+
+	pending_storage(outer, pending->file);
+	groups_start_iterate(pending->groups, &iterator);
+	while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
+		group_intern(outer, entry->group)->own = entry->group->own;
+}
+
 /* The parent goes on with the partials that the committed subtransaction wrote. */
 static void
 level_merge(PendingLevel *child, PendingLevel *parent)
 {
-	PendingRollup *pending,
-			   *next;
-
-	for (pending = child->rollups; pending; pending = next)
+	while (child->rollups)
 	{
+		PendingRollup *pending = child->rollups;
 		PendingRollup *outer = level_find(parent, pending->rollup->partials);
 
-		next = pending->next;
-		if (outer == NULL)
+		if (outer)
+			rollup_merge(pending, outer);
+		child->rollups = pending->next;
+		if (outer)
+			rollup_discard(pending);
+		else
 		{
 			pending->level = parent;
 			pending->next = parent->rollups;
 			parent->rollups = pending;
 		}
-		else
-		{
-			groups_iterator iterator;
-			GroupEntry *entry;
-
-			pending_storage(outer, pending->file);
-			groups_start_iterate(pending->groups, &iterator);
-			while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
-				group_intern(outer, entry->group)->own = entry->group->own;
-			rollup_discard(pending);
-		}
 	}
-	child->rollups = NULL;
 }
 
 /* Not when it commits: keys are compared, and functions of their types may need what is not to be had at that moment. */
