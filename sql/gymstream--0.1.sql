@@ -137,6 +137,45 @@ CREATE AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) (
 COMMENT ON AGGREGATE gymstream.float_sum_merge(gymstream.float_sum) IS 'all sums as one';
 
 ------------------------------------------------------------------------------------------------------------------------
+-- bit_counts: the numbers of integers that have each bit set, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream.bit_counts;
+CREATE FUNCTION gymstream.bit_counts_in(cstring) RETURNS gymstream.bit_counts
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_in';
+CREATE FUNCTION gymstream.bit_counts_out(gymstream.bit_counts) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_out';
+CREATE TYPE gymstream.bit_counts (
+	INPUT = gymstream.bit_counts_in, OUTPUT = gymstream.bit_counts_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended);
+COMMENT ON TYPE gymstream.bit_counts IS
+	'by bit, from the lowest on, how many integers have it set, the last for all above; values can be taken away';
+COMMENT ON FUNCTION gymstream.bit_counts_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream.bit_counts_out(gymstream.bit_counts) IS 'I/O';
+
+CREATE FUNCTION gymstream.bit_counts_add(gymstream.bit_counts, gymstream.bit_counts) RETURNS gymstream.bit_counts
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_add';
+COMMENT ON FUNCTION gymstream.bit_counts_add(gymstream.bit_counts, gymstream.bit_counts) IS 'both counts as one';
+CREATE FUNCTION gymstream.bit_counts_accumulate(gymstream.bit_counts, bigint) RETURNS gymstream.bit_counts
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_accumulate';
+COMMENT ON FUNCTION gymstream.bit_counts_accumulate(gymstream.bit_counts, bigint) IS 'the counts with one value more';
+CREATE FUNCTION gymstream.bit_counts_or(gymstream.bit_counts) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_or';
+COMMENT ON FUNCTION gymstream.bit_counts_or(gymstream.bit_counts) IS 'the bits that are set in any value';
+CREATE FUNCTION gymstream.bit_counts_and(gymstream.bit_counts, n bigint) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_and';
+COMMENT ON FUNCTION gymstream.bit_counts_and(gymstream.bit_counts, bigint) IS 'the bits that are set in n values: in all';
+
+CREATE AGGREGATE gymstream.bit_counts_agg(bigint) (
+	SFUNC = gymstream.bit_counts_accumulate, STYPE = gymstream.bit_counts,
+	INITCOND = '[]', COMBINEFUNC = gymstream.bit_counts_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.bit_counts_agg(bigint) IS 'counts of values as gymstream.bit_counts';
+CREATE AGGREGATE gymstream.bit_counts_merge(gymstream.bit_counts) (
+	SFUNC = gymstream.bit_counts_add, STYPE = gymstream.bit_counts,
+	COMBINEFUNC = gymstream.bit_counts_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream.bit_counts_merge(gymstream.bit_counts) IS 'all counts as one';
+
+------------------------------------------------------------------------------------------------------------------------
 -- What is made of counts and sums
 ------------------------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_type_d.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
 #include "marked.h"
@@ -26,12 +27,18 @@ typedef enum Family
 	STATISTIC,					/* of one number */
 	REGRESSION,					/* of two */
 	ALL_TRUE,
-	ANY_TRUE
+	ANY_TRUE,
+	BITS_OF_ALL,
+	BITS_OF_ANY,
+	BITS_OF_ODD
 } Family;
 
 #define OVER_NUMBERS(name) \
 	case F_##name##_INT2: case F_##name##_INT4: case F_##name##_INT8: case F_##name##_NUMERIC: \
 	case F_##name##_FLOAT4: case F_##name##_FLOAT8
+
+#define OVER_INTEGERS(name) \
+	case F_##name##_INT2: case F_##name##_INT4: case F_##name##_INT8
 
 /* What is made of the sums that a regression needs. */
 typedef struct Regression
@@ -111,12 +118,17 @@ family_of(const Aggref *aggregate)
 			return ALL_TRUE;
 		case F_BOOL_OR:
 			return ANY_TRUE;
+		OVER_INTEGERS(BIT_AND):
+			return BITS_OF_ALL;
+		OVER_INTEGERS(BIT_OR):
+			return BITS_OF_ANY;
+		OVER_INTEGERS(BIT_XOR):
+			return BITS_OF_ODD;
 		default:
 			return statistic_name(aggregate->aggfnoid) ? STATISTIC :
 				regression_of(aggregate->aggfnoid) ? REGRESSION : NO_FAMILY;
 	}
 }
-
 
 static Expr *
 argument(const Aggref *aggregate, int n)
@@ -313,6 +325,11 @@ family_states(const Aggref *aggregate)
 		case ANY_TRUE:
 			return add(add(NIL, STATE_COUNT, input, NULL),
 					   STATE_COUNT, filtered(aggregate, true_only(argument(aggregate, 0))), NULL);
+		case BITS_OF_ALL:
+		case BITS_OF_ANY:
+			return add(add(NIL, STATE_COUNT, input, NULL), STATE_BITS, input, NULL);
+		case BITS_OF_ODD:
+			return add(add(NIL, STATE_COUNT, input, NULL), STATE_XOR, input, NULL);
 	}
 	return NIL;
 }
@@ -353,6 +370,10 @@ aggregate_state_text(StateKind kind, const char *input, const char *input2)
 			return psprintf(GS_SCHEMA ".microseconds_agg(%s)", input);
 		case STATE_SUM_MONEY:
 			return psprintf("coalesce(sum(" GS_SCHEMA ".money_units(%s)), 0)", input);
+		case STATE_BITS:
+			return psprintf(GS_SCHEMA ".bit_counts_agg(%s)", input);
+		case STATE_XOR:
+			return psprintf("coalesce(bit_xor(%s), 0)::bigint", input);
 		default:
 			break;
 	}
@@ -379,6 +400,10 @@ merged_text(StateKind kind, const char *column)
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
 			return psprintf(GS_SCHEMA ".float_sum_merge(%s)", column);
+		case STATE_BITS:
+			return psprintf(GS_SCHEMA ".bit_counts_merge(%s)", column);
+		case STATE_XOR:
+			return psprintf("bit_xor(%s)", column);
 		default:
 			break;
 	}
@@ -500,10 +525,26 @@ regression_text(const Aggref *aggregate, List *states, bool keyed)
 	return psprintf(GS_SCHEMA ".statistic('%s', %s%s)", regression->name, count, sums.data);
 }
 
+/* All states are bigints; the value fits the type that it was made of. */
+static char *
+bits_text(const Aggref *aggregate, Family family, List *states)
+{
+	char	   *count = linitial(states);
+	char	   *bits = lsecond(states);
+
+	if (family == BITS_OF_ALL)
+		bits = psprintf(GS_SCHEMA ".bit_counts_and(%s, %s)", bits, count);
+	else if (family == BITS_OF_ANY)
+		bits = psprintf(GS_SCHEMA ".bit_counts_or(%s)", bits);
+	return psprintf("CASE WHEN %s > 0 THEN %s::%s END", count, bits, format_type_be(aggregate->aggtype));
+}
+
 char *
 aggregate_value_text(const Aggref *aggregate, List *states, bool keyed)
 {
-	switch (family_of(aggregate))
+	Family		family = family_of(aggregate);
+
+	switch (family)
 	{
 		case NO_FAMILY:
 			break;
@@ -522,6 +563,10 @@ aggregate_value_text(const Aggref *aggregate, List *states, bool keyed)
 							(char *) linitial(states));
 		case ANY_TRUE:
 			return psprintf("CASE WHEN %s > 0 THEN %s > 0 END", (char *) linitial(states), (char *) lsecond(states));
+		case BITS_OF_ALL:
+		case BITS_OF_ANY:
+		case BITS_OF_ODD:
+			return bits_text(aggregate, family, states);
 	}
 	elog(ERROR, "aggregate %u has no states", aggregate->aggfnoid);
 }

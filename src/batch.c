@@ -146,7 +146,7 @@ batch_add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
 	int			comparison;
 
 	if (STATE_IS_SUM(kind))
-		return state_add(column->atttypid, *a, b, a);
+		return state_add(kind, *a, b, a);
 	if (kind == STATE_CHANGED)
 	{
 		*a = BoolGetDatum(DatumGetBool(*a) || DatumGetBool(b));

@@ -170,6 +170,12 @@ state_name(const RollupShape *shape, const ShapeState *state)
 		case STATE_SUM_MICROSECONDS:
 			name = psprintf("microseconds(%s)", input);
 			break;
+		case STATE_BITS:
+			name = psprintf("bits(%s)", input);
+			break;
+		case STATE_XOR:
+			name = psprintf("bit_xor(%s)", input);
+			break;
 		default:
 			name = psprintf("sum(%s)", input);
 	}

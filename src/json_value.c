@@ -32,12 +32,14 @@
 static bool
 is_own_type(Oid type)
 {
+	static const char *const names[] = {"numeric_sum", "float_sum", "bit_counts"};
 	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
 	Oid			extension;
+	bool		found = false;
 
-	if (!OidIsValid(schema) ||
-		(GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("numeric_sum"), ObjectIdGetDatum(schema)) != type &&
-		 GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("float_sum"), ObjectIdGetDatum(schema)) != type))
+	for (int i = 0; i < lengthof(names) && OidIsValid(schema) && !found; i++)
+		found = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]), ObjectIdGetDatum(schema)) == type;
+	if (!found)
 		return false;
 	extension = get_extension_oid(GS_SCHEMA, true);
 	return OidIsValid(extension) && getExtensionOfObject(TypeRelationId, type) == extension;

@@ -28,7 +28,7 @@ typedef struct MessageHeader
 	TransactionId subxid;		/* the (sub)transaction that wrote it */
 } MessageHeader;
 
-#define MESSAGE_VERSION 3
+#define MESSAGE_VERSION 4
 
 /*
  * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a

@@ -238,7 +238,7 @@ static bool
 add_state(const RollupState *state, NullableDatum *a, const NullableDatum *b)
 {
 	if (STATE_IS_SUM(state->kind))
-		return state_add(state->type, a->value, b->value, &a->value);
+		return state_add(state->kind, a->value, b->value, &a->value);
 	*a = marked_merge(state->kind, state->order, *a, *b);
 	return true;
 }
@@ -270,7 +270,7 @@ partials_are_zero(Partials *partials, TupleTableSlot *slot)
 	NullableDatum *states = partials_states(partials, slot);
 
 	for (int i = 0; i < rollup->nstates; i++)
-		if (!state_is_zero(rollup->states[i].kind, rollup->states[i].type, states[i]))
+		if (!state_is_zero(rollup->states[i].kind, states[i]))
 			return false;
 	return true;
 }

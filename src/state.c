@@ -3,13 +3,10 @@
  */
 #include "state.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 static void
@@ -65,6 +62,12 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 		case STATE_SUM_MICROSECONDS:
 			delta->exact = collect_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
 			break;
+		case STATE_BITS:
+			delta->bits = bit_delta_add(delta->bits, DatumGetInt64(input), sign, keep);
+			break;
+		case STATE_XOR:
+			delta->sum ^= DatumGetInt64(input);
+			break;
 		default:
 			elog(ERROR, "state %d is no sum", kind);
 	}
@@ -91,6 +94,8 @@ state_delta_clear(StateKind kind, StateDelta *delta)
 		pfree(delta->numeric);
 	else if (is_float_sum(kind) && delta->exact)
 		pfree(delta->exact);
+	else if (kind == STATE_BITS && delta->bits)
+		pfree(delta->bits);
 	memset(delta, 0, sizeof(StateDelta));
 }
 
@@ -101,6 +106,8 @@ state_delta_is_zero(StateKind kind, const StateDelta *delta)
 		return delta->numeric == NULL || numeric_sum_is_zero(delta->numeric);
 	if (is_float_sum(kind))
 		return float_delta_is_zero(delta->exact);
+	if (kind == STATE_BITS)
+		return bit_delta_is_zero(delta->bits);
 	if (kind == STATE_CHANGED)
 		return !delta->changed;
 	if (!STATE_IS_SUM(kind))
@@ -135,6 +142,7 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 		case STATE_SUM_SMALL:
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
+		case STATE_XOR:
 			*value = Int64GetDatum((int64) delta->sum);
 			return delta->sum >= PG_INT64_MIN && delta->sum <= PG_INT64_MAX;
 		case STATE_SUM_BIG:
@@ -156,6 +164,9 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
 			*value = PointerGetDatum(float_delta_sum(delta->exact));
+			return true;
+		case STATE_BITS:
+			*value = PointerGetDatum(bit_delta_counts(delta->bits));
 			return true;
 		case STATE_MIN_IN:
 		case STATE_MIN_OUT:
@@ -184,6 +195,7 @@ state_type_name(StateKind kind)
 		case STATE_SUM_SMALL:
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
+		case STATE_XOR:
 			return "bigint";
 		case STATE_SUM_BIG:
 		case STATE_SUM_MONEY:
@@ -194,77 +206,81 @@ state_type_name(StateKind kind)
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
 			return GS_SCHEMA ".float_sum";
+		case STATE_BITS:
+			return GS_SCHEMA ".bit_counts";
 		default:
 			break;
 	}
 	return NULL;
 }
 
-/* Which of our own two types it is: the last float_sum is remembered. */
-static bool
-is_float_sum_type(Oid type)
-{
-	static Oid	known = InvalidOid;
-
-	if (type != known)
-	{
-		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for type %u", type);
-		if (strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), "float_sum") == 0)
-			known = type;
-		ReleaseSysCache(tuple);
-	}
-	return type == known;
-}
-
 bool
-state_add(Oid type, Datum a, Datum b, Datum *sum)
+state_add(StateKind kind, Datum a, Datum b, Datum *sum)
 {
 	int64		small;
+	BitCounts  *bits;
 
-	switch (type)
+	switch (kind)
 	{
-		case INT8OID:
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+		case STATE_SUM_MONTHS:
+		case STATE_SUM_DAYS:
 			if (pg_add_s64_overflow(DatumGetInt64(a), DatumGetInt64(b), &small))
 				return false;
 			*sum = Int64GetDatum(small);
 			return true;
-		case NUMERICOID:
+		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
 			*sum = DirectFunctionCall2(numeric_add, a, b);
 			return true;
-		default:
-			if (is_float_sum_type(type))
-			{
-				*sum = PointerGetDatum(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(a), (FloatSum *) PG_DETOAST_DATUM(b)));
-				return true;
-			}
+		case STATE_SUM_NUMERIC:
 			*sum = PointerGetDatum(numeric_sum_plus((NumericSum *) PG_DETOAST_DATUM(a),
 													(NumericSum *) PG_DETOAST_DATUM(b)));
 			return true;
+		case STATE_SUM_FLOAT:
+		case STATE_SUM_PRODUCT:
+		case STATE_SUM_MICROSECONDS:
+			*sum = PointerGetDatum(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(a), (FloatSum *) PG_DETOAST_DATUM(b)));
+			return true;
+		case STATE_BITS:
+			bits = bit_counts_plus((BitCounts *) PG_DETOAST_DATUM_PACKED(a), (BitCounts *) PG_DETOAST_DATUM_PACKED(b));
+			if (bits == NULL)
+				return false;
+			*sum = PointerGetDatum(bits);
+			return true;
+		case STATE_XOR:
+			*sum = Int64GetDatum(DatumGetInt64(a) ^ DatumGetInt64(b));
+			return true;
+		default:
+			elog(ERROR, "state %d is no sum", kind);
 	}
 }
 
 bool
-state_is_zero(StateKind kind, Oid type, NullableDatum state)
+state_is_zero(StateKind kind, NullableDatum state)
 {
 	Datum		value = state.value;
 
-	if (kind == STATE_CHANGED)
-		return !DatumGetBool(value);
-	if (!STATE_IS_SUM(kind))
+	if (!STATE_IS_SUM(kind) && kind != STATE_CHANGED)
 		return state.isnull;
-	switch (type)
+	switch (kind)
 	{
-		case INT8OID:
-			return DatumGetInt64(value) == 0;
-		case NUMERICOID:
+		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
 			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, value,
 													 NumericGetDatum(int64_to_numeric(0)))) == 0;
-		default:
-			if (is_float_sum_type(type))
-				return float_sum_is_zero((FloatSum *) PG_DETOAST_DATUM(value));
+		case STATE_SUM_NUMERIC:
 			return numeric_sum_is_zero((NumericSum *) PG_DETOAST_DATUM(value));
+		case STATE_SUM_FLOAT:
+		case STATE_SUM_PRODUCT:
+		case STATE_SUM_MICROSECONDS:
+			return float_sum_is_zero((FloatSum *) PG_DETOAST_DATUM(value));
+		case STATE_BITS:
+			return bit_counts_is_zero((BitCounts *) PG_DETOAST_DATUM_PACKED(value));
+		case STATE_CHANGED:
+			return !DatumGetBool(value);
+		default:
+			return DatumGetInt64(value) == 0;
 	}
 }

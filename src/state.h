@@ -10,6 +10,7 @@
 #include "common/int128.h"
 #include "datatype/timestamp.h"
 
+#include "bit_counts.h"
 #include "float_sum.h"
 #include "numeric_sum.h"
 
@@ -26,6 +27,8 @@ typedef enum StateKind
 	STATE_SUM_DAYS,				/* int8 */
 	STATE_SUM_MICROSECONDS,		/* gymstream.float_sum: also counts the infinite intervals */
 	STATE_SUM_MONEY,			/* numeric: sum of money, in its smallest unit */
+	STATE_BITS,					/* gymstream.bit_counts: by bit, how many integers have it set */
+	STATE_XOR,					/* int8: which bits are set in an odd number of them */
 
 	/* what marked.c is about: no sums, and NULL where there is none */
 	STATE_MIN_IN,				/* type of the input: the least that came in */
@@ -42,6 +45,7 @@ typedef union StateDelta
 	int128		sum;			/* where the column is int8 or numeric */
 	NumericSum *numeric;		/* NULL stands for zero */
 	FloatDelta *exact;			/* the same */
+	BitDelta   *bits;			/* the same */
 	struct
 	{
 		Datum		value;
@@ -67,10 +71,10 @@ extern bool state_delta_is_zero(StateKind kind, const StateDelta *delta);
 extern bool state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *value);
 
 /* Of sums only. a + b, both values of the state column's type, neither NULL. False if it does not fit: the caller keeps them apart. */
-extern bool state_add(Oid type, Datum a, Datum b, Datum *sum);
+extern bool state_add(StateKind kind, Datum a, Datum b, Datum *sum);
 
 /* Whether the column's value may be forgotten. */
-extern bool state_is_zero(StateKind kind, Oid type, NullableDatum value);
+extern bool state_is_zero(StateKind kind, NullableDatum value);
 
 /* The type of the state's column, as SQL names it. */
 extern const char *state_type_name(StateKind kind);

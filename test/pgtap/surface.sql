@@ -41,7 +41,8 @@ SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND
 		'numeric_sum_out', 'numeric_sum_add',
 		'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average', 'numeric_sum_agg', 'numeric_sum_merge', 'keep', 'sole',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
-		'float_sum_average', 'float_sum_agg', 'float_sum_merge', 'statistic', 'interval_months', 'interval_days',
+		'float_sum_average', 'float_sum_agg', 'float_sum_merge', 'bit_counts_in', 'bit_counts_out', 'bit_counts_add',
+		'bit_counts_accumulate', 'bit_counts_or', 'bit_counts_and', 'bit_counts_agg', 'bit_counts_merge', 'statistic', 'interval_months', 'interval_days',
 		'microseconds_accumulate', 'microseconds_agg', 'interval_total', 'interval_average', 'money_units', 'money_total'],
 	'nothing else is for everyone');
 SELECT is_empty($$ SELECT signature FROM function WHERE prokind <> 'a' AND prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
