@@ -87,6 +87,9 @@ sql(q{INSERT INTO other SELECT i, 'x' FROM generate_series(5001, 8000) i});
 is_deeply(ids($out), [ 5001 .. 7500 ], '--count in the middle of a transaction');
 ($status, $out) = now('--slot', 'one');
 is_deeply(ids($out), [ 5001 .. 8000 ], 'which comes again, and whole');
+sql(q{INSERT INTO other VALUES (8001), (8002), (8003)});
+is_deeply(ids((client(@connect, '--slot', 'one', '--count', '2'))[1]), [ 8001, 8002 ], 'the same in the middle of a message');
+is_deeply(ids((now('--slot', 'one'))[1]), [ 8001 .. 8003 ], 'whole again');
 sql(q{INSERT INTO other VALUES (5, 'x')});
 ($status, $out) = now('--slot', 'one', '-o', 'include-transaction=on', '-o', 'include-xids=off');
 like($out, qr/"begin".*\n.*"insert".*\n.*"commit"/, 'options go to the plugin');
@@ -130,7 +133,12 @@ sql(q{INSERT INTO other VALUES (14, 'x')});
 $out = sql(q{SELECT data FROM pg_logical_slot_peek_changes('one', NULL, NULL)});
 ($status, $out) = client(@connect, '--slot', 'one', '--until', decode_json($out)->{lsn});
 is_deeply(ids($out), [14], 'an event\'s own lsn includes it');
-is((now('--slot', 'one'))[1], '', 'and it does not come again');
+sql(q{INSERT INTO other VALUES (15, 'x'), (16, 'x')});
+$out = sql(q{SELECT data FROM pg_logical_slot_peek_changes('one', NULL, NULL) LIMIT 1});
+sql(q{INSERT INTO other VALUES (17, 'x')});
+($status, $out) = client(@connect, '--slot', 'one', '-o', 'batch=off', '--until', decode_json($out)->{lsn});
+is_deeply(ids($out), [ 15, 16 ], 'when more follows too');
+is_deeply(ids((now('--slot', 'one'))[1]), [17], 'and it does not come again');
 
 #
 # Filters
@@ -214,7 +222,7 @@ like($err, qr/the command was ended by signal 9/, 'a command that is killed') if
 # One line a run of the command: it is started again for each of these transactions.
 sql(join ';', map { "INSERT INTO other VALUES ($_, 'r')" } 241 .. 244);
 my $lines = "$folder/lines";
-$run = spawn_client(@connect, '--slot', 'one', '--restart', '--exec',
+$run = spawn_client(@connect, '--slot', 'one', '-o', 'batch=off', '--restart', '--exec',
 	"while read -r line; do echo \"\$line\" >>$lines; case \$line in *24[13]*) kill -9 \$\$;; esac; done");
 ok(wait_until(sub { -s $lines && slurp_file($lines) =~ /"id":244/ }), 'a command that dies is started again');
 is(stop_client($run, 'INT'), 0, 'SIGINT ends it cleanly');
