@@ -37,7 +37,7 @@ sub text { return pick(q{''}, q{'x'}, q{E'a"b\\\\c\\n\\t\\x01'}, q{'é€🏋'},
 
 my @ddl = (
 	sub { my $c = 'added' . ++$_[0]{column}; return "ALTER TABLE plain ADD $c int DEFAULT " . int(rand(9)) },
-	sub { return $_[0]{column} > 1 ? 'ALTER TABLE plain DROP added' . ($_[0]{column}-- - 0) : 'ALTER TABLE plain ALTER a SET NOT NULL, ALTER a DROP NOT NULL' },
+	sub { return $_[0]{column} > 1 ? 'ALTER TABLE plain DROP added' . ($_[0]{column}-- - 0) : 'ALTER TABLE plain ALTER b SET STORAGE external' },
 	sub { return 'ALTER TABLE plain ALTER b TYPE varchar(1000)' },
 	sub { return 'ALTER TABLE plain ALTER b TYPE text' },
 	sub { return 'ALTER TABLE full_identity ADD tmp text; ALTER TABLE full_identity DROP tmp' },
