@@ -76,6 +76,8 @@ sub allowed
 	return 1 if $state eq '23503' && $table->{cascades};
 	return 1 if $state eq '23514' && $message =~ /violates partition constraint/ && $table->{partitioned};
 	return 1 if $state eq '0A000' && $message =~ /would appear in a different partition/ && $table->{partitioned} eq 'list';	# ON CONFLICT DO UPDATE SET k
+	# of the partitions that its query need not look at
+	return 1 if $state eq '24000' && $message =~ /FOR UPDATE.* reference to table/ && $kind eq 'cursor' && $table->{partitioned};
 	return 1 if $state eq 'P0001' && $message =~ /on purpose/;
 	return 1 if $state eq '27000' && $kind eq 'nested' && $message =~ /already modified/;
 	if ($state eq '55P03')
