@@ -55,6 +55,32 @@ event_action(const char *name)
 	return EVENT_OTHER;
 }
 
+/* The rows of an event, by gymstream's names and by Debezium's. NULL: it is no row. */
+static EventRow *
+event_row(Event *event, const char *name)
+{
+	const struct
+	{
+		const char *name;
+		EventRow   *row;
+	}			rows[] = {
+		{"new", &event->new_row},
+		{"old", &event->old_row},
+		{"key", &event->key},
+		{"row", &event->row},
+		{"after", &event->new_row},
+		{"before", &event->old_row},
+		{"source", &event->source},
+	};
+
+	for (int i = 0; i < lengthof(rows); i++)
+	{
+		if (strcmp(name, rows[i].name) == 0)
+			return rows[i].row;
+	}
+	return NULL;
+}
+
 /* "2026-11-23T02:00:00.123456Z" as microseconds since 1970; 0 when it is not of that form. */
 static int64
 event_time(const char *text)
@@ -117,8 +143,7 @@ reader_name(void *context, const unsigned char *name, size_t length)
 	if (reader->depth == 1)
 	{
 		reader->name = kept;
-		reader->row = strcmp(kept, "new") == 0 ? &event->new_row : strcmp(kept, "key") == 0 ? &event->key :
-			strcmp(kept, "row") == 0 ? &event->row : strcmp(kept, "old") == 0 ? &event->old_row : NULL;
+		reader->row = event_row(event, kept);
 		return reader->row == NULL || reader->row->state == ROW_ABSENT;
 	}
 
@@ -160,6 +185,8 @@ reader_value(EventReader *reader, const char *text, size_t length)
 		reader->position = true;
 	else if (strcmp(reader->name, "action") == 0)
 		event->action = event_action(text);
+	else if (strcmp(reader->name, "op") == 0)
+		event->action = *text == 't' ? EVENT_TRUNCATE : *text == 'm' ? EVENT_MESSAGE : event->action;
 	else if (strcmp(reader->name, "truncated") == 0)
 		event->truncated = strcmp(text, "true") == 0;
 	else if (strcmp(reader->name, "commit_time") == 0)
@@ -281,7 +308,14 @@ event_parse(const char *payload, Event *event)
 bool
 event_parse_change(const char *line, Event *event, bool head)
 {
-	return event_read(line, event, false, head);
+	if (!event_read(line, event, false, head))
+		return false;
+	if (event->source.state == ROW_GIVEN && event->table == NULL)
+	{
+		event->schema = event_text(&event->source, "schema");
+		event->table = event_text(&event->source, "table");
+	}
+	return true;
 }
 
 /* NULL: null, or there is no such column. */
@@ -310,6 +344,7 @@ event_free(Event *event)
 {
 	free(event->new_row.members);
 	free(event->old_row.members);
+	free(event->source.members);
 	free(event->key.members);
 	free(event->row.members);
 	free(event->texts);

@@ -49,6 +49,7 @@ typedef struct Event
 	const char *lsn;			/* of the commit; NULL: not said */
 	EventRow	new_row;
 	EventRow	old_row;
+	EventRow	source;			/* in Debezium's format: where it is from */
 	EventRow	key;			/* of a rollup: the group, */
 	EventRow	row;			/* and its row now; null: the group is gone */
 	char	   *texts;			/* holds all names and texts */

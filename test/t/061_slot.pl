@@ -148,7 +148,7 @@ sql(q{CREATE SCHEMA far; CREATE TABLE far.other (id int PRIMARY KEY, class_id in
 	ALTER TABLE other REPLICA IDENTITY FULL;
 	INSERT INTO other VALUES (21, 7), (22, 8); UPDATE other SET class_id = 9 WHERE id = 21; TRUNCATE other;
 	INSERT INTO booking VALUES (23, 8, NULL), (24, 7, NULL)});
-sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 5;
+sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 6;
 my $actions = sub { return join ' ', map { my $e = decode_json($_); ($e->{table} // '') . ":$e->{action}" } split /\n/, $_[0] };
 is($actions->((now('--slot', 'copy_1', '--table', 'public.other'))[1]),
 	'other:insert other:insert other:update other:truncate', 'one table');
@@ -159,8 +159,11 @@ is($actions->((now('--slot', 'copy_4', '--key', 'class_id=8', '--key', 'id=23'))
 	'several keys: all of them');
 is($actions->((now('--slot', 'copy_5', '-o', 'include-transaction', '--table', 'far.other'))[1]) =~ s/^(\S+) .* /$1 ... /r,
 	':begin ... :commit', 'the marks of transactions');
+is_deeply([ map { decode_json($_)->{op} } split /\n/,
+	(now('--slot', 'copy_6', '-o', 'format=debezium', '--table', 'public.other', '--key', 'class_id=7'))[1] ],
+	[qw(c u t)], "the same in Debezium's format");
 is((now('--slot', "copy_$_"))[1], '', 'what was not wanted is done with') for 1 .. 2;
-client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 5;
+client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 6;
 now('--slot', 'one');
 
 # Another plugin's messages hold what they hold, more than one line too.
