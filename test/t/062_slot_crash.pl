@@ -73,6 +73,8 @@ for my $round (1 .. 8)
 	my $before = file_count();
 	my $more = 1 + int(rand(100_000));
 
+	my $confirmed = slot('confirmed_flush_lsn');
+	ok(wait_until(sub { slot('confirmed_flush_lsn') ne $confirmed }), "it confirms, round $round") if $round % 2;
 	wait_until(sub { file_count() > $before || (-s $file // 0) > $bytes + $more });
 	is(stop_client($client, 'KILL'), 128 + 9, "killed, round $round");
 	ok(wait_until(sub { slot('active') eq 'f' }), 'the server has noticed') if $round % 2;
