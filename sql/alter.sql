@@ -66,6 +66,30 @@ ALTER TABLE t NO INHERIT bare;
 CREATE TABLE copy (LIKE t INCLUDING ALL);
 TABLE inexact;
 
+-- other values of a generated column, where the server can do that
+CREATE TABLE generated (id int, k int GENERATED ALWAYS AS (id % 2) STORED, free int GENERATED ALWAYS AS (id) STORED) PARTITION BY LIST (id);
+CREATE TABLE generated_1 PARTITION OF generated DEFAULT;
+INSERT INTO generated SELECT generate_series(1, 10);
+CREATE VIEW over_generated AS SELECT k AS key FROM generated;
+SELECT gymstream.create_rollup('keys', 'SELECT key, count(*) FROM over_generated GROUP BY key');
+SELECT gymstream.create_rollup('keys_1', 'SELECT k, count(*) FROM generated_1 GROUP BY k');
+CREATE FUNCTION try(ddl text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+	EXECUTE ddl;
+EXCEPTION WHEN syntax_error OR object_not_in_prerequisite_state THEN
+END $$;
+SELECT try('ALTER TABLE generated ALTER COLUMN k SET EXPRESSION AS (id % 3)');
+TABLE inexact;
+SELECT try('ALTER TABLE generated_1 ALTER COLUMN k SET EXPRESSION AS (id % 3)');
+TABLE inexact;
+SELECT try('ALTER TABLE generated ALTER COLUMN free SET EXPRESSION AS (id + 1)');
+SELECT current_setting('server_version_num')::int < 170000 OR max(free) = 11 FROM generated;
+DROP VIEW keys;
+SELECT try('ALTER TABLE generated ALTER COLUMN k SET EXPRESSION AS (id % 3)');
+TABLE inexact;
+DROP VIEW keys_1;
+SELECT try('ALTER TABLE generated ALTER COLUMN k SET EXPRESSION AS (id % 3)');
+SELECT current_setting('server_version_num')::int < 170000 OR max(k) = 2 FROM generated;
+
 -- also of somebody who may not even use the schema gymstream
 CREATE ROLE gymstream_stranger;
 GRANT CREATE, USAGE ON SCHEMA test_alter TO gymstream_stranger;

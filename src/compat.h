@@ -131,6 +131,13 @@ gs_ordering_operator(Oid operator, Oid *family, Oid *type, bool *greater)
 #define gs_attribute_is_virtual(relid, attnum) (false)
 #endif
 
+/* 17: the expression of a generated column can be changed, and its values with it */
+#if PG_VERSION_NUM >= 170000
+#define gs_sets_expression(command) ((command)->subtype == AT_SetExpression)
+#else
+#define gs_sets_expression(command) (false)
+#endif
+
 /* 16: an aggregate that gives whichever value comes first */
 #include "utils/fmgroids.h"
 #if PG_VERSION_NUM >= 160000

@@ -1,6 +1,7 @@
 /*
  * guard.c: takes the relations that a command has replaced or altered, in an event trigger. Refuses it where a rollup
- * reads a view of them: its partials were made from what the view showed. Tells all backends of a table that has a parent
+ * reads a view of them: its partials were made from what the view showed; or a generated column of theirs, for all rows of
+ * which the command has computed other values. Tells all backends of a table that has a parent
  * now. Reads the catalogs as they are, whatever the transaction's snapshot: a rollup may have been made since.
  */
 #include "gymstream.h"
@@ -10,6 +11,8 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
@@ -23,6 +26,7 @@
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "rollup.h"
 
 /* The relation that has the rule. */
 static Oid
@@ -84,6 +88,18 @@ rollup_over(Oid view)
 	return InvalidOid;
 }
 
+static bool
+rollup_uses(Oid partials, const char *column)
+{
+	Rollup	   *rollup = rollup_acquire(partials);
+	bool		uses = false;
+
+	for (int i = 0; i < rollup->ncolumns; i++)
+		uses = uses || strcmp(get_attname(rollup->source, rollup->columns[i], false), column) == 0;
+	rollup_release(rollup);
+	return uses;
+}
+
 /* Whether the view is not what a rollup may read, or may show something else than before. */
 static bool
 view_changed(Oid view, bool replaced)
@@ -120,6 +136,44 @@ check_table(Oid table)
 		CacheInvalidateRelcacheByRelid(table);
 }
 
+/* The column of a table and of those below it has other values. */
+static void
+check_expression(Oid table, const char *column)
+{
+	List	   *seen = list_make1_oid(table);
+
+	for (int i = 0; i < list_length(seen); i++)
+	{
+		RollupRelations relations;
+
+		if (catalog_relations(ROLLUP_DEFINITION, list_nth_oid(seen, i), &relations) && rollup_uses(relations.partials, column))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot change the expression of column \"%s\" because the rollup \"%s\" reads it",
+							column, get_rel_name(relations.rollup)),
+					 errhint("Drop the rollup first, and create it again afterwards.")));
+		seen = add_readers(seen, list_nth_oid(seen, i));
+	}
+}
+
+static void
+check_expressions(const AlterTableStmt *statement)
+{
+	Oid			table = RangeVarGetRelid(statement->relation, NoLock, true);
+	ListCell   *cell,
+			   *source;
+
+	foreach(cell, statement->cmds)
+	{
+		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+
+		if (!OidIsValid(table) || !gs_sets_expression(command))
+			continue;
+		foreach(source, list_concat(find_all_inheritors(table, NoLock, NULL), get_partition_ancestors(table)))
+			check_expression(lfirst_oid(source), command->name);
+	}
+}
+
 /* gymstream.on_alter_relation(): event trigger for ddl_command_end */
 PG_FUNCTION_INFO_V1(gs_on_alter_relation);
 Datum
@@ -133,6 +187,8 @@ gs_on_alter_relation(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_alter_relation")));
+	if (IsA(((EventTriggerData *) fcinfo->context)->parsetree, AlterTableStmt))
+		check_expressions((AlterTableStmt *) ((EventTriggerData *) fcinfo->context)->parsetree);
 	nest = NewGUCNestLevel();
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SPI_connect();
