@@ -58,6 +58,7 @@ typedef struct Rollup
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
 	AttrNumber *columns;
 	HTAB	   *tables;			/* where others that hold its rows have them: of source.c */
+	uint64		forgotten;		/* how often that had to be looked up anew */
 	TupleTableSlot *old_row;	/* rows of them, virtual */
 	TupleTableSlot *new_row;
 	ExprContext *econtext;

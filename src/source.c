@@ -56,7 +56,7 @@ const AttrNumber *
 source_columns(Rollup *rollup, Oid table)
 {
 	SourceTable *entry;
-	bool		found;
+	uint64		before;
 	AttrNumber *columns = NULL;
 
 	if (table == rollup->source)
@@ -71,10 +71,7 @@ source_columns(Rollup *rollup, Oid table)
 	if (entry && entry->valid)
 		return entry->columns;
 
-	entry = hash_search(rollup->tables, &table, HASH_ENTER, &found);
-	/* what comes while the catalogs are read makes it invalid again */
-	entry->valid = true;
-	entry->columns = NULL;
+	before = rollup->forgotten;
 	if (is_below(table, rollup->source))
 	{
 		MemoryContext old = MemoryContextSwitchTo(rollup->context);
@@ -82,8 +79,10 @@ source_columns(Rollup *rollup, Oid table)
 		columns = source_map(rollup, table);
 		MemoryContextSwitchTo(old);
 	}
+	entry = hash_search(rollup->tables, &table, HASH_ENTER, NULL);
 	/* an earlier array stays: a statement that has begun may use it */
 	entry->columns = columns;
+	entry->valid = before == rollup->forgotten;
 	return columns;
 }
 
@@ -93,6 +92,7 @@ source_forget(Rollup *rollup, Oid table)
 	HASH_SEQ_STATUS status;
 	SourceTable *entry;
 
+	rollup->forgotten++;
 	if (rollup->tables == NULL)
 		return;
 	if (OidIsValid(table))
