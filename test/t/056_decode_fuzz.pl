@@ -70,7 +70,7 @@ for my $i (1 .. 100 * ($ENV{GYMSTREAM_MINUTES} // 1))
 	my ($status, $out, $err) = $node->psql('postgres', q{SET client_min_messages = error; SELECT count(*), count(data::jsonb) FROM pg_logical_slot_peek_changes('fuzz', NULL, NULL} .
 		($list ? ", $list" : '') . ')', extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	if ($status == 0) { $shown++ }
-	elsif ($err =~ /ERROR:  (22023|0A000|42601): .*(of output plugin gymstream|column lists|options)/s) { $refused++ }
+	elsif ($err =~ /ERROR:  (22023|0A000|42601|22021): .*(of output plugin gymstream|column lists|options|invalid byte sequence)/s) { $refused++ }
 	else { push @strange, join(' | ', @given) . " -> $err" }
 }
 is(join("\n", @strange), '', "options at random are taken or refused, and what comes is JSON (seed $seed)");
@@ -88,7 +88,7 @@ for (1 .. 15)
 	$node->safe_psql('postgres', q{INSERT INTO plain (id) SELECT max(id) + 1 FROM plain; UPDATE root SET a = a + 1});
 	my ($out, $err) = ('', '');
 	my $ok = IPC::Run::run(\@command, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	push @lost, "@given -> $err" unless $ok || $err =~ /ERROR:  .*(output plugin|syntax error|column lists|two_phase|zero-length)/s;
+	push @lost, "@given -> $err" unless $ok || $err =~ /ERROR:  .*(output plugin|syntax error|column lists|two_phase|zero-length|invalid byte sequence)/s;
 }
 is(join("\n", @lost), '', 'a walsender takes or refuses them too');
 
