@@ -120,6 +120,12 @@ PREPARE TRANSACTION 'bits one';
 BEGIN;
 INSERT INTO flag VALUES (4, 1, 1, 1, 1);
 PREPARE TRANSACTION 'bits two';
+-- of no rows, and yet something
+UPDATE flag SET s = -3 WHERE id = 2;
+TABLE inexact;
+UPDATE flag SET s = 9 WHERE id = 2;
+TABLE inexact;
+SELECT * FROM all_flags_partials WHERE "count(s)" = 0;
 INSERT INTO flag VALUES (5, 1, 2, 2, 2);
 TABLE inexact;
 COMMIT PREPARED 'bits one';

@@ -132,6 +132,19 @@ is_deeply([ @{ $event->{row} }{qw(least members)} ], [ 20, 2 ], 'also when the m
 $sales->close;
 $node->safe_psql('postgres', 'DROP TABLE sale CASCADE');
 
+# bits: deltas of counts add up, those of bit_xor are exclusive or
+$node->safe_psql('postgres', q{CREATE TABLE flag (k int, s smallint, b bigint);
+	SELECT gymstream.create_rollup('flags', 'SELECT k, bit_or(s) AS some, bit_and(s) AS every, bit_xor(b) AS odd FROM flag GROUP BY k');
+	SELECT gymstream.create_topic('flags', 'row')});
+my $flags = GymstreamListener->new($node, 'postgres', 'gymstream:public.flags');
+$node->safe_psql('postgres', 'BEGIN; INSERT INTO flag VALUES (1, 5, 5); INSERT INTO flag VALUES (1, -4, 6); COMMIT');
+@events = $flags->take(1);
+is_deeply([ map { $_->{delta} } @events ], [ { 'count(*)' => 2, 'count(s)' => 2, 'bits(s)' => [ 1, 0, 2, 1 ], 'count(b)' => 2, 'bit_xor(b)' => 3 } ],
+	'the numbers of values that have each bit, in one event');
+is_deeply($events[0]{row}, { k => 1, some => -3, every => 4, odd => 3 }, 'and the row');
+$flags->close;
+$node->safe_psql('postgres', 'DROP TABLE flag CASCADE');
+
 # a rollup that does not show its key: nobody can tell which row is the group's
 $node->safe_psql('postgres', q{SELECT gymstream.create_rollup('hidden', 'SELECT count(*) AS n FROM booking GROUP BY class_id');
 	SELECT gymstream.create_topic('hidden', 'row')});
