@@ -132,26 +132,54 @@ append_character(StringInfo out, const char *bytes, int len)
 	return Max(taken, 1);
 }
 
-/* Put what stands for a special ASCII character at a place with enough room; returns its end. */
-static inline char *
-put_escaped(char *to, unsigned char c, int mode)
+/* What stands for a byte of ASCII, in a string and on a line; the room for it is copied whole. */
+typedef struct Replacement
+{
+	char		text[8];
+	uint8		len;			/* 1: the byte itself, or what is as good; 0: it is beyond ASCII */
+} Replacement;
+
+static void
+replacement_init(Replacement *to, unsigned char c, int mode)
 {
 	static const char letters[] = {
 		['\b'] = 'b',['\t'] = 't',['\n'] = 'n',['\f'] = 'f',['\r'] = 'r',['"'] = '"',['\\'] = '\\',
 	};
 
+	to->len = 1;
+	to->text[0] = c;
+	if (!is_special(c, mode, true))
+		return;
 	if (mode == IN_RAW)
 	{
-		*to++ = ' ';
-		return to;
+		to->text[0] = ' ';
+		return;
 	}
-	*to++ = '\\';
+	to->text[0] = '\\';
 	if (c < sizeof(letters) && letters[c] != '\0')
 	{
-		*to++ = letters[c];
-		return to;
+		to->text[1] = letters[c];
+		to->len = 2;
 	}
-	return put_unit(to, c);
+	else
+		to->len = put_unit(to->text + 1, c) - to->text;
+}
+
+/* Those of all bytes, made when they are needed first. */
+static const Replacement *
+replacements(int mode)
+{
+	static Replacement tables[2][256];
+	static bool ready[2];
+	Replacement *table = tables[mode == IN_RAW];
+
+	if (!ready[mode == IN_RAW])
+	{
+		for (int c = 0; c < 128; c++)
+			replacement_init(&table[c], c, mode);
+		ready[mode == IN_RAW] = true;
+	}
+	return table;
 }
 
 /*
@@ -161,24 +189,28 @@ put_escaped(char *to, unsigned char c, int mode)
 static const char *
 append_dense(StringInfo out, const char *p, const char *end, const char *valid, int mode)
 {
+	const Replacement *table = replacements(mode);
 	char	   *to;
 	int			run = 0;
 
 	end = Min(end, p + DENSE_BYTES);
-	enlargeStringInfo(out, DENSE_BYTES * ESCAPED_LEN);
+	enlargeStringInfo(out, DENSE_BYTES * ESCAPED_LEN + sizeof(table->text));
 	to = out->data + out->len;
 	for (; p < end && run < sizeof(Block); p++)
 	{
-		run++;
-		if (!is_special(*p, mode, p >= valid))
-			*to++ = *p;
-		else if (IS_HIGHBIT_SET(*p))
-			break;
-		else
+		const Replacement *with = &table[(unsigned char) *p];
+
+		if (with->len == 0)
 		{
-			to = put_escaped(to, *p, mode);
-			run = 0;
+			if (p >= valid)
+				break;
+			*to++ = *p;
+			run++;
+			continue;
 		}
+		memcpy(to, with->text, sizeof(with->text));
+		to += with->len;
+		run = with->len == 1 ? run + 1 : 0;
 	}
 	out->len = to - out->data;
 	out->data[out->len] = '\0';
