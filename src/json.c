@@ -8,6 +8,7 @@
 #include "catalog/pg_conversion.h"
 #include "catalog/pg_namespace.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bitutils.h"
 
 /* what cannot be copied as it is */
 #define IN_STRING 1				/* within a JSON string */
@@ -19,13 +20,22 @@
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
 typedef unsigned char Block __attribute__((vector_size(16)));
 
-static inline bool
-any(Block mask)
+/* Which byte is the first that is not zero; as many as there are: none is. */
+static inline int
+first_set(Block mask)
 {
 	uint64		halves[2];
 
 	memcpy(halves, &mask, sizeof(halves));
-	return (halves[0] | halves[1]) != 0;
+#ifdef WORDS_BIGENDIAN
+	if (halves[0])
+		return (63 - pg_leftmost_one_pos64(halves[0])) / 8;
+	return halves[1] ? 8 + (63 - pg_leftmost_one_pos64(halves[1])) / 8 : sizeof(Block);
+#else
+	if (halves[0])
+		return pg_rightmost_one_pos64(halves[0]) / 8;
+	return halves[1] ? 8 + pg_rightmost_one_pos64(halves[1]) / 8 : sizeof(Block);
+#endif
 }
 
 static inline bool
@@ -36,32 +46,39 @@ is_special(unsigned char c, int mode, bool high)
 	return mode == IN_RAW ? c == '\n' || c == '\r' : c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
 }
 
+static inline Block
+special_bytes(Block block, int mode, bool high)
+{
+	Block		special;
+
+	if (mode == IN_RAW)
+		special = (Block) (block == '\n') | (Block) (block == '\r');
+	else
+		special = (Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f);
+	return high ? special | (block & 0x80) : special;
+}
+
 /* How many bytes from the start can be copied; those beyond ASCII are special where high. */
 static inline Size
 plain_length(const char *bytes, Size len, int mode, bool high)
 {
-	const unsigned char *p = (const unsigned char *) bytes;
-	const unsigned char *end = p + len;
+	const char *p = bytes;
+	const char *end = p + len;
 
 	while (end - p >= sizeof(Block))
 	{
 		Block		block;
-		Block		special;
+		int			plain;
 
 		memcpy(&block, p, sizeof(block));
-		if (mode == IN_RAW)
-			special = (Block) (block == '\n') | (Block) (block == '\r');
-		else
-			special = (Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f);
-		if (high)
-			special |= block & 0x80;
-		if (any(special))
-			break;
-		p += sizeof(block);
+		plain = first_set(special_bytes(block, mode, high));
+		p += plain;
+		if (plain < sizeof(Block))
+			return p - bytes;
 	}
 	while (p < end && !is_special(*p, mode, high))
 		p++;
-	return p - (const unsigned char *) bytes;
+	return p - bytes;
 }
 
 /* uXXXX, at a place with enough room; returns its end */
@@ -183,34 +200,46 @@ replacements(int mode)
 }
 
 /*
- * Append bytes one by one, where many are special: until some in a row are not, or one is beyond ASCII and not known to be
- * valid. Returns where it stopped.
+ * Append a piece of what may have many special bytes, or less where one is beyond ASCII and not known to be valid. Blocks are
+ * copied whole, and what is special in them is then overwritten. Returns where it stopped.
  */
 static const char *
 append_dense(StringInfo out, const char *p, const char *end, const char *valid, int mode)
 {
 	const Replacement *table = replacements(mode);
+	const char *piece = Min(end, p + DENSE_BYTES);
 	char	   *to;
-	int			run = 0;
 
-	end = Min(end, p + DENSE_BYTES);
-	enlargeStringInfo(out, DENSE_BYTES * ESCAPED_LEN + sizeof(table->text));
+	enlargeStringInfo(out, (DENSE_BYTES + sizeof(Block)) * ESCAPED_LEN + sizeof(Block));
 	to = out->data + out->len;
-	for (; p < end && run < sizeof(Block); p++)
+	while (p < piece)
 	{
-		const Replacement *with = &table[(unsigned char) *p];
+		const Replacement *with;
 
-		if (with->len == 0)
+		if (end - p >= sizeof(Block))
 		{
-			if (p >= valid)
-				break;
-			*to++ = *p;
-			run++;
-			continue;
+			Block		block;
+			int			plain;
+
+			memcpy(&block, p, sizeof(block));
+			memcpy(to, &block, sizeof(block));
+			plain = first_set(special_bytes(block, mode, p + sizeof(Block) > valid));
+			p += plain;
+			to += plain;
+			if (plain == sizeof(Block))
+				continue;
 		}
-		memcpy(to, with->text, sizeof(with->text));
-		to += with->len;
-		run = with->len == 1 ? run + 1 : 0;
+		with = &table[(unsigned char) *p];
+		if (with->len > 0)
+		{
+			memcpy(to, with->text, sizeof(with->text));
+			to += with->len;
+		}
+		else if (p < valid)
+			*to++ = *p;
+		else
+			break;
+		p++;
 	}
 	out->len = to - out->data;
 	out->data[out->len] = '\0';
