@@ -15,7 +15,7 @@ shopt -s nullglob
 
 all=(layers regress isolation pgtap tap random)
 wanted=() passed=0 failed=0 failures=() done=no tmp='' tree=''
-seed=$((RANDOM * 32768 + RANDOM)) minutes=3 asked=()
+seed=$((RANDOM * 32768 + RANDOM)) minutes=2 asked=()
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 
