@@ -16,12 +16,13 @@
 #include "utils/snapmgr.h"
 
 #include "claim.h"
+#include "fold.h"
 #include "hint.h"
 #include "message.h"
 #include "note.h"
 #include "partials.h"
 
-/* how many more partials of a group are looked at for one to fold in */
+/* how many more partials of a group are looked at for one to fold in, where writers do */
 #define FOLD_LOOKS 2
 
 /* One flush of one rollup. */
@@ -32,6 +33,7 @@ typedef struct Apply
 	Partials	partials;
 	ItemPointerData root;		/* of the HOT chain of the partial that was written, where known */
 	bool		loose;			/* what is held is not locked: somebody may be faster */
+	bool		writers_fold;	/* no folder does */
 	bool		contended;		/* others write the group at this moment */
 	NullableDatum *delta;		/* state values of the group at hand */
 	bool		logged;			/* deltas go out as messages too */
@@ -47,49 +49,39 @@ take_own(Apply *apply, PendingGroup *group)
 		partials_is_own(apply->partials.held);
 }
 
-/* The candidate into held, locked only where a claim will not do. */
+/* The candidate into held; locked, where a claim will not do or it must stay what it is while another one is deleted. */
 static bool
-take(Apply *apply)
+take(Apply *apply, bool lock)
 {
 	Partials   *partials = &apply->partials;
 
-	apply->loose = claim_is_possible() && !partials_is_own(partials->candidate);
+	apply->loose = !lock && claim_is_possible() && !partials_is_own(partials->candidate);
 	return apply->loose ? partials_take_loosely(partials) : partials_take(partials, partials->held);
 }
 
-/* A second one into folded: while that is deleted, the first must stay what it is. */
-static bool
-take_second(Apply *apply)
-{
-	Partials   *partials = &apply->partials;
-
-	if (!partials_take(partials, partials_folded(partials)) || (apply->loose && !partials_lock_held(partials)))
-		return false;
-	apply->loose = false;
-	return true;
-}
-
-/* The partial that this backend has found before. */
+/* The partial that was found before. */
 static bool
 take_hinted(Apply *apply, PendingGroup *group)
 {
-	const Hint *hint = hint_get(apply->rollup->hints, apply->pending->file, group->hash);
+	Hint		hint;
 
-	if (hint == NULL || !partials_follow(&apply->partials, hint, group->keys, group->isnull))
+	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, apply->writers_fold, &hint) ||
+		!partials_follow(&apply->partials, &hint, group->keys, group->isnull))
 		return false;
-	apply->root = hint->root;
-	apply->contended = !take(apply);
+	apply->root = hint.root;
+	apply->contended = !take(apply, false);
 	return !apply->contended;
 }
 
 /*
- * A free partial into held, and if another one is free close by, that into folded: but not while others write the group,
- * who will come back to theirs. Says whether there are any at all.
+ * A free partial into held. Where writers fold, another one that is free close by into folded: but not while others write
+ * the group, who will come back to theirs. Says whether there are any at all.
  */
 static bool
 take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 {
 	Partials   *partials = &apply->partials;
+	bool		folds = apply->writers_fold && !apply->contended;
 	bool		found = false;
 	int			looks = 0;
 
@@ -100,12 +92,12 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 		*any = true;
 		if (!found)
 		{
-			found = take(apply);
+			found = take(apply, folds);
 			apply->root = partials->root;
-			if (found && apply->contended)
+			if (found && !folds)
 				break;
 		}
-		else if (take_second(apply))
+		else if (partials_take(partials, partials_folded(partials)))
 		{
 			*fold = true;
 			break;
@@ -232,6 +224,7 @@ apply_group(Apply *apply, PendingGroup *group)
 {
 	bool		any = false;
 	bool		fold = false;
+	bool		written;
 
 	if (!group_changed(apply->rollup, group))
 		return;
@@ -239,8 +232,15 @@ apply_group(Apply *apply, PendingGroup *group)
 	ItemPointerSetInvalid(&apply->root);
 	apply->contended = false;
 	apply->loose = false;
-	if (!((take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &any, &fold)) &&
-		  write_held(apply, group, fold)))
+	written = (take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &any, &fold)) &&
+		write_held(apply, group, fold);
+	if (!written && apply->loose)
+	{
+		/* somebody was faster */
+		apply->contended = true;
+		written = take_free(apply, group, &any, &fold) && write_held(apply, group, fold);
+	}
+	if (!written)
 		write_new(apply, group, any || apply->loose);
 	if (ItemPointerIsValid(&apply->root))
 		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root, &group->own);
@@ -273,6 +273,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->rollup = pending->rollup;
 	partials_open(&apply->partials, apply->rollup);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
+	apply->writers_fold = !fold_is_on || !claim_is_possible();
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials.relation));
 }
@@ -282,13 +283,16 @@ apply_deltas(PendingRollup *pending)
 {
 	Apply		apply;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "gymstream apply", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext per_group = AllocSetContextCreate(context, "gymstream apply group", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext per_group = NULL;
 	MemoryContext old = MemoryContextSwitchTo(context);
 
 	/* else what an earlier flush in this command wrote could be neither seen nor written again */
 	CommandCounterIncrement();
 	apply_open(&apply, pending);
-	MemoryContextSwitchTo(per_group);
+	/* a statement of one row needs no further one */
+	if (pending->dirty->next_dirty)
+		per_group = AllocSetContextCreate(context, "gymstream apply group", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(per_group ? per_group : context);
 	while (pending->dirty)
 	{
 		PendingGroup *group = pending->dirty;
@@ -296,7 +300,8 @@ apply_deltas(PendingRollup *pending)
 		apply_group(&apply, group);
 		clear_deltas(apply.rollup, group);
 		pending->dirty = group->next_dirty;
-		MemoryContextReset(per_group);
+		if (per_group)
+			MemoryContextReset(per_group);
 	}
 	MemoryContextSwitchTo(context);
 	partials_close(&apply.partials);

@@ -8,6 +8,7 @@
 #include "claim.h"
 #include "database.h"
 #include "fold.h"
+#include "hint.h"
 #include "launcher.h"
 #include "note.h"
 #include "pending.h"
@@ -24,6 +25,7 @@ void
 _PG_init(void)
 {
 	shared_init();
+	hint_init();
 	rollup_init();
 	pending_init();
 	claim_init();

@@ -1,26 +1,48 @@
 /*
  * hint.c: remembers, by the hash of a group, where a partial of it was found, so that the next transaction need not
- * search the index. A table in which groups overwrite each other, that grows where they do so often; it is right often
- * enough, and a partial says for itself whose it is. Valid for one file: whatever rewrites or truncates a table gives it
- * another one. Within a file blocks go away by VACUUM (TRUNCATE) only, since vacuum_truncate is off: whoever follows a hint
- * looks whether they are there.
+ * search the index. Valid for one file: whatever rewrites or truncates a table gives it another one. Within a file blocks
+ * go away by VACUUM (TRUNCATE) only, since vacuum_truncate is off: whoever follows a hint looks whether they are there.
+ *
+ * A backend has a table for each rollup, in which groups overwrite each other, that grows where they do so often; it is
+ * right often enough, and a partial says for itself whose it is. So each writer of a hot group goes on with the partial that
+ * it had. What a backend has not met another one may have: a table in shared memory, of all rollups, that is read and
+ * written without a lock. What is torn there is one more thing that proves wrong when it is followed, and is written anew.
  */
 #include "hint.h"
 
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
+
+#include "shared.h"
 
 /* powers of two */
 #define HINTS_FIRST 256
 #define HINTS_MOST 8192
+#define HINTS_SHARED 65536		/* of 16 bytes each */
 
-/* so often a search is asked for, which also folds partials that nobody uses */
+/* where writers fold, a search is asked for so often */
 #define HINTS_BETWEEN_SEARCHES 64
+
+typedef struct SharedHint
+{
+	uint32		file;
+	uint32		hash;
+	ItemPointerData root;
+} SharedHint;
+
+static SharedHint *shared_hints = NULL;
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
 
 struct Hints
 {
 	GsRelFile	file;
 	MemoryContext context;
-	uint32		asked;
+	uint32		asked;			/* where writers fold */
 	uint32		size;
 	uint32		overwritten;	/* since it has this size */
 	Hint	   *hints;
@@ -52,21 +74,54 @@ hint_make(MemoryContext context)
 	return hints;
 }
 
-const Hint *
-hint_get(Hints *hints, GsRelFile file, uint32 hash)
+/*
+ * What backends tell each other
+ */
+static SharedHint *
+shared_slot(GsRelFile file, uint32 hash)
 {
-	Hint	   *hint = &hints->hints[hash % hints->size];
+	return &shared_hints[murmurhash32(hash_combine(gs_relfile_number(file), hash)) % HINTS_SHARED];
+}
 
-	if (!gs_relfile_equal(hints->file, file) || hint->hash != hash || !ItemPointerIsValid(&hint->root) ||
-		++hints->asked % HINTS_BETWEEN_SEARCHES == 0)
-		return NULL;
-	return hint;
+static bool
+shared_get(GsRelFile file, uint32 hash, Hint *hint)
+{
+	SharedHint	shared = *shared_slot(file, hash);
+
+	if (shared.file != gs_relfile_number(file) || shared.hash != hash || !ItemPointerIsValid(&shared.root))
+		return false;
+	*hint = (Hint) {.hash = hash,.root = shared.root,.version = InvalidOffsetNumber};
+	return true;
+}
+
+/* A write costs all who read what is close to it: not what stands there already. */
+static void
+shared_set(GsRelFile file, uint32 hash, const ItemPointerData *root)
+{
+	SharedHint *shared = shared_slot(file, hash);
+	SharedHint	hint = {.file = gs_relfile_number(file),.hash = hash,.root = *root};
+
+	if (memcmp(shared, &hint, sizeof(hint)) != 0)
+		*shared = hint;
+}
+
+/*
+ * Hints
+ */
+bool
+hint_get(Hints *hints, GsRelFile file, uint32 hash, bool writers_fold, Hint *hint)
+{
+	*hint = hints->hints[hash % hints->size];
+	if (gs_relfile_equal(hints->file, file) && hint->hash == hash && ItemPointerIsValid(&hint->root))
+		return !writers_fold || ++hints->asked % HINTS_BETWEEN_SEARCHES != 0;
+	return !writers_fold && shared_hints && shared_get(file, hash, hint);
 }
 
 void
 hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root, const ItemPointerData *version)
 {
 	Hint	   *hint;
+	bool		other;
 
 	if (!gs_relfile_equal(hints->file, file))
 	{
@@ -74,15 +129,50 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 		hints->file = file;
 	}
 	hint = &hints->hints[hash % hints->size];
-	if (hint->hash != hash && ItemPointerIsValid(&hint->root) && ++hints->overwritten > hints->size / 4 &&
-		hints->size < HINTS_MOST)
+	other = hint->hash != hash && ItemPointerIsValid(&hint->root);
+	if (other && ++hints->overwritten > hints->size / 4 && hints->size < HINTS_MOST)
 	{
 		hint_resize(hints, hints->size * 2);
 		hint = &hints->hints[hash % hints->size];
 	}
+	if (shared_hints && (hint->hash != hash || !ItemPointerEquals(&hint->root, unconstify(ItemPointerData *, root))))
+		shared_set(file, hash, root);
 	hint->hash = hash;
 	hint->root = *root;
 	hint->version = InvalidOffsetNumber;
 	if (ItemPointerIsValid(version) && ItemPointerGetBlockNumberNoCheck(version) == ItemPointerGetBlockNumberNoCheck(root))
 		hint->version = ItemPointerGetOffsetNumberNoCheck(version);
+}
+
+static void
+hint_request(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(HINTS_SHARED * sizeof(SharedHint));
+}
+
+static void
+hint_startup(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared_hints = ShmemInitStruct("gymstream hints", HINTS_SHARED * sizeof(SharedHint), &found);
+	if (!found)
+		memset(shared_hints, 0, HINTS_SHARED * sizeof(SharedHint));
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+hint_init(void)
+{
+	if (!shared_is_preloaded())
+		return;
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = hint_request;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = hint_startup;
 }

@@ -1,5 +1,5 @@
 /*
- * hint.h: where this backend last found a partial of a group.
+ * hint.h: where a partial of a group was found last.
  */
 #ifndef GS_HINT_H
 #define GS_HINT_H
@@ -23,11 +23,13 @@ extern Hints *hint_make(MemoryContext context);
 
 /*
  * Where a partial of a group with this hash was. It may be anything by now, or another group's: whoever follows it looks.
- * NULL where nothing is known, and now and then: search for all of the group's partials then.
+ * False where nothing is known; and where writers fold for themselves, now and then: search for all of its partials then.
  */
-extern const Hint *hint_get(Hints *hints, GsRelFile file, uint32 hash);
+extern bool hint_get(Hints *hints, GsRelFile file, uint32 hash, bool writers_fold, Hint *hint);
 
 /* The version need not be valid. */
 extern void hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root, const ItemPointerData *version);
+
+extern void hint_init(void);
 
 #endif							/* GS_HINT_H */

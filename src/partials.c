@@ -100,9 +100,10 @@ partials_look_free(Partials *partials)
 		table_tuple_satisfies_snapshot(partials->relation, partials->candidate, partials->snapshot);
 }
 
-static bool
-lock_version(Partials *partials, ItemPointerData tid, TupleTableSlot *slot)
+bool
+partials_take_version(Partials *partials, TupleTableSlot *slot)
 {
+	ItemPointerData tid = partials->candidate->tts_tid;
 	TM_FailureData failure;
 	TM_Result	result;
 
@@ -112,18 +113,6 @@ lock_version(Partials *partials, ItemPointerData tid, TupleTableSlot *slot)
 							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
 	claim_release();
 	return result == TM_Ok;
-}
-
-bool
-partials_take_version(Partials *partials, TupleTableSlot *slot)
-{
-	return lock_version(partials, partials->candidate->tts_tid, slot);
-}
-
-bool
-partials_lock_held(Partials *partials)
-{
-	return lock_version(partials, partials->held->tts_tid, partials->held);
 }
 
 bool

@@ -77,9 +77,6 @@ extern bool partials_take_version(Partials *partials, TupleTableSlot *slot);
 extern bool partials_take_loosely(Partials *partials);
 extern bool partials_hold(Partials *partials);
 
-/* Lock what is held so, if it is still free: until the transaction ends. */
-extern bool partials_lock_held(Partials *partials);
-
 /* The slot for a partial that is to be folded. */
 extern TupleTableSlot *partials_folded(Partials *partials);
 
