@@ -448,6 +448,8 @@ REVOKE ALL ON booking, north, south, south_1, south_rest, far FROM regress_parti
 DROP OWNED BY regress_partition_owner;
 ALTER TABLE booking OWNER TO CURRENT_USER;
 ALTER TABLE south OWNER TO CURRENT_USER;
+ALTER TABLE south_1 OWNER TO CURRENT_USER;
+ALTER TABLE south_rest OWNER TO CURRENT_USER;
 SELECT refused('DROP OWNED BY regress_partition_owner');
 TABLE inexact;
 REASSIGN OWNED BY regress_partition_owner TO CURRENT_USER;
