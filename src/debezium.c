@@ -1,9 +1,12 @@
 /*
  * debezium.c: takes a value and gives it as Debezium's connector for PostgreSQL does by default: times as numbers since the
- * epoch, decimals and bytes in base64, arrays as arrays. What that does not know is text.
+ * epoch, decimals and bytes in base64, arrays as arrays, hstore as JSON. What that does not know is text.
  */
 #include "debezium.h"
 
+#include <ctype.h>
+
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/array.h"
@@ -13,12 +16,33 @@
 #include "utils/geo_decls.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/varbit.h"
 
 #define EPOCH_DAYS (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE)
 #define EPOCH_USECS (EPOCH_DAYS * USECS_PER_DAY)
 #define USECS_PER_MONTH (USECS_PER_DAY / 48 * 1461) /* 365.25 days a year */
+
+#define UNAVAILABLE "__debezium_unavailable_value"
+#define UNAVAILABLE_UUID "b68a35a7-17ad-35b3-af2a-ae46edb4545a"	/* made from the name above */
+
+/* what Debezium has for infinite timestamps */
+#define INFINITE_USECS INT64CONST(9223372036825200000)
+#define MINUS_INFINITE_USECS INT64CONST(-9223372036832400000)
+
+bool
+debezium_is_called(Oid type, const char *name)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), name) == 0;
+	ReleaseSysCache(tuple);
+	return result;
+}
 
 static DebeziumKind
 decimal_kind(DebeziumDecimal decimal, int32 typmod)
@@ -35,6 +59,13 @@ decimal_kind(DebeziumDecimal decimal, int32 typmod)
 }
 
 static DebeziumKind
+money_kind(DebeziumDecimal decimal)
+{
+	return decimal == DEBEZIUM_STRING ? DEBEZIUM_MONEY_STRING : decimal == DEBEZIUM_DOUBLE ? DEBEZIUM_MONEY_DOUBLE :
+		DEBEZIUM_MONEY;
+}
+
+static DebeziumKind
 kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 {
 	switch (type)
@@ -43,15 +74,16 @@ kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
+			return DEBEZIUM_PLAIN;
 		case FLOAT4OID:
 		case FLOAT8OID:
-			return DEBEZIUM_PLAIN;
+			return DEBEZIUM_FLOAT;
 		case OIDOID:
 			return DEBEZIUM_OID;
 		case NUMERICOID:
 			return decimal_kind(decimal, typmod);
 		case CASHOID:
-			return decimal == DEBEZIUM_PRECISE ? DEBEZIUM_MONEY : DEBEZIUM_TEXT;
+			return money_kind(decimal);
 		case DATEOID:
 			return DEBEZIUM_DATE;
 		case TIMEOID:
@@ -73,7 +105,9 @@ kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 		case POINTOID:
 			return DEBEZIUM_POINT;
 		default:
-			return OidIsValid(get_element_type(type)) && get_typlen(type) == -1 ? DEBEZIUM_ARRAY : DEBEZIUM_TEXT;
+			if (OidIsValid(get_element_type(type)) && get_typlen(type) == -1)
+				return DEBEZIUM_ARRAY;
+			return debezium_is_called(type, "hstore") ? DEBEZIUM_HSTORE : DEBEZIUM_TEXT;
 	}
 }
 
@@ -135,53 +169,111 @@ append_text(StringInfo out, DebeziumColumn *column, Datum value)
 }
 
 static void
-append_money(StringInfo out, Datum value)
+append_decimal_text(StringInfo out, DebeziumColumn *column, Datum value)
 {
-	char		text[MAXINT8LEN + 1];
-
-	text[pg_lltoa(DatumGetCash(value), text)] = '\0';
-	debezium_append_unscaled(out, text);
+	if (numeric_is_nan(DatumGetNumeric(value)))
+		appendStringInfoString(out, "\"NAN\"");
+	else if (numeric_is_inf(DatumGetNumeric(value)))
+		appendStringInfoString(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)) > 0 ?
+							   "\"POSITIVE_INFINITY\"" : "\"NEGATIVE_INFINITY\"");
+	else
+		append_text(out, column, value);
 }
 
-/* As an instant in UTC with six digits of a second's fraction. */
+/* With a fraction, if only ".0", so that readers who go by the form of a number take all for the same type. */
+static void
+append_float(StringInfo out, JsonColumn *column, Datum value)
+{
+	int			start = out->len;
+
+	json_append_value(out, column, value);
+	for (int i = start; i < out->len; i++)
+	{
+		if (out->data[i] != '-' && !isdigit((unsigned char) out->data[i]))
+			return;
+	}
+	appendStringInfoString(out, ".0");
+}
+
+static void
+append_double(StringInfo out, double value)
+{
+	JsonColumn	column = {JSON_FLOAT8};
+
+	append_float(out, &column, Float8GetDatum(value));
+}
+
+/* As many hundredths, whatever the locale's currency. */
+static void
+append_money(StringInfo out, DebeziumKind kind, Cash value)
+{
+	uint64		hundredths = value < 0 ? -(uint64) value : value;
+	char	   *text = psprintf("%s" UINT64_FORMAT ".%02d", value < 0 ? "-" : "", hundredths / 100, (int) (hundredths % 100));
+
+	if (kind == DEBEZIUM_MONEY)
+		debezium_append_unscaled(out, text);
+	else if (kind == DEBEZIUM_MONEY_STRING)
+		appendStringInfo(out, "\"%s\"", text);
+	else
+		append_double(out, strtod(text, NULL));
+}
+
+/* As an instant in UTC with the digits of a second's fraction that the type has. */
 static void
 append_timestamptz(StringInfo out, DebeziumColumn *column, TimestampTz value)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+	char	   *text;
 
 	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0)
+	{
 		append_text(out, column, TimestampTzGetDatum(value));
-	else
-		appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour,
-						 tm.tm_min, tm.tm_sec, (int) fsec);
+		return;
+	}
+	/* the year before 1 is 0 here and there */
+	text = psprintf("%s%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year < 0 ? "-" : tm.tm_year > 9999 ? "+" : "", abs(tm.tm_year),
+					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	if (column->typmod >= 0)
+		text[strlen(text) - MAX_TIMESTAMP_PRECISION + column->typmod - (column->typmod == 0)] = '\0';
+	appendStringInfo(out, "\"%sZ\"", text);
 }
 
+/* In UTC, with as many digits as it needs. */
 static void
 append_timetz(StringInfo out, const TimeTzADT *value)
 {
 	int64		time = (value->time + value->zone * USECS_PER_SEC) % USECS_PER_DAY;
+	char	   *text;
+	char	   *end;
 
 	if (time < 0)
 		time += USECS_PER_DAY;
-	appendStringInfo(out, "\"%02d:%02d:%02d.%06dZ\"", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
-					 (int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
+	text = psprintf("%02d:%02d:%02d.%06d", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
+					(int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
+	for (end = text + strlen(text); end[-1] == '0'; end--)
+		;
+	end[end[-1] == '.' ? -1 : 0] = '\0';
+	appendStringInfo(out, "\"%sZ\"", text);
 }
 
-/* Infinite ones stay what they are: the largest and the smallest number; so does what is beyond them. */
+/* What is beyond the range is its end. */
 static int64
 since_epoch(Timestamp value, int64 unit)
 {
 	int64		result;
 
 	if (TIMESTAMP_NOT_FINITE(value))
-		return value;
+		return (TIMESTAMP_IS_NOEND(value) ? INFINITE_USECS : MINUS_INFINITE_USECS) / unit;
 	if (pg_add_s64_overflow(value / unit - (value % unit < 0 ? 1 : 0), EPOCH_USECS / unit, &result))
 		return PG_INT64_MAX;
 	return result;
 }
 
-/* The first bit is the most significant one of the number of which these are the bytes, least significant first. */
+/*
+ * The first bit is the most significant one of the number of which these are the bytes, least significant first, none of
+ * the zero ones at the end.
+ */
 static void
 append_bits(StringInfo out, VarBit *bits)
 {
@@ -196,16 +288,10 @@ append_bits(StringInfo out, VarBit *bits)
 		if (VARBITS(bits)[i / BITS_PER_BYTE] & (HIGHBIT >> i % BITS_PER_BYTE))
 			bytes[to / BITS_PER_BYTE] |= 1 << to % BITS_PER_BYTE;
 	}
+	while (len > 0 && bytes[len - 1] == 0)
+		len--;
 	debezium_append_bytes(out, bytes, len);
 	pfree(bytes);
-}
-
-static void
-append_double(StringInfo out, double value)
-{
-	JsonColumn	column = {JSON_FLOAT8};
-
-	json_append_value(out, &column, Float8GetDatum(value));
 }
 
 /* With the well-known binary of a point, little-endian. */
@@ -252,6 +338,49 @@ append_array(StringInfo out, DebeziumColumn *column, ArrayType *array)
 	appendStringInfoChar(out, ']');
 }
 
+/* Append what stands between the quotes of hstore's text as a JSON string; returns what follows the second one. */
+static const char *
+append_hstore_word(StringInfo json, const char *text)
+{
+	StringInfoData word;
+
+	initStringInfo(&word);
+	for (; *text != '"'; text++)
+	{
+		if (*text == '\\')
+			text++;
+		appendStringInfoChar(&word, *text);
+	}
+	json_append_string(json, word.data, word.len);
+	pfree(word.data);
+	return text + 1;
+}
+
+/* {"key":"value" or null,...} as a string */
+static void
+append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
+{
+	const char *text = OutputFunctionCall(&column->json.output, value);
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	while (*text != '\0')
+	{
+		if (*text == '"')
+			text = append_hstore_word(&json, text + 1);
+		else
+		{
+			/* "key"=>"value", "key"=>NULL */
+			appendStringInfoString(&json, *text == '=' ? ":" : *text == ',' ? "," : "null");
+			text += *text == 'N' ? 4 : 2;
+		}
+	}
+	appendStringInfoChar(&json, '}');
+	json_append_string(out, json.data, json.len);
+	pfree(json.data);
+}
+
 static void
 append_interval(StringInfo out, const Interval *interval)
 {
@@ -266,6 +395,9 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 		case DEBEZIUM_PLAIN:
 			json_append_value(out, &column->json, value);
 			break;
+		case DEBEZIUM_FLOAT:
+			append_float(out, &column->json, value);
+			break;
 		case DEBEZIUM_OID:
 			appendStringInfo(out, "%u", DatumGetObjectId(value));
 			break;
@@ -273,11 +405,16 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 		case DEBEZIUM_VARIABLE_DECIMAL:
 			append_decimal(out, column, value);
 			break;
+		case DEBEZIUM_DECIMAL_STRING:
+			append_decimal_text(out, column, value);
+			break;
 		case DEBEZIUM_DECIMAL_DOUBLE:
-			append_double(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8, value)));
+			append_double(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)));
 			break;
 		case DEBEZIUM_MONEY:
-			append_money(out, value);
+		case DEBEZIUM_MONEY_STRING:
+		case DEBEZIUM_MONEY_DOUBLE:
+			append_money(out, column->kind, DatumGetCash(value));
 			break;
 		case DEBEZIUM_DATE:
 			appendStringInfo(out, "%d", DATE_NOT_FINITE(DatumGetDateADT(value)) ? DatumGetDateADT(value) :
@@ -320,11 +457,54 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 		case DEBEZIUM_POINT:
 			append_point(out, DatumGetPointP(value));
 			break;
+		case DEBEZIUM_HSTORE:
+			append_hstore(out, column, value);
+			break;
 		case DEBEZIUM_ARRAY:
 			append_array(out, column, DatumGetArrayTypeP(value));
 			break;
 		default:
 			append_text(out, column, value);
+			break;
+	}
+}
+
+/* In an array of texts it is the only one; in one of numbers they are the bytes. */
+static void
+append_unavailable_array(StringInfo out, const DebeziumColumn *element)
+{
+	if (element->kind == DEBEZIUM_TEXT)
+		appendStringInfoString(out, element->type == UUIDOID ? "[\"" UNAVAILABLE_UUID "\"]" : "[\"" UNAVAILABLE "\"]");
+	else if (element->type == INT4OID || element->type == INT8OID || element->type == DATEOID)
+	{
+		for (int i = 0; i < strlen(UNAVAILABLE); i++)
+			appendStringInfo(out, "%c%d", i == 0 ? '[' : ',', UNAVAILABLE[i]);
+		appendStringInfoChar(out, ']');
+	}
+	else
+		appendStringInfoString(out, "null");
+}
+
+void
+debezium_append_unavailable(StringInfo out, const DebeziumColumn *column)
+{
+	switch (column->kind)
+	{
+		case DEBEZIUM_TEXT:
+		case DEBEZIUM_DECIMAL_STRING:
+			appendStringInfoString(out, "\"" UNAVAILABLE "\"");
+			break;
+		case DEBEZIUM_BYTES:
+			debezium_append_bytes(out, UNAVAILABLE, strlen(UNAVAILABLE));
+			break;
+		case DEBEZIUM_HSTORE:
+			appendStringInfoString(out, "\"{\\\"" UNAVAILABLE "\\\":\\\"" UNAVAILABLE "\\\"}\"");
+			break;
+		case DEBEZIUM_ARRAY:
+			append_unavailable_array(out, column->element);
+			break;
+		default:
+			appendStringInfoString(out, "null");
 			break;
 	}
 }

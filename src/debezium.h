@@ -22,6 +22,7 @@ typedef enum DebeziumDecimal
 typedef enum DebeziumKind
 {
 	DEBEZIUM_PLAIN,				/* as the other format shows it */
+	DEBEZIUM_FLOAT,				/* a number that shows that it is none of the whole ones */
 	DEBEZIUM_TEXT,				/* the type's text output, as a string */
 	DEBEZIUM_OID,
 	DEBEZIUM_DECIMAL,			/* a numeric of a fixed scale */
@@ -29,6 +30,8 @@ typedef enum DebeziumKind
 	DEBEZIUM_DECIMAL_STRING,
 	DEBEZIUM_DECIMAL_DOUBLE,
 	DEBEZIUM_MONEY,
+	DEBEZIUM_MONEY_STRING,
+	DEBEZIUM_MONEY_DOUBLE,
 	DEBEZIUM_DATE,
 	DEBEZIUM_TIME,
 	DEBEZIUM_TIME_MS,
@@ -41,6 +44,7 @@ typedef enum DebeziumKind
 	DEBEZIUM_BIT,				/* a single one */
 	DEBEZIUM_BITS,
 	DEBEZIUM_POINT,
+	DEBEZIUM_HSTORE,
 	DEBEZIUM_ARRAY
 } DebeziumKind;
 
@@ -63,6 +67,12 @@ extern void debezium_column_init(DebeziumColumn *column, Form_pg_attribute attri
 
 /* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. */
 extern void debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value);
+
+/* Append what stands for a value that stayed in the TOAST table: null where the type leaves no room for it. */
+extern void debezium_append_unavailable(StringInfo out, const DebeziumColumn *column);
+
+/* Whether a type is called so, in whatever schema: those of extensions have no fixed OID. */
+extern bool debezium_is_called(Oid type, const char *name);
 
 /* Append the schema of a column: {"type":...,"optional":...,"field":"name"}; without a field where name is NULL. */
 extern void debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name, bool optional);

@@ -36,117 +36,136 @@ append_labels(StringInfo out, Oid type)
 	json_append_string(out, labels.data, labels.len);
 }
 
+static void
+append_plain(StringInfo out, const char *type, const char *optional)
+{
+	appendStringInfo(out, "\"type\":\"%s\",\"optional\":%s", type, optional);
+}
+
+static void
+append_named(StringInfo out, const char *type, const char *optional, const char *name)
+{
+	append_plain(out, type, optional);
+	appendStringInfo(out, ",\"name\":\"%s\",\"version\":1", name);
+}
+
+static void
+append_struct(StringInfo out, const char *fields, const char *optional, const char *name, const char *doc)
+{
+	appendStringInfo(out, "\"type\":\"struct\",\"fields\":[%s],\"optional\":%s,\"name\":\"%s\",\"version\":1,\"doc\":\"%s\"",
+					 fields, optional, name, doc);
+}
+
 /* The names that Debezium gives to what is a string to Kafka Connect. */
 static void
-append_string_type(StringInfo out, Oid type)
+append_string_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 {
-	appendStringInfoString(out, "\"type\":\"string\"");
+	Oid			type = column->type;
+
 	if (type == UUIDOID)
-		appendStringInfoString(out, ",\"name\":\"io.debezium.data.Uuid\",\"version\":1");
-	else if (type == JSONOID || type == JSONBOID)
-		appendStringInfoString(out, ",\"name\":\"io.debezium.data.Json\",\"version\":1");
+		append_named(out, "string", optional, "io.debezium.data.Uuid");
+	else if (type == JSONOID || type == JSONBOID || column->kind == DEBEZIUM_HSTORE)
+		append_named(out, "string", optional, "io.debezium.data.Json");
 	else if (type == XMLOID)
-		appendStringInfoString(out, ",\"name\":\"io.debezium.data.Xml\",\"version\":1");
+		append_named(out, "string", optional, "io.debezium.data.Xml");
+	else if (type == TSVECTOROID)
+		append_named(out, "string", optional, "io.debezium.data.Tsvector");
+	else if (column->kind == DEBEZIUM_TEXT && debezium_is_called(type, "ltree"))
+		append_named(out, "string", optional, "io.debezium.data.Ltree");
 	else if (get_typtype(type) == TYPTYPE_ENUM)
 	{
-		appendStringInfoString(out, ",\"name\":\"io.debezium.data.Enum\",\"version\":1,\"parameters\":{\"allowed\":");
+		append_named(out, "string", optional, "io.debezium.data.Enum");
+		appendStringInfoString(out, ",\"parameters\":{\"allowed\":");
 		append_labels(out, type);
 		appendStringInfoChar(out, '}');
 	}
+	else
+		append_plain(out, "string", optional);
 }
 
-static void
-append_plain_type(StringInfo out, Oid type)
+static const char *
+plain_type(Oid type)
 {
-	appendStringInfo(out, "\"type\":\"%s\"", type == BOOLOID ? "boolean" : type == INT2OID ? "int16" : type == INT4OID ? "int32" :
-					 type == INT8OID ? "int64" : type == FLOAT4OID ? "float" : "double");
+	return type == BOOLOID ? "boolean" : type == INT2OID ? "int16" : type == INT4OID ? "int32" :
+		type == FLOAT4OID ? "float" : type == FLOAT8OID ? "double" : "int64";
 }
 
 static void
-append_named(StringInfo out, const char *type, const char *name)
-{
-	appendStringInfo(out, "\"type\":\"%s\",\"name\":\"%s\",\"version\":1", type, name);
-}
-
-static void
-append_decimal_type(StringInfo out, int scale, int precision)
-{
-	append_named(out, "bytes", "org.apache.kafka.connect.data.Decimal");
-	appendStringInfo(out, ",\"parameters\":{\"scale\":\"%d\",\"connect.decimal.precision\":\"%d\"}", scale, precision);
-}
-
-static void
-append_type(StringInfo out, const DebeziumColumn *column)
+append_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 {
 	switch (column->kind)
 	{
 		case DEBEZIUM_PLAIN:
-			append_plain_type(out, column->type);
-			break;
+		case DEBEZIUM_FLOAT:
 		case DEBEZIUM_OID:
-			appendStringInfoString(out, "\"type\":\"int64\"");
+			append_plain(out, plain_type(column->type), optional);
 			break;
 		case DEBEZIUM_DECIMAL:
-			append_decimal_type(out, DEBEZIUM_SCALE(column->typmod), DEBEZIUM_PRECISION(column->typmod));
+			append_named(out, "bytes", optional, "org.apache.kafka.connect.data.Decimal");
+			appendStringInfo(out, ",\"parameters\":{\"scale\":\"%d\",\"connect.decimal.precision\":\"%d\"}",
+							 DEBEZIUM_SCALE(column->typmod), DEBEZIUM_PRECISION(column->typmod));
 			break;
 		case DEBEZIUM_MONEY:
-			append_decimal_type(out, 2, 19);
+			append_named(out, "bytes", optional, "org.apache.kafka.connect.data.Decimal");
+			appendStringInfoString(out, ",\"parameters\":{\"scale\":\"2\"}");
 			break;
 		case DEBEZIUM_VARIABLE_DECIMAL:
-			append_named(out, "struct", "io.debezium.data.VariableScaleDecimal");
-			appendStringInfoString(out, ",\"fields\":[{\"type\":\"int32\",\"optional\":false,\"field\":\"scale\"},"
-								   "{\"type\":\"bytes\",\"optional\":false,\"field\":\"value\"}]");
+			append_struct(out, "{\"type\":\"int32\",\"optional\":false,\"field\":\"scale\"},"
+						  "{\"type\":\"bytes\",\"optional\":false,\"field\":\"value\"}",
+						  optional, "io.debezium.data.VariableScaleDecimal", "Variable scaled decimal");
 			break;
 		case DEBEZIUM_DECIMAL_DOUBLE:
-			appendStringInfoString(out, "\"type\":\"double\"");
+		case DEBEZIUM_MONEY_DOUBLE:
+			append_plain(out, "double", optional);
 			break;
 		case DEBEZIUM_DATE:
-			append_named(out, "int32", "io.debezium.time.Date");
+			append_named(out, "int32", optional, "io.debezium.time.Date");
 			break;
 		case DEBEZIUM_TIME:
-			append_named(out, "int64", "io.debezium.time.MicroTime");
+			append_named(out, "int64", optional, "io.debezium.time.MicroTime");
 			break;
 		case DEBEZIUM_TIME_MS:
-			append_named(out, "int32", "io.debezium.time.Time");
+			append_named(out, "int32", optional, "io.debezium.time.Time");
 			break;
 		case DEBEZIUM_TIMETZ:
-			append_named(out, "string", "io.debezium.time.ZonedTime");
+			append_named(out, "string", optional, "io.debezium.time.ZonedTime");
 			break;
 		case DEBEZIUM_TIMESTAMP:
-			append_named(out, "int64", "io.debezium.time.MicroTimestamp");
+			append_named(out, "int64", optional, "io.debezium.time.MicroTimestamp");
 			break;
 		case DEBEZIUM_TIMESTAMP_MS:
-			append_named(out, "int64", "io.debezium.time.Timestamp");
+			append_named(out, "int64", optional, "io.debezium.time.Timestamp");
 			break;
 		case DEBEZIUM_TIMESTAMPTZ:
-			append_named(out, "string", "io.debezium.time.ZonedTimestamp");
+			append_named(out, "string", optional, "io.debezium.time.ZonedTimestamp");
 			break;
 		case DEBEZIUM_INTERVAL:
-			append_named(out, "int64", "io.debezium.time.MicroDuration");
+			append_named(out, "int64", optional, "io.debezium.time.MicroDuration");
 			break;
 		case DEBEZIUM_BYTES:
-			appendStringInfoString(out, "\"type\":\"bytes\"");
+			append_plain(out, "bytes", optional);
 			break;
 		case DEBEZIUM_BIT:
-			appendStringInfoString(out, "\"type\":\"boolean\"");
+			append_plain(out, "boolean", optional);
 			break;
 		case DEBEZIUM_BITS:
-			append_named(out, "bytes", "io.debezium.data.Bits");
+			append_named(out, "bytes", optional, "io.debezium.data.Bits");
 			appendStringInfo(out, ",\"parameters\":{\"length\":\"%d\"}", column->typmod >= 0 ? column->typmod : PG_INT32_MAX);
 			break;
 		case DEBEZIUM_POINT:
-			append_named(out, "struct", "io.debezium.data.geometry.Point");
-			appendStringInfoString(out, ",\"fields\":[{\"type\":\"double\",\"optional\":false,\"field\":\"x\"},"
-								   "{\"type\":\"double\",\"optional\":false,\"field\":\"y\"},"
-								   "{\"type\":\"bytes\",\"optional\":true,\"field\":\"wkb\"},"
-								   "{\"type\":\"int32\",\"optional\":true,\"field\":\"srid\"}]");
+			append_struct(out, "{\"type\":\"double\",\"optional\":false,\"field\":\"x\"},"
+						  "{\"type\":\"double\",\"optional\":false,\"field\":\"y\"},"
+						  "{\"type\":\"bytes\",\"optional\":true,\"field\":\"wkb\"},"
+						  "{\"type\":\"int32\",\"optional\":true,\"field\":\"srid\"}",
+						  optional, "io.debezium.data.geometry.Point", "Geometry (POINT)");
 			break;
 		case DEBEZIUM_ARRAY:
 			appendStringInfoString(out, "\"type\":\"array\",\"items\":");
 			debezium_append_schema(out, column->element, NULL, true);
+			appendStringInfo(out, ",\"optional\":%s", optional);
 			break;
 		default:
-			append_string_type(out, column->type);
+			append_string_type(out, column, optional);
 			break;
 	}
 }
@@ -155,8 +174,7 @@ void
 debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name, bool optional)
 {
 	appendStringInfoChar(out, '{');
-	append_type(out, column);
-	appendStringInfo(out, ",\"optional\":%s", optional ? "true" : "false");
+	append_type(out, column, optional ? "true" : "false");
 	if (name != NULL)
 	{
 		appendStringInfoString(out, ",\"field\":");

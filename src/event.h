@@ -35,6 +35,7 @@ typedef struct EventStamp
 	TransactionId subxid;		/* where a subtransaction may still be rolled back */
 	bool		prepared;
 	const char *origin;			/* name; NULL where it is not to be shown, or there is none */
+	XLogRecPtr	origin_lsn;		/* of the commit there */
 } EventStamp;
 
 /* one column as rows show it */

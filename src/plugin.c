@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "replication/origin.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -66,6 +67,7 @@ plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *
 
 	stamp.xid = txn->xid;
 	stamp.origin = origin_name(state, txn->origin_id);
+	stamp.origin_lsn = txn->origin_lsn;
 	if (state->in_stream)
 	{
 		if (change_txn != NULL && change_txn->xid != txn->xid)
@@ -157,6 +159,30 @@ action_of(ReorderBufferChange *change)
 }
 
 static void
+write_rows(LogicalDecodingContext *ctx, const EventStamp *stamp, PluginRelation *relation,
+		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+{
+	PluginState *state = ctx->output_plugin_private;
+
+	state->wire->rows(plugin_write_begin(ctx), state, stamp, relation, action, new, old);
+	plugin_write_end(ctx);
+}
+
+static bool
+key_changed(const PluginRelation *relation, const EventRow *new, const EventRow *old)
+{
+	for (int i = -1; (i = bms_next_member(relation->key, i)) >= 0;)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(relation->shape.desc, i);
+
+		if (new->nulls[i] != old->nulls[i] ||
+			(!new->nulls[i] && !datum_image_eq(new->values[i], old->values[i], attribute->attbyval, attribute->attlen)))
+			return true;
+	}
+	return false;
+}
+
+static void
 show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation, ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
@@ -178,11 +204,18 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 		old = action == REORDER_BUFFER_CHANGE_INSERT ? NULL : old;
 		new = action == REORDER_BUFFER_CHANGE_DELETE ? NULL : new;
 	}
+	if (state->wire->by_key && new && old)
+		plugin_complete(&relation->shape, new, old);
 	plugin_transaction_shown(ctx, txn);
 	stamp = plugin_stamp(state, txn, change->txn);
 	state->change_lsn = change->lsn;
-	state->wire->rows(plugin_write_begin(ctx), state, &stamp, relation, action, new, old);
-	plugin_write_end(ctx);
+	if (new && old && key_changed(relation, new, old))
+	{
+		write_rows(ctx, &stamp, relation, REORDER_BUFFER_CHANGE_DELETE, NULL, old);
+		write_rows(ctx, &stamp, relation, REORDER_BUFFER_CHANGE_INSERT, new, NULL);
+	}
+	else
+		write_rows(ctx, &stamp, relation, action, new, old);
 }
 
 static void
@@ -307,7 +340,8 @@ plugin_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr com
 		plugin_mark(ctx, &stamp, "commit", NULL, false);
 	}
 	plugin_write_flush(ctx);
-	state->last_commit = commit_lsn;
+	if (state->began)
+		state->last_commit = txn->end_lsn;
 	state->changes = 0;
 	OutputPluginUpdateProgress(ctx, !state->began);
 }

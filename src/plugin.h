@@ -76,6 +76,7 @@ typedef struct PluginRelation
 	int			actions;		/* PluginAction bits; 0: nothing is shown */
 	MemoryContext context;		/* holds what follows */
 	EventShape	shape;
+	Bitmapset  *key;			/* indexes in the row of the columns that tell rows apart, if the wire format asks for it */
 	struct PluginRowFilter *filter; /* NULL: all rows */
 	void	   *wire;			/* what the wire format has prepared; NULL: nothing yet */
 } PluginRelation;
@@ -99,7 +100,7 @@ typedef struct PluginState
 	char	   *origin;
 	bool		warned;			/* of a publication that is missing */
 	XLogRecPtr	change_lsn;		/* of the event at hand */
-	XLogRecPtr	last_commit;	/* of the transaction before */
+	XLogRecPtr	last_commit;	/* end of the last transaction that had an event */
 	MemoryContext transaction;	/* reset when one begins; holds what follows */
 	int64		count;			/* of its events */
 	List	   *counts;			/* of them by table, as the wire format keeps them */
@@ -108,6 +109,7 @@ typedef struct PluginState
 /* A wire format: each appends one event. */
 typedef struct PluginWire
 {
+	bool		by_key;			/* a row whose key changes is deleted and inserted; values that stayed are taken from the old row */
 	void		(*rows) (StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
 						 enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old);
 	void		(*truncate) (StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape,
@@ -169,6 +171,9 @@ extern struct PluginRowFilter *plugin_row_filter_make(const PluginPublished *pub
  */
 extern bool plugin_row_filter(struct PluginRowFilter *filter, const EventShape *shape,
 							  enum ReorderBufferChangeType *action, EventRow *new, EventRow *old);
+
+/* Take values that stayed in the TOAST table from the old row where that has them. */
+extern void plugin_complete(const EventShape *shape, EventRow *new, const EventRow *old);
 
 /* ---- plugin_write.c ---- */
 

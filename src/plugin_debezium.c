@@ -7,11 +7,11 @@
 #include "plugin.h"
 
 #include "commands/dbcommands.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define UNAVAILABLE "__debezium_unavailable_value"
 #define EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* What is prepared for a relation. */
@@ -31,14 +31,11 @@ typedef struct TableCount
 
 /* ---- parts ---- */
 
-/* "ts_ms":...,"ts_us":...,"ts_ns":... */
-static void
-append_times(StringInfo out, TimestampTz time)
+/* now */
+static int64
+now_usecs(void)
 {
-	int64		usecs = time + EPOCH_USECS;
-
-	appendStringInfo(out, "\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,
-					 usecs / 1000, usecs, usecs * 1000);
+	return GetCurrentTimestamp() + EPOCH_USECS;
 }
 
 static void
@@ -54,22 +51,32 @@ append_source(StringInfo out, PluginState *state, const EventStamp *stamp, const
 {
 	static char *database = NULL;
 
+	/* a message of no transaction has no time of its own */
+	int64		usecs = stamp->commit_time ? stamp->commit_time + EPOCH_USECS : now_usecs();
+
 	if (database == NULL)
 		database = MemoryContextStrdup(TopMemoryContext, get_database_name(MyDatabaseId));
 	append_member(out, "\"source\":{\"version\":\"1\",\"connector\":\"postgresql\",\"name\":", state->options.topic_prefix);
-	/* a message of no transaction has no time of its own */
-	appendStringInfoChar(out, ',');
-	append_times(out, stamp->commit_time ? stamp->commit_time : GetCurrentTimestamp());
+	appendStringInfo(out, ",\"ts_ms\":" INT64_FORMAT, usecs / 1000);
 	append_member(out, ",\"snapshot\":\"false\",\"db\":", database);
-	appendStringInfo(out, ",\"sequence\":\"[\\\"%llu\\\",\\\"%llu\\\"]\"", (unsigned long long) state->last_commit,
-					 (unsigned long long) state->change_lsn);
+	appendStringInfo(out, XLogRecPtrIsInvalid(state->last_commit) ? ",\"sequence\":\"[null," : ",\"sequence\":\"[\\\"%llu\\\",",
+					 (unsigned long long) state->last_commit);
+	appendStringInfo(out, "\\\"%llu\\\"]\",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,
+					 (unsigned long long) state->change_lsn, usecs, usecs * 1000);
 	append_member(out, ",\"schema\":", shape && shape->schema ? shape->schema : "");
 	append_member(out, ",\"table\":", shape && shape->table ? shape->table : "");
 	if (TransactionIdIsValid(stamp->xid))
 		appendStringInfo(out, ",\"txId\":%u", stamp->xid);
 	else
 		appendStringInfoString(out, ",\"txId\":null");
-	appendStringInfo(out, ",\"lsn\":%llu,\"xmin\":null}", (unsigned long long) state->change_lsn);
+	appendStringInfo(out, ",\"lsn\":%llu,\"xmin\":null", (unsigned long long) state->change_lsn);
+	if (stamp->origin != NULL)
+	{
+		append_member(out, ",\"origin\":", stamp->origin);
+		appendStringInfo(out, ",\"origin_lsn\":%llu}", (unsigned long long) stamp->origin_lsn);
+	}
+	else
+		appendStringInfoString(out, ",\"origin\":null,\"origin_lsn\":null}");
 }
 
 /* How many events of a table the transaction at hand has had, this one included. */
@@ -96,44 +103,78 @@ count_event(PluginState *state, const EventShape *shape)
 	return 1;
 }
 
-/* ,"transaction":{...},"op":"...","ts_ms":... and the end; shape is NULL where the event is not one of a table */
+/* "transaction":{...}; shape is NULL where the event is not one of a table */
 static void
-append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, const char *op)
+append_transaction(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape)
 {
 	if (state->options.transactions && TransactionIdIsValid(stamp->xid))
-		appendStringInfo(out, ",\"transaction\":{\"id\":\"%u:%llu\",\"total_order\":" INT64_FORMAT
+		appendStringInfo(out, "\"transaction\":{\"id\":\"%u:%llu\",\"total_order\":" INT64_FORMAT
 						 ",\"data_collection_order\":" INT64_FORMAT "}",
 						 stamp->xid, (unsigned long long) stamp->commit_lsn, ++state->count,
 						 shape ? count_event(state, shape) : 1);
 	else
-		appendStringInfoString(out, ",\"transaction\":null");
-	appendStringInfo(out, ",\"op\":\"%s\",", op);
-	append_times(out, GetCurrentTimestamp());
-	appendStringInfoChar(out, '}');
+		appendStringInfoString(out, "\"transaction\":null");
+}
+
+/* All behind the rows of a table's event. */
+static void
+append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, const char *op)
+{
+	int64		usecs = now_usecs();
+
+	appendStringInfoChar(out, ',');
+	append_source(out, state, stamp, shape);
+	appendStringInfoChar(out, ',');
+	append_transaction(out, state, stamp, shape);
+	appendStringInfo(out, ",\"op\":\"%s\",\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT "}",
+					 op, usecs / 1000, usecs, usecs * 1000);
 }
 
 /* ---- schemas ---- */
 
 #define FIELD(type, optional, name) "{\"type\":\"" type "\",\"optional\":" optional ",\"field\":\"" name "\"}"
-#define TIME_FIELDS FIELD("int64", "true", "ts_ms") "," FIELD("int64", "true", "ts_us") "," FIELD("int64", "true", "ts_ns")
+#define TIME_FIELDS FIELD("int64", "true", "ts_us") "," FIELD("int64", "true", "ts_ns")
 #define SOURCE_SCHEMA "{\"type\":\"struct\",\"fields\":[" \
 	FIELD("string", "false", "version") "," FIELD("string", "false", "connector") "," FIELD("string", "false", "name") "," \
-	TIME_FIELDS "," FIELD("string", "true", "snapshot") "," FIELD("string", "false", "db") "," FIELD("string", "true", "sequence") "," \
-	FIELD("string", "false", "schema") "," FIELD("string", "false", "table") "," FIELD("int64", "true", "txId") "," \
-	FIELD("int64", "true", "lsn") "," FIELD("int64", "true", "xmin") \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"field\":\"source\"}"
+	FIELD("int64", "false", "ts_ms") ",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1," \
+	"\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"}," \
+	"\"default\":\"false\",\"field\":\"snapshot\"}," FIELD("string", "false", "db") "," FIELD("string", "true", "sequence") "," \
+	TIME_FIELDS "," FIELD("string", "false", "schema") "," FIELD("string", "false", "table") "," FIELD("int64", "true", "txId") "," \
+	FIELD("int64", "true", "lsn") "," FIELD("int64", "true", "xmin") "," \
+	FIELD("string", "true", "origin") "," FIELD("int64", "true", "origin_lsn") \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,\"field\":\"source\"}"
 #define TRANSACTION_SCHEMA "{\"type\":\"struct\",\"fields\":[" \
 	FIELD("string", "false", "id") "," FIELD("int64", "false", "total_order") "," FIELD("int64", "false", "data_collection_order") \
 	"],\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}"
-#define LAST_FIELDS SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," TIME_FIELDS
-#define MESSAGE_SCHEMA "{\"type\":\"struct\",\"fields\":[" \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "true", "prefix") "," FIELD("bytes", "true", "content") \
-	"],\"optional\":true,\"field\":\"message\"}," LAST_FIELDS "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\"}"
+#define LAST_FIELDS SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," \
+	FIELD("int64", "true", "ts_ms") "," TIME_FIELDS
+#define MESSAGE_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD("int64", "true", "ts_ms") "," \
+	SOURCE_SCHEMA "," TRANSACTION_SCHEMA ",{\"type\":\"struct\",\"fields\":[" \
+	FIELD("string", "true", "prefix") "," FIELD("bytes", "true", "content") \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}" \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1}"
 #define MARK_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," FIELD("string", "false", "id") "," \
 	FIELD("int64", "true", "event_count") ",{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[" \
 	FIELD("string", "false", "data_collection") "," FIELD("int64", "false", "event_count") \
-	"],\"optional\":false},\"optional\":true,\"field\":\"data_collections\"}," FIELD("int64", "false", "ts_ms") \
+	"],\"optional\":true,\"name\":\"event.collection\",\"version\":1},\"optional\":true,\"field\":\"data_collections\"}," \
+	FIELD("int64", "false", "ts_ms") \
 	"],\"optional\":false,\"name\":\"io.debezium.connector.common.TransactionMetadataValue\",\"version\":1}"
+
+/* prefix.schema.table.kind, where all that is no letter or digit of ASCII, dot, underscore or hyphen is an underscore */
+static void
+append_schema_name(StringInfo out, PluginState *state, const EventShape *shape, const char *kind)
+{
+	const char *name = psprintf("%s.%s.%s.%s", state->options.topic_prefix, shape->schema, shape->table, kind);
+
+	appendStringInfoChar(out, '"');
+	for (; *name != '\0'; name += pg_mblen(name))
+	{
+		bool		plain = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") > 0;
+
+		appendStringInfoChar(out, plain ? *name : '_');
+	}
+	appendStringInfoChar(out, '"');
+}
 
 /* A row may hold no more than its key, so that all columns are optional. */
 static void
@@ -149,7 +190,7 @@ append_row_schema(StringInfo out, PluginState *state, const EventShape *shape, c
 		debezium_append_schema(out, &prepared->columns[i], NameStr(attribute->attname), true);
 	}
 	appendStringInfoString(out, "],\"optional\":true,\"name\":");
-	append_member(out, "", psprintf("%s.%s.%s.Value", state->options.topic_prefix, shape->schema, shape->table));
+	append_schema_name(out, state, shape, "Value");
 	appendStringInfo(out, ",\"field\":\"%s\"}", field);
 }
 
@@ -164,7 +205,7 @@ envelope_schema(PluginState *state, const EventShape *shape, const Prepared *pre
 	appendStringInfoChar(&schema, ',');
 	append_row_schema(&schema, state, shape, prepared, "after");
 	appendStringInfoString(&schema, "," LAST_FIELDS "],\"optional\":false,\"name\":");
-	append_member(&schema, "", psprintf("%s.%s.%s.Envelope", state->options.topic_prefix, shape->schema, shape->table));
+	append_schema_name(&schema, state, shape, "Envelope");
 	appendStringInfoString(&schema, ",\"version\":2}");
 	return schema.data;
 }
@@ -221,12 +262,8 @@ append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const Ev
 			appendStringInfoString(out, "null");
 		else if (!event_is_unchanged(column, row))
 			debezium_append_value(out, &prepared->columns[i], row->values[column->index]);
-		else if (prepared->columns[i].kind == DEBEZIUM_BYTES)
-			debezium_append_bytes(out, UNAVAILABLE, strlen(UNAVAILABLE));
-		else if (prepared->columns[i].kind == DEBEZIUM_TEXT)
-			appendStringInfoString(out, "\"" UNAVAILABLE "\"");
 		else
-			appendStringInfoString(out, "null");
+			debezium_append_unavailable(out, &prepared->columns[i]);
 	}
 	appendStringInfoChar(out, '}');
 }
@@ -244,8 +281,6 @@ debezium_rows(StringInfo out, PluginState *state, const EventStamp *stamp, Plugi
 	append_row(out, &relation->shape, prepared, old);
 	appendStringInfoString(out, ",\"after\":");
 	append_row(out, &relation->shape, prepared, new);
-	appendStringInfoChar(out, ',');
-	append_source(out, state, stamp, &relation->shape);
 	append_tail(out, state, stamp, &relation->shape,
 				action == REORDER_BUFFER_CHANGE_INSERT ? "c" : action == REORDER_BUFFER_CHANGE_DELETE ? "d" : "u");
 	append_close(out, prepared->schema);
@@ -260,8 +295,7 @@ debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, c
 	if (state->options.connect_schemas)
 		schema = prepare(state, shape, CurrentMemoryContext)->schema;
 	append_open(out, schema);
-	appendStringInfoString(out, "{\"before\":null,\"after\":null,");
-	append_source(out, state, stamp, shape);
+	appendStringInfoString(out, "{\"before\":null,\"after\":null");
 	append_tail(out, state, stamp, shape, "t");
 	append_close(out, schema);
 }
@@ -273,12 +307,14 @@ debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bo
 	const char *schema = state->options.connect_schemas ? MESSAGE_SCHEMA : NULL;
 
 	append_open(out, schema);
-	append_member(out, "{\"message\":{\"prefix\":", prefix);
+	appendStringInfo(out, "{\"op\":\"m\",\"ts_ms\":" INT64_FORMAT ",", now_usecs() / 1000);
+	append_source(out, state, stamp, NULL);
+	appendStringInfoChar(out, ',');
+	append_transaction(out, state, stamp, NULL);
+	append_member(out, ",\"message\":{\"prefix\":", prefix);
 	appendStringInfoString(out, ",\"content\":");
 	debezium_append_bytes(out, content, size);
-	appendStringInfoString(out, "},");
-	append_source(out, state, stamp, NULL);
-	append_tail(out, state, stamp, NULL, "m");
+	appendStringInfoString(out, "}}");
 	append_close(out, schema);
 }
 
@@ -335,4 +371,4 @@ debezium_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const
 	append_close(out, schema);
 }
 
-const PluginWire plugin_debezium = {debezium_rows, debezium_truncate, debezium_rollup, debezium_message, debezium_mark};
+const PluginWire plugin_debezium = {true, debezium_rows, debezium_truncate, debezium_rollup, debezium_message, debezium_mark};

@@ -36,4 +36,4 @@ json_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const cha
 	event_mark(out, &state->options.event, stamp, action, gid, first);
 }
 
-const PluginWire plugin_json = {json_rows, json_truncate, json_rollup, json_message, json_mark};
+const PluginWire plugin_json = {false, json_rows, json_truncate, json_rollup, json_message, json_mark};

@@ -58,6 +58,7 @@ static bool
 read_format(PluginOptions *options, const PluginOption *option, const char *value)
 {
 	options->debezium = strcmp(value, "debezium") == 0;
+	options->origins |= options->debezium;
 	return options->debezium || strcmp(value, "json") == 0;
 }
 

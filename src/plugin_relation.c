@@ -4,8 +4,10 @@
  */
 #include "plugin.h"
 
+#include "access/htup_details.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -122,6 +124,27 @@ decide(PluginState *state, Relation rel, PluginPublished *published)
 		published->actions = 0;
 }
 
+/* The columns of the replica identity, or of the primary key where that is the whole row. */
+static Bitmapset *
+row_key(Relation rel)
+{
+	HeapTuple	tuple;
+	Bitmapset  *key = NULL;
+
+	list_free(RelationGetIndexList(rel));
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL ? rel->rd_pkindex :
+														 rel->rd_replidindex));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		for (int i = 0; i < index->indnkeyatts; i++)
+			key = bms_add_member(key, index->indkey.values[i] - 1);
+		ReleaseSysCache(tuple);
+	}
+	return key;
+}
+
 static void
 prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const PluginPublished *published)
 {
@@ -135,6 +158,13 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const 
 	if (source.shown == NULL)
 		elog(ERROR, "could not open relation %u", published->shown);
 	event_shape_init(&relation->shape, &source, relation->context);
+	if (state->wire->by_key)
+	{
+		MemoryContext old = MemoryContextSwitchTo(relation->context);
+
+		relation->key = row_key(rel);
+		MemoryContextSwitchTo(old);
+	}
 	relation->filter = plugin_row_filter_make(published, rel, source.shown, relation->context);
 	if (source.shown != rel)
 		RelationClose(source.shown);
@@ -157,6 +187,7 @@ prepare(PluginState *state, Relation rel)
 		memset(relation, 0, sizeof(*relation));
 	relation->relid = relid;
 	relation->valid = false;
+	relation->key = NULL;
 	relation->filter = NULL;
 	relation->wire = NULL;
 	if (relation->context == NULL)

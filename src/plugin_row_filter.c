@@ -80,9 +80,8 @@ passes(PluginRowFilter *filter, ExprState *expression, const EventRow *row)
 	return !isnull && DatumGetBool(result);
 }
 
-/* A replica identity's value that stayed in the TOAST table came with the old row. */
-static void
-complete(const EventShape *shape, EventRow *new, const EventRow *old)
+void
+plugin_complete(const EventShape *shape, EventRow *new, const EventRow *old)
 {
 	for (int i = 0; i < shape->desc->natts; i++)
 	{
@@ -106,7 +105,7 @@ plugin_row_filter(PluginRowFilter *filter, const EventShape *shape, enum Reorder
 	if (new == NULL || old == NULL)
 		return (new != NULL || old != NULL) && passes(filter, expression, new ? new : old);
 
-	complete(shape, new, old);
+	plugin_complete(shape, new, old);
 	old_passes = passes(filter, expression, old);
 	new_passes = passes(filter, expression, new);
 	if (new_passes && !old_passes)
