@@ -52,6 +52,13 @@ SELECT pg_replication_origin_xact_setup('0/AB', '2020-01-01 00:00+00') IS NOT NU
 INSERT INTO keyless VALUES (9, 'from elsewhere');
 COMMIT;
 SELECT pg_replication_origin_session_reset() IS NOT NULL;
+-- rows that stay, to be found again by those who read the events
+CREATE TABLE kept (id int PRIMARY KEY, name text NOT NULL, n numeric(10,2), f float8, b bool);
+ALTER TABLE kept REPLICA IDENTITY FULL;
+INSERT INTO kept SELECT i, 'row "' || i || '" é', nullif(i, 7) * -1.25, i + 0.5, i % 2 = 0 FROM generate_series(1, 20) i;
+UPDATE kept SET n = n * 2, b = NULL WHERE id % 3 = 0;
+UPDATE kept SET id = id + 100 WHERE id > 15;
+DELETE FROM kept WHERE id % 5 = 0;
 -- truncate, one and several
 TRUNCATE customers;
 TRUNCATE customers, by_index CASCADE;
