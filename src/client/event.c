@@ -14,7 +14,10 @@
 
 #define EVENT_DEPTH	256			/* nesting beyond this is refused */
 
-/* The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a column's own JSON. */
+/*
+ * The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a column's own JSON. A line that
+ * brings its schema has the event in its member "payload", which is read as if it were the line.
+ */
 typedef struct EventReader
 {
 	yajl_handle yajl;
@@ -26,6 +29,8 @@ typedef struct EventReader
 	EventRow   *row;			/* the same, when it is a row */
 	size_t		column_start;	/* where in the payload a column's own JSON begins */
 	bool		head;			/* read no further than the commit's lsn */
+	bool		line;			/* of a slot */
+	bool		inside;			/* its "payload" */
 	bool		topic;			/* what no notification is without */
 	bool		position;
 } EventReader;
@@ -232,6 +237,11 @@ reader_open_object(void *context)
 {
 	EventReader *reader = context;
 
+	if (reader->depth == 1 && reader->line && !reader->inside && strcmp(reader->name, "payload") == 0)
+	{
+		reader->inside = true;
+		return 1;
+	}
 	if (reader->depth == 1 && reader->row)
 		reader->row->state = ROW_GIVEN;
 	if (reader->depth == 2)
@@ -255,6 +265,11 @@ reader_close(void *context)
 	EventReader *reader = context;
 	size_t		read = yajl_get_bytes_consumed(reader->yajl);
 
+	if (reader->inside && reader->depth == 1)
+	{
+		reader->inside = false;
+		return 1;
+	}
 	reader->depth--;
 	if (reader->depth == 0)
 		return reader->payload[read] == '\0';	/* yajl would let half a string follow */
@@ -278,7 +293,7 @@ event_read(const char *payload, Event *event, bool notified, bool head)
 		.yajl_end_array = reader_close,
 	};
 	size_t		length = strlen(payload);
-	EventReader reader = {.event = event,.payload = payload,.head = head};
+	EventReader reader = {.event = event,.payload = payload,.head = head,.line = !notified};
 	bool		done;
 
 	memset(event, 0, sizeof(*event));

@@ -148,7 +148,7 @@ sql(q{CREATE SCHEMA far; CREATE TABLE far.other (id int PRIMARY KEY, class_id in
 	ALTER TABLE other REPLICA IDENTITY FULL;
 	INSERT INTO other VALUES (21, 7), (22, 8); UPDATE other SET class_id = 9 WHERE id = 21; TRUNCATE other;
 	INSERT INTO booking VALUES (23, 8, NULL), (24, 7, NULL)});
-sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 6;
+sql(qq{SELECT pg_copy_logical_replication_slot('one', 'copy_$_')}) for 1 .. 9;
 my $actions = sub { return join ' ', map { my $e = decode_json($_); ($e->{table} // '') . ":$e->{action}" } split /\n/, $_[0] };
 is($actions->((now('--slot', 'copy_1', '--table', 'public.other'))[1]),
 	'other:insert other:insert other:update other:truncate', 'one table');
@@ -162,8 +162,15 @@ is($actions->((now('--slot', 'copy_5', '-o', 'include-transaction', '--table', '
 is_deeply([ map { decode_json($_)->{op} } split /\n/,
 	(now('--slot', 'copy_6', '-o', 'format=debezium', '--table', 'public.other', '--key', 'class_id=7'))[1] ],
 	[qw(c u t)], "the same in Debezium's format");
+my $payloads = sub { return join ' ', map { my $e = decode_json($_)->{payload}; $e->{op} // $e->{status} } split /\n/, $_[0] };
+my @schemas = ('-o', 'format=debezium', '-o', 'schemas.enable=on');
+is($payloads->((now('--slot', 'copy_7', @schemas, '--table', 'public.other', '--key', 'class_id=7'))[1]), 'c u t', 'with their schemas');
+is($payloads->((now('--slot', 'copy_8', @schemas, '-o', 'messages=on', '--key', 'class_id=8', '--key', 'id=23'))[1]), 't c',
+	'a key in them, and no messages');
+is($payloads->((now('--slot', 'copy_9', @schemas, '-o', 'include-transaction', '--table', 'far.other'))[1]) =~ s/^(\S+ c) .* /$1 ... /r,
+	'BEGIN c ... END', 'and the marks');
 is((now('--slot', "copy_$_"))[1], '', 'what was not wanted is done with') for 1 .. 2;
-client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 6;
+client(@connect, '--slot', "copy_$_", '--drop-slot') for 1 .. 9;
 now('--slot', 'one');
 
 # Another plugin's messages hold what they hold, more than one line too.
