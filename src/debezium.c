@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/array.h"
@@ -16,7 +15,6 @@
 #include "utils/geo_decls.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/varbit.h"
 
@@ -32,16 +30,15 @@
 #define MINUS_INFINITE_USECS INT64CONST(-9223372036832400000)
 
 bool
-debezium_is_called(Oid type, const char *name)
+debezium_is_printed_by(Oid type, const char *function)
 {
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
-	bool		result;
+	Oid			output;
+	bool		varlena;
+	char	   *name;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = strcmp(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname), name) == 0;
-	ReleaseSysCache(tuple);
-	return result;
+	getTypeOutputInfo(type, &output, &varlena);
+	name = get_func_name(output);
+	return name != NULL && strcmp(name, function) == 0;
 }
 
 static DebeziumKind
@@ -107,7 +104,7 @@ kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 		default:
 			if (OidIsValid(get_element_type(type)) && get_typlen(type) == -1)
 				return DEBEZIUM_ARRAY;
-			return debezium_is_called(type, "hstore") ? DEBEZIUM_HSTORE : DEBEZIUM_TEXT;
+			return debezium_is_printed_by(type, "hstore_out") ? DEBEZIUM_HSTORE : DEBEZIUM_TEXT;
 	}
 }
 
@@ -338,7 +335,7 @@ append_array(StringInfo out, DebeziumColumn *column, ArrayType *array)
 	appendStringInfoChar(out, ']');
 }
 
-/* Append what stands between the quotes of hstore's text as a JSON string; returns what follows the second one. */
+/* Append what stands between quotes as a JSON string; returns what follows the second one, NULL if there is none. */
 static const char *
 append_hstore_word(StringInfo json, const char *text)
 {
@@ -349,6 +346,8 @@ append_hstore_word(StringInfo json, const char *text)
 	{
 		if (*text == '\\')
 			text++;
+		if (*text == '\0')
+			return NULL;
 		appendStringInfoChar(&word, *text);
 	}
 	json_append_string(json, word.data, word.len);
@@ -356,28 +355,47 @@ append_hstore_word(StringInfo json, const char *text)
 	return text + 1;
 }
 
-/* {"key":"value" or null,...} as a string */
+/* "key"=>"value", "key"=>NULL as {"key":"value","key":null}; false where the text is none of these. */
+static bool
+hstore_as_json(StringInfo json, const char *text)
+{
+	static const struct
+	{
+		const char *hstore;
+		const char *json;
+	}			between[] = {{"=>", ":"}, {", ", ","}, {"NULL", "null"}};
+
+	appendStringInfoChar(json, '{');
+	while (text != NULL && *text != '\0')
+	{
+		int			i = 0;
+
+		if (*text == '"')
+		{
+			text = append_hstore_word(json, text + 1);
+			continue;
+		}
+		while (i < lengthof(between) && strncmp(text, between[i].hstore, strlen(between[i].hstore)) != 0)
+			i++;
+		if (i == lengthof(between))
+			return false;
+		appendStringInfoString(json, between[i].json);
+		text += strlen(between[i].hstore);
+	}
+	appendStringInfoChar(json, '}');
+	return text != NULL;
+}
+
 static void
 append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
 {
-	const char *text = OutputFunctionCall(&column->json.output, value);
 	StringInfoData json;
 
 	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	while (*text != '\0')
-	{
-		if (*text == '"')
-			text = append_hstore_word(&json, text + 1);
-		else
-		{
-			/* "key"=>"value", "key"=>NULL */
-			appendStringInfoString(&json, *text == '=' ? ":" : *text == ',' ? "," : "null");
-			text += *text == 'N' ? 4 : 2;
-		}
-	}
-	appendStringInfoChar(&json, '}');
-	json_append_string(out, json.data, json.len);
+	if (hstore_as_json(&json, OutputFunctionCall(&column->json.output, value)))
+		json_append_string(out, json.data, json.len);
+	else
+		append_text(out, column, value);
 	pfree(json.data);
 }
 

@@ -71,8 +71,8 @@ extern void debezium_append_value(StringInfo out, DebeziumColumn *column, Datum 
 /* Append what stands for a value that stayed in the TOAST table: null where the type leaves no room for it. */
 extern void debezium_append_unavailable(StringInfo out, const DebeziumColumn *column);
 
-/* Whether a type is called so, in whatever schema: those of extensions have no fixed OID. */
-extern bool debezium_is_called(Oid type, const char *name);
+/* Whether this function prints the type: those of extensions have no fixed OID. */
+extern bool debezium_is_printed_by(Oid type, const char *function);
 
 /* Append the schema of a column: {"type":...,"optional":...,"field":"name"}; without a field where name is NULL. */
 extern void debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name, bool optional);

@@ -70,7 +70,7 @@ append_string_type(StringInfo out, const DebeziumColumn *column, const char *opt
 		append_named(out, "string", optional, "io.debezium.data.Xml");
 	else if (type == TSVECTOROID)
 		append_named(out, "string", optional, "io.debezium.data.Tsvector");
-	else if (column->kind == DEBEZIUM_TEXT && debezium_is_called(type, "ltree"))
+	else if (column->kind == DEBEZIUM_TEXT && debezium_is_printed_by(type, "ltree_out"))
 		append_named(out, "string", optional, "io.debezium.data.Ltree");
 	else if (get_typtype(type) == TYPTYPE_ENUM)
 	{
