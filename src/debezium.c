@@ -221,7 +221,6 @@ append_timestamptz(StringInfo out, DebeziumColumn *column, TimestampTz value)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
-	char	   *text;
 
 	if (TIMESTAMP_NOT_FINITE(value) || timestamp2tm(value, NULL, &tm, &fsec, NULL, NULL) != 0)
 	{
@@ -229,11 +228,11 @@ append_timestamptz(StringInfo out, DebeziumColumn *column, TimestampTz value)
 		return;
 	}
 	/* the year before 1 is 0 here and there */
-	text = psprintf("%s%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year < 0 ? "-" : tm.tm_year > 9999 ? "+" : "", abs(tm.tm_year),
-					tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	appendStringInfo(out, "\"%s%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year < 0 ? "-" : tm.tm_year > 9999 ? "+" : "",
+					 abs(tm.tm_year), tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
 	if (column->typmod >= 0)
-		text[strlen(text) - MAX_TIMESTAMP_PRECISION + column->typmod - (column->typmod == 0)] = '\0';
-	appendStringInfo(out, "\"%sZ\"", text);
+		out->len -= MAX_TIMESTAMP_PRECISION - column->typmod + (column->typmod == 0 ? 1 : 0);
+	appendStringInfoString(out, "Z\"");
 }
 
 /* In UTC, with as many digits as it needs. */
@@ -241,17 +240,16 @@ static void
 append_timetz(StringInfo out, const TimeTzADT *value)
 {
 	int64		time = (value->time + value->zone * USECS_PER_SEC) % USECS_PER_DAY;
-	char	   *text;
-	char	   *end;
 
 	if (time < 0)
 		time += USECS_PER_DAY;
-	text = psprintf("%02d:%02d:%02d.%06d", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
-					(int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
-	for (end = text + strlen(text); end[-1] == '0'; end--)
-		;
-	end[end[-1] == '.' ? -1 : 0] = '\0';
-	appendStringInfo(out, "\"%sZ\"", text);
+	appendStringInfo(out, "\"%02d:%02d:%02d.%06d", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
+					 (int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
+	while (out->data[out->len - 1] == '0')
+		out->len--;
+	if (out->data[out->len - 1] == '.')
+		out->len--;
+	appendStringInfoString(out, "Z\"");
 }
 
 /* What is beyond the range is its end. */
