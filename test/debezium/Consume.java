@@ -1,5 +1,6 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.debezium.serde.DebeziumSerdes;
 import io.debezium.transforms.ExtractNewRecordState;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -17,6 +18,7 @@ import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.types.RowKind;
 import org.apache.flink.util.Collector;
+import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.connect.data.SchemaAndValue;
 import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.json.JsonConverter;
@@ -86,6 +88,32 @@ public class Consume {
 			check(new ArrayList<>(table.values()).equals(kept), mode + ": they make the table");
 	}
 
+	public static class Kept {
+		public int id;
+		public String name, n;
+		public double f;
+		public Boolean b;
+	}
+
+	/* Kafka Streams: Debezium's deserializer of one side of an event */
+	static void streams(Path directory, boolean schemas, List<String> kept) throws Exception {
+		Serde<Kept> before = DebeziumSerdes.payloadJson(Kept.class), after = DebeziumSerdes.payloadJson(Kept.class);
+		before.configure(Map.of("from.field", "before"), false);
+		after.configure(Map.of("from.field", "after"), false);
+		TreeMap<Integer, String> table = new TreeMap<>();
+		for (String line : Files.readAllLines(directory.resolve(schemas ? "ours.string.schema" : "ours.string.plain"))) {
+			if (!isKept(mapper.readTree(line)))
+				continue;
+			Kept old = before.deserializer().deserialize("topic", line.getBytes(StandardCharsets.UTF_8));
+			Kept row = after.deserializer().deserialize("topic", line.getBytes(StandardCharsets.UTF_8));
+			if (old != null)
+				failed |= table.remove(old.id) == null;
+			if (row != null)
+				table.put(row.id, row(row.id, row.name, String.valueOf(row.n), row.f, String.valueOf(row.b)));
+		}
+		check(new ArrayList<>(table.values()).equals(kept), "Debezium's deserializer makes the table, " + (schemas ? "with" : "without") + " schemas");
+	}
+
 	/* Flink: what "format" = "debezium-json" reads */
 	static void flink(Path directory, boolean schemas, List<String> kept) throws Exception {
 		DataType type = DataTypes.ROW(DataTypes.FIELD("id", DataTypes.INT()), DataTypes.FIELD("name", DataTypes.STRING()),
@@ -118,6 +146,8 @@ public class Consume {
 		check(kept.size() > 10, "rows are there");
 		for (String mode : new String[] {"precise", "string", "double"})
 			connect(directory, mode, kept);
+		streams(directory, false, kept);
+		streams(directory, true, kept);
 		flink(directory, false, kept);
 		flink(directory, true, kept);
 		System.exit(failed ? 1 : 0);
