@@ -140,7 +140,7 @@ connection_deadline(const Connection *c)
 		case CONNECTION_WAITING:
 			return c->retry_at;
 		case CONNECTION_OPENING:
-			return c->give_up_at;
+			return PQstatus(c->pg) == CONNECTION_BAD ? loop_now() : c->give_up_at;
 		default:
 			return LOOP_NEVER;
 	}
