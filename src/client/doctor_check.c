@@ -233,13 +233,13 @@ doctor_identities(Doctor *d)
 static void
 doctor_slots(Doctor *d)
 {
-	PGresult   *slots = d->failed ? NULL : slots_read(&d->connection);
+	PGresult   *slots = d->failed ? NULL : slots_read(&d->connection, &d->findings);
 	char	   *keep = doctor_setting(d, "max_slot_wal_keep_size");
 	char	   *timeout = doctor_setting(d, "wal_sender_timeout");
 
 	d->failed = d->failed || slots == NULL;
 	if (slots)
-		slots_find(&d->connection, slots, &d->findings);
+		slots_find(&d->connection, slots, 0, &d->findings);
 	if (keep && atoll(keep) < 0)
 		findings_add(&d->findings, FINDING_NOTE, "max_slot_wal_keep_size",
 					 pg_strdup("nothing limits how much of the write-ahead log a slot keeps that nobody reads"),

@@ -100,12 +100,13 @@ PGresult *
 findings_query(Connection *c, const char *sql)
 {
 	PGresult   *result = connection_query(c, sql, 0, NULL);
+	const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		return result;
+	why = why ? why : PQerrorMessage(c->pg);
 	if (!loop_stopping())
-		fprintf(stderr, "gymstream: %s\n", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?
-				PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQerrorMessage(c->pg));
+		fprintf(stderr, "gymstream: %.*s\n", (int) strcspn(why, "\n"), why);
 	PQclear(result);
 	return NULL;
 }

@@ -84,6 +84,26 @@ options_number(const char *value, int64 least, int64 most, int64 *number)
 	return errno == 0 && end != value && *end == '\0' && *number >= least && *number <= most;
 }
 
+/* A number of bytes with its unit; false when the text is anything else, and nothing is set. */
+bool
+options_size(const char *value, int64 *bytes)
+{
+	static const char *const units[] = {"kB", "MB", "GB", "TB"};
+	size_t		digits = strspn(value, "0123456789");
+	char	   *number = pnstrdup(value, digits);
+	int64		size;
+	bool		fine = options_number(number, 1, 1000000, &size);
+	int			unit = 0;
+
+	free(number);
+	while (unit < lengthof(units) && strcmp(value + digits, units[unit]) != 0)
+		unit++;
+	if (!fine || unit == lengthof(units))
+		return false;
+	*bytes = size << 10 * (unit + 1);
+	return true;
+}
+
 /*
  * getopt_long's own messages name argv[0]; they are off, so here is ours.
  */

@@ -98,23 +98,21 @@ tail_set_rotate(void *context, const char *value)
 	static const struct
 	{
 		const char *unit;
-		int64		factor;
-		bool		time;
-	}			units[] = {
-		{"kB", 1024, false}, {"MB", 1024 * 1024, false}, {"GB", 1024 * 1024 * 1024, false},
-		{"s", 1, true}, {"min", 60, true}, {"h", 3600, true}, {"d", 86400, true},
-	};
+		int64		seconds;
+	}			units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
 	SinkOptions *sink = &((TailOptions *) context)->sink;
 	size_t		digits = strspn(value, "0123456789");
 	int64		number;
 
+	if (options_size(value, &sink->rotate_bytes))
+		return true;
 	if (!options_number(pnstrdup(value, digits), 1, 1000000, &number))
 		return false;
 	for (int i = 0; i < lengthof(units); i++)
 	{
 		if (strcmp(value + digits, units[i].unit) == 0)
 		{
-			*(units[i].time ? &sink->rotate_seconds : &sink->rotate_bytes) = number * units[i].factor;
+			sink->rotate_seconds = number * units[i].seconds;
 			return true;
 		}
 	}

@@ -7,11 +7,13 @@ use lib $FindBin::Bin;
 
 use GymstreamClient;
 use GymstreamTest;
+use IPC::Run ();
 use JSON::PP qw(decode_json);
+use PostgreSQL::Test::Utils ();
 use Test::More;
 
 delete $ENV{PGAPPNAME};
-my $node = start_gymstream('doctor', "min_wal_size = '32MB'", "max_wal_size = '32MB'");
+my $node = start_gymstream('doctor', "min_wal_size = '32MB'", "max_wal_size = '32MB'", 'autovacuum_freeze_max_age = 100000');
 my $database = $node->connstr('postgres');
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
@@ -59,16 +61,43 @@ is_deeply($json->{problems}, [], 'nothing is wrong with it');
 my $slot = $json->{slots}[0];
 is_deeply([ @$slot{qw(slot_name plugin database active pid application_name wal_status)} ],
 	[ 'mine', 'gymstream', 'postgres', JSON::PP::true, $pid, 'gymstream', 'reserved' ], 'the same as JSON');
-like($slot->{lag_bytes}, qr/^\d+$/, 'with numbers');
+ok(wait_until(sub { my $s = decode_json((runs('slots', '-d', $database, '--json'))[1])->{slots}[0];
+	"$s->{lag_bytes} $s->{lag_seconds}" eq '0 0' }), 'with numbers, and nothing is left to be read');
 my $watch = spawn_client('slots', '-d', $database, '--watch', '1');
 shows($watch, 'out', qr/(^mine .*){2}/ms, '--watch shows it again and again');
+$node->restart;
+$watch->{out} = '';
+shows($watch, 'out', qr/^mine /m, 'after a restart of the server too');
 is(stop_client($watch, 'INT'), 0, 'until it is interrupted');
 is(stop_client($tail, 'TERM'), 0, 'its reader ends');
 says('slots', 0, qr/^mine .* nobody\b/m, 'nobody reads it');
 
+sql(q{CREATE ROLE plain LOGIN; CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor});
+($status, $out) = runs('slots', '-d', $database, '-U', 'plain');
+is($status, 0, 'a role without privileges: status 0');
+like($out, qr/^mine .*^NOTE: +your role does not see .*\n +-> GRANT pg_monitor TO plain;$/ms, 'it sees the slots, and is told what it does not see');
+unlike((runs('slots', '-d', $database, '-U', 'monitor'))[1], qr/NOTE/, 'with that privilege it sees all');
+
 sql('SELECT pg_logical_emit_message(false, $$x$$, $$x$$), pg_switch_wal()') for 1 .. 3;
-says($_, 1, qr/^WARNING: replication slot "mine", which nobody reads, keeps \S+ MB of the .*, and nothing limits that\n +-> .*drop/m,
+says($_, 1, qr/^WARNING: replication slot "mine", which nobody reads, keeps \S+ MB of the .*, and nothing limits that; the disk has \S+ [MGT]B left\n +-> .*drop/m,
 	'a slot that keeps much') for 'slots', 'doctor';
+$slot = decode_json((runs('slots', '-d', $database, '--json'))[1])->{slots}[0];
+cmp_ok($slot->{lag_seconds} // 0, '>', 0, 'and since when it was not read');
+utime time, time - 2 * 86400, $_ for glob($node->data_dir . '/pg_wal/0*');
+like((runs('slots', '-d', $database))[1], qr/^mine .* 2 d 0 h .*^NOTE: +nobody has read replication slot "mine" for 2 d 0 h\n +-> if it is not/ms,
+	'a forgotten slot');
+my ($keeps) = (runs('slots', '-d', $database, '--warn', '1MB'))[1] =~ /^WARNING: (.*) keeps/m;
+is($keeps, 'replication slot "mine", which nobody reads,', '--warn says how much is much');
+is((runs('slots', '-d', $database, '--warn', '1GB'))[0], 0, 'or not much');
+is((client('slots', '-d', $database, '--warn', '1'))[0], 2, 'a size needs a unit');
+$node->append_conf('postgresql.conf', "max_slot_wal_keep_size = '2000TB'");
+$node->reload;
+says($_, 1, qr/^WARNING: the disk of the write-ahead log has \S+ [MGT]B left, and replication slot "mine" may keep \d\.\d PB more$/m,
+	'a limit beyond the disk') for 'slots', 'doctor';
+sql(q{CREATE UNLOGGED TABLE burnt (a int); DO $$BEGIN FOR i IN 1..100001 LOOP
+	BEGIN INSERT INTO burnt VALUES (1); EXCEPTION WHEN others THEN RAISE; END; END LOOP; END$$});
+says($_, 1, qr/^WARNING: replication slot "mine" has held vacuum back for 10\d{4} transactions/m, 'a slot that holds vacuum back')
+	for 'slots', 'doctor';
 $node->append_conf('postgresql.conf', "max_slot_wal_keep_size = '200MB'\nmax_wal_size = '10GB'");
 $node->reload;
 ok(wait_until(sub { sql('SHOW max_slot_wal_keep_size') eq '200MB' }), 'a limit is set');
@@ -85,7 +114,17 @@ is($lost[0], 1, 'which cannot be read');
 like($lost[2], qr/slot "mine": .+\nHINT:  /, 'told');
 sql(q{SELECT pg_drop_replication_slot('mine')});
 sql(q{SELECT pg_create_physical_replication_slot('physical')});
-says('slots', 0, qr/^physical +\(physical\) /m, 'a physical slot');
+says('slots', 0, qr/^physical +\(physical\) .* nobody\b/m, 'a physical slot');
+my %receiver = (out => '', err => '');
+$receiver{handle} = IPC::Run::start([ 'pg_receivewal', '-d', $database, '-S', 'physical', '-D', PostgreSQL::Test::Utils::tempdir() ],
+	'>', \$receiver{out}, '2>', \$receiver{err});
+ok(wait_until(sub { sql('SELECT active FROM pg_replication_slots') eq 't' }), 'it is read');
+says('slots', 0, qr/^physical +\(physical\) +reserved .* \d+ pg_receivewal$/m, 'by whom');
+stop_client(\%receiver, 'INT');
+ok(wait_until(sub { sql('SELECT active FROM pg_replication_slots') eq 'f' }), 'no more');
+ok(wait_until(sub { sql('SELECT pg_logical_emit_message(false, $$x$$, $$x$$), pg_switch_wal()'); sql('CHECKPOINT');
+	sql('SELECT wal_status FROM pg_replication_slots') eq 'lost' }), 'it is lost');
+says('slots', 1, qr/^ERROR: +replication slot "physical" is lost.*\n.*give its standby the log from an archive/m, 'a lost physical slot');
 sql(q{SELECT pg_drop_replication_slot('physical')});
 
 #
@@ -93,7 +132,6 @@ sql(q{SELECT pg_drop_replication_slot('physical')});
 #
 
 sql(q{CREATE DATABASE bare; });
-sql(q{CREATE ROLE plain LOGIN});
 ($status, $out) = runs('doctor', '-d', $node->connstr('bare'));
 is($status, 1, 'no extension: status 1');
 like($out, qr/^ERROR: +database "bare" does not have the extension gymstream\n +-> CREATE EXTENSION gymstream;$/m, 'told');
