@@ -285,7 +285,10 @@ tail_run(TailSlot *t)
 {
 	stream_begin(&t->stream);
 	if (t->stream.running)
+	{
 		tail_begun(t);
+		t->more = true;			/* libpq may have taken in the first messages already */
+	}
 	else if (!loop_stopping())
 		stream_tell(&t->stream);
 	while (!t->stop && !t->stream.failed && !loop_stopping() && t->sink.state == SINK_FINE)
