@@ -9,7 +9,6 @@
 
 typedef struct Catchup
 {
-	bool		wanted;			/* asked for; else only where it takes long, and on a terminal */
 	bool		active;			/* not yet where the log ended when we connected */
 	bool		terminal;
 	bool		shown;

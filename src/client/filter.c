@@ -7,6 +7,7 @@
 #include "postgres_fe.h"
 
 #include "filter.h"
+#include "pqexpbuffer.h"
 
 bool
 filter_add_table(Filter *filter, const char *name)
@@ -44,6 +45,49 @@ filter_is_table(const char *name, const Event *event)
 	return strcmp(name, event->table) == 0 ||
 		(event->schema && strncmp(name, event->schema, length) == 0 && name[length] == '.' &&
 		 strcmp(name + length + 1, event->table) == 0);
+}
+
+/* Part of a name, with what is special in a list of tables made plain. */
+static void
+filter_escape(PQExpBuffer out, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		if (strchr("\\,.* ", text[i]))
+			appendPQExpBufferChar(out, '\\');
+		appendPQExpBufferChar(out, text[i]);
+	}
+}
+
+/*
+ * The tables as the output plugin's option add-tables names them, and no others; to be freed. NULL: all. A point may be
+ * the one behind a schema, or part of a name.
+ */
+char *
+filter_tables(const Filter *filter)
+{
+	PQExpBufferData out;
+
+	if (filter->ntables == 0)
+		return NULL;
+	initPQExpBuffer(&out);
+	for (int i = 0; i < filter->ntables; i++)
+	{
+		const char *name = filter->tables[i];
+
+		appendPQExpBufferStr(&out, i == 0 ? "*." : ",*.");
+		filter_escape(&out, name, strlen(name));
+		for (const char *point = name; (point = strchr(point, '.')) != NULL; point++)
+		{
+			if (point == name || point[1] == '\0')
+				continue;
+			appendPQExpBufferChar(&out, ',');
+			filter_escape(&out, name, point - name);
+			appendPQExpBufferChar(&out, '.');
+			filter_escape(&out, point + 1, strlen(point + 1));
+		}
+	}
+	return out.data;
 }
 
 static bool

@@ -23,6 +23,7 @@ typedef struct Filter
 extern bool filter_add_table(Filter *filter, const char *name);
 extern bool filter_add_key(Filter *filter, const char *pair);
 extern bool filter_is_set(const Filter *filter);
+extern char *filter_tables(const Filter *filter);
 extern bool filter_takes(const Filter *filter, const Event *event);
 
 #endif

@@ -17,7 +17,7 @@
 #define EPOCH_2000		INT64CONST(946684800)	/* of the server's clock, in seconds since 1970 */
 
 static const char slot_query[] =
-"SELECT s.plugin IS NOT NULL, s.confirmed_flush_lsn, s.wal_status, CASE WHEN pg_catalog.pg_is_in_recovery()"
+"SELECT s.plugin, s.confirmed_flush_lsn, s.wal_status, CASE WHEN pg_catalog.pg_is_in_recovery()"
 " THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END,"
 " (SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout'), s.slot_name"
 " FROM (SELECT) o LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name OPERATOR(pg_catalog.=) ";
@@ -76,6 +76,17 @@ stream_refused(Stream *s, PGresult *result)
 	PQclear(result);
 }
 
+/* Whether a name is in the server's encoding what it is in ours. */
+static bool
+stream_takes_name(const Stream *s, const char *name)
+{
+	const char *encoding = PQparameterStatus(s->connection.pg, "server_encoding");
+
+	while (*name && (unsigned char) *name < 0x80)
+		name++;
+	return *name == '\0' || (encoding && strcmp(encoding, "UTF8") == 0);
+}
+
 /* How far the slot and the log are. False: it cannot be read now, or never. */
 static bool
 stream_look(Stream *s)
@@ -97,7 +108,7 @@ stream_look(Stream *s)
 	}
 	if (PQgetisnull(result, 0, 5))
 		stream_fail(s, "there is no such replication slot", "With --create-slot it is made.");
-	else if (*PQgetvalue(result, 0, 0) == 'f')
+	else if (PQgetisnull(result, 0, 0))
 		stream_fail(s, "it is not a logical replication slot", NULL);
 	else if (!lsn_parse(PQgetvalue(result, 0, 1), &confirmed))
 		stream_fail(s, "it was never ready to be read", "Drop it and make a new one.");
@@ -114,11 +125,26 @@ stream_look(Stream *s)
 			fprintf(stderr, "gymstream: somebody else has read replication slot \"%s\" up to %s meanwhile\n",
 					slot, PQgetvalue(result, 0, 1));
 		s->confirmed = Max(s->confirmed, confirmed);
+		s->by_table = s->options->tables && strcmp(PQgetvalue(result, 0, 0), "gymstream") == 0 &&
+			stream_takes_name(s, s->options->tables);
 		s->reply_most = timeout > 0 ? Min(timeout / 4, REPLY_MOST) : REPLY_MOST;
 		lsn_parse(PQgetvalue(result, 0, 3), &s->end);
 	}
 	PQclear(result);
 	return s->connection.state == CONNECTION_UP;
+}
+
+/* value may be NULL */
+static void
+stream_add_option(PQExpBuffer sql, bool first, const char *name, const char *value)
+{
+	appendPQExpBufferStr(sql, first ? " (" : ", ");
+	stream_quote(sql, name, '"');
+	if (value)
+	{
+		appendPQExpBufferChar(sql, ' ');
+		stream_quote(sql, value, '\'');
+	}
 }
 
 /*
@@ -139,16 +165,10 @@ stream_begin(Stream *s)
 	stream_quote(&sql, s->options->slot, '"');
 	appendPQExpBuffer(&sql, " LOGICAL %X/%X", LSN_ARGS(from));
 	for (int i = 0; i < s->options->nplugin; i++)
-	{
-		appendPQExpBufferStr(&sql, i == 0 ? " (" : ", ");
-		stream_quote(&sql, s->options->plugin[i].name, '"');
-		if (s->options->plugin[i].value)
-		{
-			appendPQExpBufferChar(&sql, ' ');
-			stream_quote(&sql, s->options->plugin[i].value, '\'');
-		}
-	}
-	if (s->options->nplugin > 0)
+		stream_add_option(&sql, i == 0, s->options->plugin[i].name, s->options->plugin[i].value);
+	if (s->by_table)
+		stream_add_option(&sql, s->options->nplugin == 0, "add-tables", s->options->tables);
+	if (s->options->nplugin > 0 || s->by_table)
 		appendPQExpBufferChar(&sql, ')');
 	result = connection_query(&s->connection, sql.data, 0, NULL);
 	termPQExpBuffer(&sql);
@@ -264,7 +284,8 @@ stream_put(char *to, uint64 number)
 }
 
 /*
- * Tell the server that all up to lsn is done with. It may forget what was before.
+ * Tell the server that all up to lsn is done with. It may forget what was before. Ask how far it is: where it sends nothing for
+ * long, because nothing is wanted, there is no other way to know.
  */
 void
 stream_confirm(Stream *s, Lsn lsn)
@@ -279,7 +300,8 @@ stream_confirm(Stream *s, Lsn lsn)
 	gettimeofday(&now, NULL);
 	for (int i = 0; i < 3; i++)			/* written, flushed, applied */
 		end = stream_put(end, s->confirmed);
-	stream_put(end, (uint64) (now.tv_sec - EPOCH_2000) * 1000000 + now.tv_usec);
+	end = stream_put(end, (uint64) (now.tv_sec - EPOCH_2000) * 1000000 + now.tv_usec);
+	*end = 1;
 	if (PQputCopyData(s->connection.pg, reply, sizeof(reply)) != 1 || PQflush(s->connection.pg) != 0)
 		stream_lost(s, NULL);
 	s->replied_at = loop_now();

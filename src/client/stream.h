@@ -19,6 +19,7 @@ typedef struct StreamOptions
 	const char *slot;
 	PluginOption *plugin;
 	int			nplugin;
+	const char *tables;			/* value of add-tables where the slot's plugin is gymstream; NULL: all tables */
 	Lsn			from;			/* 0: from where the slot was confirmed */
 } StreamOptions;
 
@@ -35,6 +36,7 @@ typedef struct Stream
 	Connection	connection;
 	const StreamOptions *options;
 	bool		running;		/* the server sends */
+	bool		by_table;		/* only of the tables of the options */
 	bool		again;			/* it has run before */
 	bool		failed;			/* for good; why is in the connection's trouble */
 	bool		told;			/* that the connection is lost */

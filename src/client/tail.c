@@ -203,6 +203,28 @@ tail_check(const TailOptions *options, int arguments)
 		options_usage_error(&tail_command, "option \"--restart\" needs \"--exec\"");
 }
 
+/*
+ * The plugin may choose the tables where that gives the same lines: not where the options ask for marks of transactions,
+ * of which there would be fewer, nor where the name that an event bears may not be the one that the plugin compares.
+ */
+static bool
+tail_plugin_chooses(const TailOptions *options)
+{
+	static const char *const harmless[] = {"actions", "batch", "format-version", "include-lsn", "include-origin", "include-pk",
+		"include-timestamp", "include-types", "include-xids", "numeric-data-types-as-string", "only-local", "origin"};
+
+	for (int i = 0; i < options->stream.nplugin; i++)
+	{
+		int			j = 0;
+
+		while (j < lengthof(harmless) && strcmp(options->stream.plugin[i].name, harmless[j]) != 0)
+			j++;
+		if (j == lengthof(harmless))
+			return false;
+	}
+	return true;
+}
+
 int
 tail_main(int argc, char **argv)
 {
@@ -211,6 +233,8 @@ tail_main(int argc, char **argv)
 	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
 
 	tail_check(&options, argc - first);
+	if (tail_plugin_chooses(&options))
+		options.stream.tables = filter_tables(&options.filter);
 	loop_start();
 	if (options.stream.slot)
 		return tail_slot(&options, &connect);

@@ -3,7 +3,8 @@
  *
  * Takes what the server sends, gives the wanted lines to the sink, and confirms to the server what is safe there: synced
  * to the file, or read from the pipe. A position is confirmed only when a later one has come, because several messages
- * may carry the same one, and a transaction when the next one begins. So after a crash of anything nothing is missing, and only what was not confirmed comes again.
+ * may carry the same one, and a transaction when the next one begins. So after a crash of anything nothing is missing, and
+ * only what was not confirmed comes again.
  */
 #include "postgres_fe.h"
 
@@ -21,6 +22,7 @@ typedef struct TailSlot
 {
 	const TailOptions *options;
 	Stream		stream;
+	Filter		filter;			/* what the server does not do of it */
 	Sink		sink;
 	Marks		marks;
 	Catchup		catchup;
@@ -54,7 +56,7 @@ tail_mark(TailSlot *t, Lsn lsn)
 static bool
 tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 {
-	const Filter *filter = &t->options->filter;
+	const Filter *filter = &t->filter;
 	bool		wanted;
 	Event		event;
 	Lsn			lsn = position;
@@ -115,10 +117,11 @@ tail_take(TailSlot *t, StreamMessage *message)
 {
 	if (message->text == NULL)
 	{
-		t->highest = Max(t->highest, message->lsn);
 		tail_mark(t, message->lsn);
 		t->reply = t->reply || message->reply;
-		t->stop = t->stop || t->ending_at != 0 || (t->until != 0 && message->lsn >= t->until);
+		/* one that was asked for may come while the server is still within the last transaction */
+		t->stop = t->stop || (t->ending_at != 0 && message->lsn >= t->highest) || (t->until != 0 && message->lsn >= t->until);
+		t->highest = Max(t->highest, message->lsn);
 		return;
 	}
 	if (message->lsn > t->highest)
@@ -151,7 +154,7 @@ tail_confirm_deadline(const TailSlot *t)
 
 	if (!t->stream.running)
 		return LOOP_NEVER;
-	return t->marks.count > 0 ? Min(reply, t->confirm_at) : reply;
+	return t->marks.count > 0 || t->catchup.active ? Min(reply, t->confirm_at) : reply;
 }
 
 static int64
@@ -168,6 +171,9 @@ static void
 tail_begun(TailSlot *t)
 {
 	t->reading = true;
+	t->filter = t->options->filter;
+	if (t->stream.by_table)
+		t->filter.ntables = 0;
 	if (t->options->until_now && t->until == 0)
 		t->until = t->stream.end;
 	catchup_begin(&t->catchup, t->options->progress, Max(t->stream.confirmed, t->stream.resume), t->stream.end);
