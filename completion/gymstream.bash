@@ -2,7 +2,7 @@
 
 _gymstream()
 {
-	local word=$2 previous=$3 program=$1 command=${COMP_WORDS[1]}
+	local program=$1 word=$2 previous=$3 command=${COMP_WORDS[1]} help words
 
 	# bash takes "=" for a word of its own
 	if [[ $word == = ]]; then
@@ -11,18 +11,23 @@ _gymstream()
 		previous=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	if [[ $COMP_CWORD -eq 1 ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$("$program" --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p') --help --version" -- "$word")
+		words="$("$program" --help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p') --help --version"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 	fi
 	case $previous in
-		-f | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+		-f | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null ;;
 		-x | --exec) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
-		-h | --host) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word"; compgen -d -- "$word") ;;
+		-h | --host) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word"; compgen -d -- "$word"); compopt -o filenames 2>/dev/null ;;
 		--until) mapfile -t COMPREPLY < <(compgen -W now -- "$word") ;;
 		*)
-			mapfile -t COMPREPLY < <(compgen -W "$("$program" "$command" --help 2>/dev/null |
-				sed -n 's/^ \{2,6\}\(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p')" -- "$word") ;;
+			help=$("$program" "$command" --help 2>/dev/null)
+			COMPREPLY=()
+			# nothing is known of the values of other options
+			[[ $help =~ " $previous"= || $help =~ " $previous, --"[a-z-]+= ]] && return
+			words=$(sed -n 's/^ \{2,6\}\(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p' <<<"$help")
+			mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
 	esac
 }
 
-complete -o default -F _gymstream gymstream
+complete -F _gymstream gymstream

@@ -126,7 +126,7 @@ setup_install() {
 		[ "${1:-}" != dev ] || want+=("postgresql-$major-pgtap")
 		export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$major/bin/pg_config}
 	fi
-	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema)
+	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh)
 	mapfile -t missing < <(setup_missing "${want[@]}")
 	if [ -n "$major" ] && [[ " ${missing[*]} " != *" postgresql-server-dev-$major "* ]] &&
 		[ "$(setup_version "postgresql-$major")" != "$(setup_version "postgresql-server-dev-$major")" ]; then

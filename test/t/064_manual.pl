@@ -1,4 +1,4 @@
-# The manual page and the completion of shells: installed, well formed, and complete.
+# The manual page and the completion of shells are installed, and the manual is well formed and complete.
 
 use strict;
 use warnings;
@@ -31,34 +31,15 @@ SKIP:
 	is(`mandoc -Tlint -Wwarning $top/doc/gymstream.1`, '', 'mandoc neither');
 }
 
-# What bash offers for a line, its last word being the one to complete.
-sub offers
-{
-	my (@words) = @_;
-	my ($word, $previous, $index) = ($words[-1], $words[-2], $#words);
-	my $quoted = join ' ', map { "'$_'" } @words;
-
-	return [ split /\n/, `bash -c '. $top/completion/gymstream.bash
-		COMP_WORDS=("\$@") COMP_CWORD=$index; _gymstream gymstream "$word" "$previous"
-		printf "%s\\n" "\${COMPREPLY[@]}"' bash $quoted` ];
-}
-
 my $manual = slurp_file("$top/doc/gymstream.1") =~ s/\\-/-/gr;
 my @commands = (client('--help'))[1] =~ s/.*^Commands:$//msr =~ /^  ([a-z]+) +\S/mg;
 is_deeply([ sort @commands ], [ sort qw(watch tail slots doctor) ], 'the commands');
-is_deeply([ sort @{ offers('gymstream', '') } ], [ sort @commands, '--help', '--version' ], 'bash completes them');
 for my $command (@commands)
 {
 	my @options = (client($command, '--help'))[1] =~ /^ {2,6}(?:-., )?(--[a-z-]+)/mg;
 
 	cmp_ok(scalar(@options), '>=', 8, "the options of $command");
-	is_deeply(offers('gymstream', $command, '--'), \@options, 'bash completes them');
 	is_deeply([ grep { my $name = $_ =~ s/^--//r; $manual !~ /Fl -\Q$name\E\b/ } @options ], [], 'the manual has them');
 	like($manual, qr/^\.It Cm $command$/m, "and $command");
 }
-is_deeply(offers('gymstream', 'tail', '--un'), ['--until'], 'a part of an option');
-is_deeply(offers('gymstream', 'tail', '--until', ''), ['now'], 'a value');
-is_deeply(offers('gymstream', 'tail', '--until', '='), ['now'], 'a value after an equals sign');
-is_deeply(offers('gymstream', 'tail', '--output', "$top/doc/gym"), ["$top/doc/gymstream.1"], 'a file');
-
 done_testing();
