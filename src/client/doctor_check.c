@@ -128,7 +128,7 @@ doctor_pending(Doctor *d)
 
 /* A limit of the server, and how much of it is used: full, or nearly. */
 static void
-doctor_room(Doctor *d, const char *name, const char *used_query, const char *what)
+doctor_room(Doctor *d, const char *name, const char *used_query)
 {
 	char	   *setting = doctor_setting(d, name);
 	int64		most = setting ? atoll(setting) : 0;
@@ -136,7 +136,8 @@ doctor_room(Doctor *d, const char *name, const char *used_query, const char *wha
 
 	if (setting && used + 1 >= most)
 		findings_add(&d->findings, used >= most ? FINDING_ERROR : FINDING_WARNING, name,
-					 psprintf("%s is %lld, and %lld %s in use", name, (long long) most, (long long) used, what),
+					 psprintf("%s is %lld, and %lld %s in use: there is %s", name, (long long) most, (long long) used,
+							  used == 1 ? "is" : "are", used >= most ? "no room for one more" : "room for one more only"),
 					 psprintf("ALTER SYSTEM SET %s = %lld; and restart the server", name, (long long) Max(most * 2, 10)));
 	free(setting);
 }
@@ -144,12 +145,11 @@ doctor_room(Doctor *d, const char *name, const char *used_query, const char *wha
 static void
 doctor_rooms(Doctor *d)
 {
-	doctor_room(d, "max_replication_slots", "SELECT count(*) FROM pg_catalog.pg_replication_slots", "replication slots are");
-	doctor_room(d, "max_wal_senders", "SELECT count(*) FROM pg_catalog.pg_stat_replication", "senders are");
+	doctor_room(d, "max_replication_slots", "SELECT count(*) FROM pg_catalog.pg_replication_slots");
+	doctor_room(d, "max_wal_senders", "SELECT count(*) FROM pg_catalog.pg_stat_replication");
 	doctor_room(d, "max_worker_processes", "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type NOT IN"
 				" ('client backend', 'walsender', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'startup',"
-				" 'background writer', 'walwriter', 'walreceiver', 'archiver', 'walsummarizer', 'io worker', 'slotsync worker')",
-				"background workers are");
+				" 'background writer', 'walwriter', 'walreceiver', 'archiver', 'walsummarizer', 'io worker', 'slotsync worker')");
 }
 
 /*
@@ -198,32 +198,44 @@ doctor_status(Doctor *d)
 	free(error);
 }
 
+/* Tables, as c, that have no replica identity. */
+#define NO_IDENTITY \
+	" FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND c.relreplident OPERATOR(pg_catalog.<>) 'f'" \
+	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid" \
+	"  AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)"
+
+/* What is wrong with each table of a query; problem is a format for its name. */
+static void
+doctor_tables(Doctor *d, const char *sql, FindingLevel level, const char *problem)
+{
+	PGresult   *tables = doctor_query(d, sql);
+
+	for (int i = 0; tables && i < PQntuples(tables); i++)
+		findings_add(&d->findings, level, "replica_identity", psprintf(problem, PQgetvalue(tables, i, 0)),
+					 psprintf("give it a primary key, or ALTER TABLE %s REPLICA IDENTITY FULL;", PQgetvalue(tables, i, 0)));
+	PQclear(tables);
+}
+
 /*
- * Tables whose changes are published, but not which row an UPDATE or DELETE was of.
+ * Tables whose changes are published, but not which row an UPDATE or DELETE was of: where a publication has it, the
+ * server refuses these. Partials are written in another way.
  */
 static void
 doctor_identities(Doctor *d)
 {
-	PQExpBufferData sql;
-	PGresult   *result;
+	char	   *published = psprintf("SELECT c.oid::pg_catalog.regclass" NO_IDENTITY
+									 " AND c.oid IN (SELECT pg_catalog.format('%%I.%%I', t.schemaname, t.tablename)::pg_catalog.regclass"
+									 "  FROM pg_catalog.pg_publication_tables t JOIN pg_catalog.pg_publication p USING (pubname)"
+									 "  WHERE p.pubupdate OR p.pubdelete)%s ORDER BY 1", d->extension ?
+									 " AND c.oid NOT IN (SELECT partials FROM gymstream.rollup)" : "");
 
-	initPQExpBuffer(&sql);
-	appendPQExpBufferStr(&sql, "SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')"
-						 " AND (c.relreplident OPERATOR(pg_catalog.=) 'n' OR (c.relreplident OPERATOR(pg_catalog.=) 'd' AND NOT EXISTS"
-						 "  (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid AND i.indisprimary)))"
-						 " AND c.oid IN (SELECT pg_catalog.format('%I.%I', schemaname, tablename)::pg_catalog.regclass"
-						 "  FROM pg_catalog.pg_publication_tables");
+	doctor_tables(d, published, FINDING_ERROR,
+				  "UPDATE or DELETE of table %s fails: a publication has it, and it has no replica identity");
+	free(published);
 	if (d->extension)
-		appendPQExpBufferStr(&sql, " UNION ALL SELECT relation FROM gymstream.topic");
-	appendPQExpBufferStr(&sql, ") ORDER BY 1");
-	result = doctor_query(d, sql.data);
-	termPQExpBuffer(&sql);
-	for (int i = 0; result && i < PQntuples(result); i++)
-		findings_add(&d->findings, FINDING_WARNING, "replica_identity",
-					 psprintf("table %s is published and has no replica identity: events do not say which row was updated or deleted",
-							  PQgetvalue(result, i, 0)),
-					 psprintf("give it a primary key, or ALTER TABLE %s REPLICA IDENTITY FULL;", PQgetvalue(result, i, 0)));
-	PQclear(result);
+		doctor_tables(d, "SELECT c.oid::pg_catalog.regclass" NO_IDENTITY
+					  " AND c.oid IN (SELECT relation FROM gymstream.topic) ORDER BY 1", FINDING_WARNING,
+					  "table %s has a topic and no replica identity: events do not say which row was updated or deleted");
 }
 
 /*
@@ -243,7 +255,7 @@ doctor_slots(Doctor *d)
 	if (keep && atoll(keep) < 0)
 		findings_add(&d->findings, FINDING_NOTE, "max_slot_wal_keep_size",
 					 pg_strdup("nothing limits how much of the write-ahead log a slot keeps that nobody reads"),
-					 pg_strdup("ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; or so; a slot that needs more is lost then"));
+					 pg_strdup("ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; or what the disk has room for; a slot that needs more is lost then"));
 	if (timeout && atoll(timeout) == 0)
 		findings_add(&d->findings, FINDING_NOTE, "wal_sender_timeout",
 					 pg_strdup("wal_sender_timeout is off: a reader that vanishes holds its slot until TCP notices"),
@@ -266,10 +278,16 @@ doctor_replication(Doctor *d)
 	replication.options = &options;
 	replication.password = d->connection.password ? pg_strdup(d->connection.password) : NULL;
 	if (!connection_try(&replication) && !loop_stopping())
+	{
+		char	   *role = doctor_value(d, "SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles"
+										" WHERE rolname OPERATOR(pg_catalog.=) CURRENT_USER AND NOT rolreplication AND NOT rolsuper");
+
 		findings_add(&d->findings, FINDING_WARNING, "replication",
 					 psprintf("you cannot read slots: %s", replication.trouble),
-					 psprintf("ALTER ROLE %s REPLICATION; and see that pg_hba.conf lets the role into this database",
-							  PQuser(d->connection.pg)));
+					 role ? psprintf("ALTER ROLE %s REPLICATION;", role) :
+					 pg_strdup("see pg_hba.conf, which may keep your role out of this database, and max_wal_senders"));
+		free(role);
+	}
 	connection_close(&replication);
 }
 
@@ -277,15 +295,16 @@ void
 doctor_check(Doctor *d)
 {
 	char	   *recovery = doctor_value(d, "SELECT pg_catalog.pg_is_in_recovery()");
+	bool		standby = recovery && *recovery == 't';
 
-	if (recovery && *recovery == 't')
+	if (standby)
 		findings_add(&d->findings, FINDING_NOTE, "standby",
 					 pg_strdup("the server is a standby: rollups can be read, and the workers start when it is promoted"), NULL);
 	free(recovery);
 	doctor_wal_level(d);
 	doctor_preload(d);
 	doctor_extension(d);
-	if (d->extension && findings_count(&d->findings, FINDING_ERROR) == 0)	/* else it says the same */
+	if (d->extension && !standby && findings_count(&d->findings, FINDING_ERROR) == 0)	/* else it says the same */
 		doctor_status(d);
 	doctor_plugins(d);
 	doctor_slots(d);

@@ -37,11 +37,11 @@ slots_reader(const PGresult *slots, int row)
 	const char *address = slots_text(slots, row, "client_address");
 	char		since[64];
 
+	if (slots_is(slots, row, "synced", "t"))
+		return pg_strdup("copied from the primary");
 	if (slots_is(slots, row, "active", "t"))
 		return psprintf("%s %s%s%s", slots_text(slots, row, "pid"), application ? application : "", address ? " from " : "",
 						address ? address : "");
-	if (slots_is(slots, row, "synced", "t"))
-		return pg_strdup("copied from the primary");
 	if (slots_text(slots, row, "inactive_seconds") == NULL)
 		return pg_strdup("nobody");
 	report_seconds(since, sizeof(since), slots_number(slots, row, "inactive_seconds"));

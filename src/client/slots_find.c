@@ -27,7 +27,8 @@ typedef struct SlotsDisk
  */
 static const char slots_query[] =
 "SELECT s.slot_name, s.slot_type, s.plugin, s.database, s.temporary, s.active, s.active_pid AS pid,"
-" a.usename AS username, a.application_name, pg_catalog.host(a.client_addr) AS client_address, s.wal_status,"
+" a.usename AS username, COALESCE(NULLIF(a.application_name, ''), a.backend_type) AS application_name,"
+" pg_catalog.host(a.client_addr) AS client_address, s.wal_status,"
 " s.restart_lsn, s.confirmed_flush_lsn, p.behind AS lag_bytes,"
 " CASE WHEN p.behind OPERATOR(pg_catalog.<=) 0 THEN 0 ELSE pg_catalog.round(GREATEST(EXTRACT(epoch FROM r.flush_lag),"
 "  EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) f.written)), 3) END AS lag_seconds,"

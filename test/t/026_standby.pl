@@ -5,6 +5,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 
+use GymstreamClient;
 use GymstreamListener;
 use GymstreamTest;
 use PostgreSQL::Test::Cluster;
@@ -28,6 +29,10 @@ is($standby->safe_psql('postgres', 'SELECT * FROM by_class ORDER BY class_id'), 
 is($standby->safe_psql('postgres', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'exact');
 is($standby->safe_psql('postgres', 'SELECT launcher_pid IS NULL AND decoder_pid IS NULL FROM gymstream.status'), 't',
 	'and has no workers');
+my ($status, $out) = client('doctor', '-d', $standby->connstr('postgres'));
+is($status, 0, 'with which nothing is wrong');
+like($out, qr/^NOTE: +the server is a standby/m, 'as gymstream doctor says');
+is((client('slots', '-d', $standby->connstr('postgres')))[0], 0, 'its slots can be looked at');
 
 $primary->stop;
 $standby->promote;

@@ -140,12 +140,25 @@ is($status, 1, 'a role that cannot replicate: status 1');
 like($out, qr/^WARNING: you cannot read slots: .*\n +-> ALTER ROLE plain REPLICATION;/m, 'told');
 like($out, qr/^0 errors, 1 warning$/m, 'and no more, though it sees less');
 
-sql(q{CREATE TABLE anonymous (a int); SELECT gymstream.create_topic('anonymous'); CREATE TABLE "Odd" (a int);
-	CREATE PUBLICATION p FOR TABLE "Odd"; CREATE TABLE fine (a int PRIMARY KEY); SELECT gymstream.create_topic('fine')});
+sql(q{CREATE TABLE anonymous (a int); SELECT gymstream.create_topic('anonymous'); CREATE TABLE fine (a int PRIMARY KEY);
+	SELECT gymstream.create_topic('fine'); CREATE TABLE counted (a int);
+	SELECT gymstream.create_rollup('total', 'SELECT count(*) FROM counted'); ALTER TABLE counted REPLICA IDENTITY FULL;
+	CREATE TABLE "Odd" (a int); CREATE TABLE indexed (a int CONSTRAINT gone UNIQUE NOT NULL);
+	ALTER TABLE indexed REPLICA IDENTITY USING INDEX gone; CREATE TABLE appended (a int);
+	CREATE PUBLICATION appends FOR TABLE appended WITH (publish = 'insert')});
 ok(wait_until(sub { sql('SELECT problem IS NULL FROM gymstream.status') eq 't' }), 'topics are published');
-says('doctor', 1, qr/^WARNING: table anonymous is published .*\n.*\nWARNING: table "Odd" is published .*\n.*\n0 errors, 2 warnings$/m,
-	'tables without a replica identity');
-sql(q{ALTER TABLE anonymous REPLICA IDENTITY FULL; DROP PUBLICATION p});
+my $topic = qr/^WARNING: table anonymous has a topic and no replica identity: .*\n +-> .* ALTER TABLE anonymous REPLICA IDENTITY FULL;\n/m;
+says('doctor', 1, qr/$topic(NOTE.*\n.*\n)*0 errors, 1 warning$/m, 'a topic of a table without a replica identity');
+sql(q{ALTER TABLE indexed DROP CONSTRAINT gone; DROP TABLE burnt; DROP PUBLICATION appends; ALTER TABLE appended ADD PRIMARY KEY (a);
+	CREATE PUBLICATION everything FOR ALL TABLES});
+says('doctor', 1, qr/^(ERROR: +UPDATE or DELETE of table (anonymous|"Odd"|indexed) fails: .*\n.*\n){3}$topic/m, 'such tables in a publication');
+for my $table ('"Odd"', 'indexed')
+{
+	my ($refused, $out, $err) = $node->psql('postgres', "UPDATE $table SET a = 1");
+	like($err, qr/does not have a replica identity/, "so it is with $table");
+}
+is($node->psql('postgres', 'INSERT INTO counted VALUES (1); UPDATE counted SET a = 2; DELETE FROM counted'), 0, 'but not with a rollup');
+sql(q{DROP PUBLICATION everything; ALTER TABLE anonymous REPLICA IDENTITY FULL});
 
 #
 # The server's settings
@@ -170,10 +183,10 @@ says('doctor', 1, qr/\AERROR: +wal_level is replica.*\n.*\nERROR: +shared_preloa
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'gymstream'\nwal_level = logical");
 $node->restart;
 sql(q{SELECT pg_create_physical_replication_slot('a')});
-says('doctor', 1, qr/^WARNING: max_replication_slots is 2, and 1 replication slots are in use\n.*-> ALTER SYSTEM SET max_replication_slots = 10;/m,
+says('doctor', 1, qr/^WARNING: max_replication_slots is 2, and 1 is in use: there is room for one more only\n.*-> ALTER SYSTEM SET max_replication_slots = 10;/m,
 	'little room');
 sql(q{SELECT pg_create_physical_replication_slot('b')});
-says('doctor', 1, qr/^ERROR: +max_replication_slots is 2, and 2 /m, 'no room');
+says('doctor', 1, qr/^ERROR: +max_replication_slots is 2, and 2 are in use: there is no room for one more$/m, 'no room');
 
 $node->stop;
 done_testing();
