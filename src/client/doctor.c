@@ -16,7 +16,7 @@ doctor_set_json(void *context, const char *value)
 }
 
 static const CommandOption doctor_options[] = {
-	{'j', "json", NULL, "as JSON", doctor_set_json},
+	{'j', "json", NULL, "print one JSON object", doctor_set_json},
 	{0},
 };
 

@@ -156,9 +156,9 @@ slots_set_warn(void *context, const char *value)
 }
 
 static const CommandOption slots_options[] = {
-	{'j', "json", NULL, "as JSON", slots_set_json},
-	{0, "warn", "SIZE", "warn of a slot that keeps more: 10GB", slots_set_warn},
-	{0, "watch", "SECONDS", "again and again", slots_set_watch},
+	{'j', "json", NULL, "print one JSON object", slots_set_json},
+	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB", slots_set_warn},
+	{0, "watch", "SECONDS", "show it again every so many seconds", slots_set_watch},
 	{0},
 };
 

@@ -146,28 +146,28 @@ tail_set_progress(void *context, const char *value)
 
 static const CommandOption tail_options[] = {
 	{'n', "count", "COUNT", "stop after that many events", tail_set_count},
-	{'S', "slot", "NAME", "read this replication slot; the others need it:", tail_set_slot},
+	{'S', "slot", "NAME", "read this replication slot; all options below need it", tail_set_slot},
 	{0, "create-slot", NULL, "make the slot first", tail_set_create},
-	{0, "if-not-exists", NULL, "with --create-slot: it may be there", tail_set_if_not_exists},
-	{0, "two-phase", NULL, "with --create-slot: decode at PREPARE TRANSACTION", tail_set_two_phase},
+	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", tail_set_if_not_exists},
+	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", tail_set_two_phase},
 	{0, "drop-slot", NULL, "drop the slot, and do no more", tail_set_drop},
-	{0, "from", "LSN", "begin there, not where the slot was confirmed", tail_set_from},
+	{0, "from", "LSN", "pass over what was committed before", tail_set_from},
 	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
 	{'t', "table", "NAME", "only this table or rollup; may be repeated", tail_set_table},
-	{'k', "key", "COLUMN=VALUE", "only where it is so; may be repeated", tail_set_key},
-	{'o', "option", "NAME[=VALUE]", "an option for the output plugin", tail_set_plugin},
+	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated", tail_set_key},
+	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated", tail_set_plugin},
 	{'f', "output", "FILE", "append to a file", tail_set_output},
-	{0, "rotate", "SIZE|TIME", "begin a new file then: 100MB, 1h", tail_set_rotate},
+	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h", tail_set_rotate},
 	{'x', "exec", "COMMAND", "write to a command's standard input", tail_set_exec},
 	{0, "restart", NULL, "with --exec: start it again when it has ended", tail_set_restart},
-	{'s', "status-interval", "SECONDS", "how often to confirm (1)", tail_set_interval},
+	{'s', "status-interval", "SECONDS", "how often to confirm what is safe (1)", tail_set_interval},
 	{0, "progress", NULL, "show how far a long catch-up is", tail_set_progress},
 	{0},
 };
 
 static const Command tail_command = {
 	.name = "gymstream tail",
-	.arguments = "TOPIC... | --slot=NAME",
+	.arguments = "TOPIC...\n  gymstream tail [OPTION]... --slot=NAME",
 	.about = "Prints each event of tables and rollups as a line of JSON, as it happens.\n\n"
 	"With topics, what happens from now on. Each needs one:\n"
 	"  SELECT gymstream.create_topic('booking', notify => 'row');\n"

@@ -234,7 +234,7 @@ watch_run_plain(Watch *watch)
 static const Command watch_command = {
 	.name = "gymstream watch",
 	.arguments = "ROLLUP...",
-	.about = "Shows rollups as live tables; without a terminal, prints one line for each change.\n"
+	.about = "Shows rollups as live tables, until q is pressed; without a terminal, prints one line for each change.\n"
 	"Each needs a topic whose notifications carry rows:\n"
 	"  SELECT gymstream.create_topic('class_attendance', notify => 'row');",
 };
