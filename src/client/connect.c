@@ -225,6 +225,21 @@ connection_cancel(Connection *c)
 	}
 }
 
+/* Tell on stderr why a query failed. */
+void
+connection_complain(const Connection *c, const PGresult *result)
+{
+	const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+
+	if (loop_stopping())
+		return;
+	why = why ? why : PQerrorMessage(c->pg);
+	fprintf(stderr, "gymstream: %.*s\n", (int) strcspn(why, "\n"), why);
+	if (hint)
+		fprintf(stderr, "HINT:  %s\n", hint);
+}
+
 /*
  * Run one query, or a command of the replication protocol, which takes no parameters. NULL: the program is asked to
  * stop, or the connection broke, which is noticed by its status. An error of the query is in the result.

@@ -36,6 +36,7 @@ extern void connection_settled(Connection *c);
 extern bool connection_step(Connection *c);
 extern int64 connection_deadline(const Connection *c);
 extern int	connection_socket(const Connection *c);
+extern void connection_complain(const Connection *c, const PGresult *result);
 extern PGresult *connection_query(Connection *c, const char *sql, int nparams, const char *const *params);
 
 #endif

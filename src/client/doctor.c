@@ -9,14 +9,8 @@
 #include "loop.h"
 #include "report.h"
 
-static bool
-doctor_set_json(void *context, const char *value)
-{
-	return ((Doctor *) context)->json = true;
-}
-
 static const CommandOption doctor_options[] = {
-	{'j', "json", NULL, "print one JSON object", doctor_set_json},
+	{'j', "json", NULL, "print one JSON object", .flag = offsetof(Doctor, json)},
 	{0},
 };
 

@@ -6,26 +6,28 @@
 #include "postgres_fe.h"
 
 #include "findings.h"
-#include "loop.h"
 #include "report.h"
 
 static const struct
 {
 	const char *name;
 	const char *title;
-	const char *plural;
 }			levels[] = {
-	{"error", "ERROR:  ", "errors"},
-	{"warning", "WARNING:", "warnings"},
-	{"note", "NOTE:   ", "notes"},
+	{"error", "ERROR:  "},
+	{"warning", "WARNING:"},
+	{"note", "NOTE:   "},
 };
 
-/* Takes over problem and fix, which may be NULL. */
+/* Takes over problem and fix, which may be NULL. They stand in the order of their levels. */
 void
 findings_add(Findings *findings, FindingLevel level, const char *check, char *problem, char *fix)
 {
-	findings->list = pg_realloc(findings->list, sizeof(Finding) * (findings->count + 1));
-	findings->list[findings->count++] = (Finding) {level, check, problem, fix};
+	int			at = findings->count++;
+
+	findings->list = pg_realloc(findings->list, sizeof(Finding) * findings->count);
+	for (; at > 0 && findings->list[at - 1].level > level; at--)
+		findings->list[at] = findings->list[at - 1];
+	findings->list[at] = (Finding) {level, check, problem, fix};
 }
 
 int
@@ -41,44 +43,31 @@ findings_count(const Findings *findings, FindingLevel level)
 void
 findings_print(const Findings *findings)
 {
-	for (FindingLevel level = 0; level < FINDING_LEVELS; level++)
+	for (int i = 0; i < findings->count; i++)
 	{
-		for (int i = 0; i < findings->count; i++)
-		{
-			const Finding *finding = &findings->list[i];
+		const Finding *finding = &findings->list[i];
 
-			if (finding->level != level)
-				continue;
-			printf("%s %s\n", levels[level].title, finding->problem);
-			if (finding->fix)
-				printf("         -> %s\n", finding->fix);
-		}
+		printf("%s %s\n", levels[finding->level].title, finding->problem);
+		if (finding->fix)
+			printf("         -> %s\n", finding->fix);
 	}
 }
 
-/* An array of objects, in the same order. */
+/* An array of objects. */
 void
 findings_json(const Findings *findings, PQExpBuffer out)
 {
-	const char *separator = "";
-
 	appendPQExpBufferChar(out, '[');
-	for (FindingLevel level = 0; level < FINDING_LEVELS; level++)
+	for (int i = 0; i < findings->count; i++)
 	{
-		for (int i = 0; i < findings->count; i++)
-		{
-			const Finding *finding = &findings->list[i];
+		const Finding *finding = &findings->list[i];
 
-			if (finding->level != level)
-				continue;
-			appendPQExpBuffer(out, "%s{\"level\":\"%s\",\"check\":\"%s\",\"problem\":", separator, levels[level].name,
-							  finding->check);
-			report_json(out, finding->problem);
-			appendPQExpBufferStr(out, ",\"fix\":");
-			report_json(out, finding->fix);
-			appendPQExpBufferChar(out, '}');
-			separator = ",";
-		}
+		appendPQExpBuffer(out, "%s{\"level\":\"%s\",\"check\":\"%s\",\"problem\":", i > 0 ? "," : "",
+						  levels[finding->level].name, finding->check);
+		report_json(out, finding->problem);
+		appendPQExpBufferStr(out, ",\"fix\":");
+		report_json(out, finding->fix);
+		appendPQExpBufferChar(out, '}');
 	}
 	appendPQExpBufferChar(out, ']');
 }
@@ -100,13 +89,10 @@ PGresult *
 findings_query(Connection *c, const char *sql)
 {
 	PGresult   *result = connection_query(c, sql, 0, NULL);
-	const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
 	if (PQresultStatus(result) == PGRES_TUPLES_OK)
 		return result;
-	why = why ? why : PQerrorMessage(c->pg);
-	if (!loop_stopping())
-		fprintf(stderr, "gymstream: %.*s\n", (int) strcspn(why, "\n"), why);
+	connection_complain(c, result);
 	PQclear(result);
 	return NULL;
 }

@@ -28,28 +28,22 @@ loop_on_signal(int signo)
 void
 loop_start(void)
 {
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGWINCH};
 	struct sigaction action = {.sa_handler = loop_on_signal};
 	sigset_t	blocked;
 
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	sigaction(SIGCHLD, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-
 	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGINT);
-	sigaddset(&blocked, SIGTERM);
-	sigaddset(&blocked, SIGHUP);
-	sigaddset(&blocked, SIGWINCH);
-	sigaddset(&blocked, SIGCHLD);
+	for (int i = 0; i < lengthof(signals); i++)
+	{
+		if (signals[i] != SIGWINCH)
+			sigaction(signals[i], &action, NULL);
+		sigaddset(&blocked, signals[i]);
+	}
+	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &blocked, &open_mask);
-	sigdelset(&open_mask, SIGINT);
-	sigdelset(&open_mask, SIGTERM);
-	sigdelset(&open_mask, SIGHUP);
-	sigdelset(&open_mask, SIGWINCH);
-	sigdelset(&open_mask, SIGCHLD);
+	for (int i = 0; i < lengthof(signals); i++)
+		sigdelset(&open_mask, signals[i]);
 }
 
 /* In a new process, before it becomes another program: signals do what they do by default. */

@@ -164,7 +164,9 @@ options_set_own(const Command *command, int choice, void *context)
 
 		if (choice != OPTION_OWN + i && choice != own->letter)
 			continue;
-		if (!own->set(context, optarg))
+		if (own->set == NULL)
+			*(bool *) ((char *) context + own->flag) = true;
+		else if (!own->set(context, optarg))
 			options_usage_error(command, "invalid value \"%s\" for option \"--%s\"", optarg, own->name);
 		return;
 	}

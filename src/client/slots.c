@@ -138,12 +138,6 @@ slots_show(Connection *c, const Slots *options)
 }
 
 static bool
-slots_set_json(void *context, const char *value)
-{
-	return ((Slots *) context)->json = true;
-}
-
-static bool
 slots_set_watch(void *context, const char *value)
 {
 	return options_number(value, 1, 86400, &((Slots *) context)->watch);
@@ -156,7 +150,7 @@ slots_set_warn(void *context, const char *value)
 }
 
 static const CommandOption slots_options[] = {
-	{'j', "json", NULL, "print one JSON object", slots_set_json},
+	{'j', "json", NULL, "print one JSON object", .flag = offsetof(Slots, json)},
 	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB", slots_set_warn},
 	{0, "watch", "SECONDS", "show it again every so many seconds", slots_set_watch},
 	{0},

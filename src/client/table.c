@@ -16,7 +16,7 @@
 #define MAX_WIDTH	60			/* of a column; longer texts are cut */
 
 /* Columns that a text takes on a terminal. */
-int
+static int
 text_width(const char *text)
 {
 	static int	utf8 = -1;

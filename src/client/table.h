@@ -56,6 +56,5 @@ extern void table_apply(Table *table, const Event *event, int64 now, PQExpBuffer
 extern void table_sort_by(Table *table, int column, bool descending);
 extern void table_sort(Table *table);
 extern void table_free(Table *table);
-extern int	text_width(const char *text);
 
 #endif

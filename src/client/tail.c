@@ -22,30 +22,6 @@ tail_set_slot(void *context, const char *value)
 }
 
 static bool
-tail_set_create(void *context, const char *value)
-{
-	return ((TailOptions *) context)->create = true;
-}
-
-static bool
-tail_set_if_not_exists(void *context, const char *value)
-{
-	return ((TailOptions *) context)->if_not_exists = true;
-}
-
-static bool
-tail_set_two_phase(void *context, const char *value)
-{
-	return ((TailOptions *) context)->two_phase = true;
-}
-
-static bool
-tail_set_drop(void *context, const char *value)
-{
-	return ((TailOptions *) context)->drop = true;
-}
-
-static bool
 tail_set_from(void *context, const char *value)
 {
 	return lsn_parse(value, &((TailOptions *) context)->stream.from);
@@ -127,30 +103,18 @@ tail_set_exec(void *context, const char *value)
 }
 
 static bool
-tail_set_restart(void *context, const char *value)
-{
-	return ((TailOptions *) context)->sink.restart = true;
-}
-
-static bool
 tail_set_interval(void *context, const char *value)
 {
 	return options_number(value, 1, 3600, &((TailOptions *) context)->interval);
 }
 
-static bool
-tail_set_progress(void *context, const char *value)
-{
-	return ((TailOptions *) context)->progress = true;
-}
-
 static const CommandOption tail_options[] = {
 	{'n', "count", "COUNT", "stop after that many events", tail_set_count},
 	{'S', "slot", "NAME", "read this replication slot; all options below need it", tail_set_slot},
-	{0, "create-slot", NULL, "make the slot first", tail_set_create},
-	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", tail_set_if_not_exists},
-	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", tail_set_two_phase},
-	{0, "drop-slot", NULL, "drop the slot, and do no more", tail_set_drop},
+	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
+	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", .flag = offsetof(TailOptions, if_not_exists)},
+	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", .flag = offsetof(TailOptions, two_phase)},
+	{0, "drop-slot", NULL, "drop the slot, and do no more", .flag = offsetof(TailOptions, drop)},
 	{0, "from", "LSN", "pass over what was committed before", tail_set_from},
 	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
 	{'t', "table", "NAME", "only this table or rollup; may be repeated", tail_set_table},
@@ -159,9 +123,9 @@ static const CommandOption tail_options[] = {
 	{'f', "output", "FILE", "append to a file", tail_set_output},
 	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h", tail_set_rotate},
 	{'x', "exec", "COMMAND", "write to a command's standard input", tail_set_exec},
-	{0, "restart", NULL, "with --exec: start it again when it has ended", tail_set_restart},
+	{0, "restart", NULL, "with --exec: start it again when it has ended", .flag = offsetof(TailOptions, sink.restart)},
 	{'s', "status-interval", "SECONDS", "how often to confirm what is safe (1)", tail_set_interval},
-	{0, "progress", NULL, "show how far a long catch-up is", tail_set_progress},
+	{0, "progress", NULL, "show how far a long catch-up is", .flag = offsetof(TailOptions, progress)},
 	{0},
 };
 

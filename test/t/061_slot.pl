@@ -71,6 +71,8 @@ is((now('--slot', 'one', '--create-slot'))[0], 0, 'it is made, and read up to no
 is($status, 1, 'made again: status 1');
 like($err, qr/replication slot "one" already exists/, 'told');
 is((now('--slot', 'one', '--create-slot', '--if-not-exists'))[0], 0, 'unless it may be there');
+($status, $out, $err) = now('--slot', 'One', '--create-slot');
+like($err, qr/"One" contains invalid character\nHINT:  Replication slot names/, 'the server\'s hints are told too');
 
 sql(q{INSERT INTO booking SELECT i, 7, 'x' FROM generate_series(1, 3) i});
 my $expected = sql(q{SELECT data FROM pg_logical_slot_peek_changes('one', NULL, NULL)}) . "\n";
