@@ -105,6 +105,33 @@ GRANT USAGE ON SCHEMA gymstream TO PUBLIC;
 DROP OWNED BY gymstream_stranger;
 DROP ROLE gymstream_stranger;
 
+-- a partition that is not what the command called it any more when it ends, in an event trigger of somebody else
+CREATE TABLE list (id int, k int) PARTITION BY LIST (id);
+SELECT gymstream.create_rollup('listed', 'SELECT k, count(*) FROM list GROUP BY k');
+CREATE TABLE one (id int, k int);
+INSERT INTO one VALUES (1, 1), (1, 2);
+CREATE FUNCTION rename() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF to_regclass('test_alter.uno') IS NULL THEN
+		ALTER TABLE test_alter.one RENAME TO uno;
+		CREATE TABLE test_alter.one (id int, k int);
+	END IF;
+END $$;
+CREATE EVENT TRIGGER earlier ON ddl_command_end WHEN tag IN ('ALTER TABLE') EXECUTE FUNCTION rename();
+SELECT refused('ALTER TABLE list ATTACH PARTITION one FOR VALUES IN (1)');
+ALTER EVENT TRIGGER earlier RENAME TO later;
+ALTER TABLE list ATTACH PARTITION one FOR VALUES IN (1);
+TABLE inexact;
+DROP TABLE one;
+DROP EVENT TRIGGER later;
+ALTER TABLE uno RENAME TO one;
+CREATE EVENT TRIGGER earlier ON ddl_command_end WHEN tag IN ('ALTER TABLE') EXECUTE FUNCTION rename();
+SELECT refused('ALTER TABLE list DETACH PARTITION one');
+DROP EVENT TRIGGER earlier;
+ALTER TABLE list DETACH PARTITION one;
+TABLE inexact;
+TABLE listed;
+
 -- without a rollup a table is free again
 DROP VIEW r;
 ALTER TABLE t DISABLE TRIGGER ALL;

@@ -9,15 +9,12 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/event_trigger.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 #include "catalog.h"
+#include "ddl.h"
 #include "topic.h"
 
 static void
@@ -33,14 +30,14 @@ drop_if_exists(Oid relid, DropBehavior behavior)
 
 /* The rollup, or one of its companions, was dropped: what is left of it goes as well. */
 static void
-drop_rollup(const RollupRelations *relations, Oid dropped, bool asked_for, const char *identity)
+drop_rollup(const RollupRelations *relations, const DdlDropped *dropped)
 {
 	char	   *view = get_rel_name(relations->rollup);
 
-	if (dropped != relations->rollup && asked_for && view)
+	if (dropped->relation != relations->rollup && dropped->asked_for && view)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop %s because the rollup %s needs it", identity,
+				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
 						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relations->rollup)), view)),
 				 errhint("Drop the view of the rollup instead.")));
 	catalog_relations_delete(relations->rollup);
@@ -51,15 +48,15 @@ drop_rollup(const RollupRelations *relations, Oid dropped, bool asked_for, const
 }
 
 static void
-dropped_relation(Oid relid, bool asked_for, const char *identity)
+dropped_relation(const DdlDropped *dropped)
 {
 	RollupRelations relations;
 
-	(void) topic_delete(relid);
+	(void) topic_delete(dropped->relation);
 	for (AttrNumber column = ROLLUP_ROLLUP; column <= ROLLUP_PARTIALS; column++)
-		if (catalog_relations(column, relid, &relations))
+		if (catalog_relations(column, dropped->relation, &relations))
 		{
-			drop_rollup(&relations, relid, asked_for, identity);
+			drop_rollup(&relations, dropped);
 			break;
 		}
 }
@@ -69,37 +66,13 @@ PG_FUNCTION_INFO_V1(gs_on_drop);
 Datum
 gs_on_drop(PG_FUNCTION_ARGS)
 {
-	int			nest;
-	SPITupleTable *dropped;
-	uint64		ndropped;
+	ListCell   *cell;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_drop")));
+	(void) ddl_event(fcinfo, "gymstream.on_drop");
 	/* DROP EXTENSION has taken the catalogs away */
 	if (!OidIsValid(get_relname_relid("rollup", get_namespace_oid(GS_SCHEMA, true))))
 		return PointerGetDatum(NULL);
-
-	nest = NewGUCNestLevel();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-	SPI_connect();
-	if (SPI_execute("SELECT objid, original, object_identity FROM pg_event_trigger_dropped_objects() "
-					"WHERE classid = 'pg_class'::regclass AND objsubid = 0 AND object_type IN ('table', 'view')",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read what was dropped");
-	dropped = SPI_tuptable;
-	ndropped = SPI_processed;
-	for (uint64 i = 0; i < ndropped; i++)
-	{
-		bool		isnull;
-		HeapTuple	row = dropped->vals[i];
-
-		dropped_relation(DatumGetObjectId(SPI_getbinval(row, dropped->tupdesc, 1, &isnull)),
-						 DatumGetBool(SPI_getbinval(row, dropped->tupdesc, 2, &isnull)),
-						 SPI_getvalue(row, dropped->tupdesc, 3));
-	}
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
+	foreach(cell, ddl_dropped())
+		dropped_relation(lfirst(cell));
 	return PointerGetDatum(NULL);
 }

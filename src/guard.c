@@ -11,41 +11,19 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
-#include "commands/event_trigger.h"
-#include "executor/spi.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "ddl.h"
 #include "rollup.h"
-
-/* The relation that has the rule. */
-static Oid
-rule_relation(Oid rule)
-{
-	Relation	rules = table_open(RewriteRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			relation = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_rewrite_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(rule));
-	scan = systable_beginscan(rules, RewriteOidIndexId, true, NULL, 1, &key);
-	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		relation = ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class;
-	systable_endscan(scan);
-	table_close(rules, AccessShareLock);
-	return relation;
-}
 
 /* Those not seen yet whose rules read the relation, appended to seen. */
 static List *
@@ -64,7 +42,7 @@ add_readers(List *seen, Oid relation)
 		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
 
 		if (form->classid == RewriteRelationId)
-			seen = list_append_unique_oid(seen, rule_relation(form->objid));
+			seen = list_append_unique_oid(seen, ddl_relation(RewriteRelationId, form->objid));
 	}
 	systable_endscan(scan);
 	table_close(depend, AccessShareLock);
@@ -157,20 +135,47 @@ check_expression(Oid table, const char *column)
 }
 
 static void
-check_expressions(const AlterTableStmt *statement)
+check_expressions(const DdlObject *object)
 {
-	Oid			table = RangeVarGetRelid(statement->relation, NoLock, true);
 	ListCell   *cell,
-			   *source;
+			   *table;
 
-	foreach(cell, statement->cmds)
+	foreach(cell, ddl_alterations(object))
 	{
-		const AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
+		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
 
-		if (!OidIsValid(table) || !gs_sets_expression(command))
+		if (!gs_sets_expression(command))
 			continue;
-		foreach(source, list_concat(find_all_inheritors(table, NoLock, NULL), get_partition_ancestors(table)))
-			check_expression(lfirst_oid(source), command->name);
+		foreach(table, list_concat(find_all_inheritors(object->object, NoLock, NULL), get_partition_ancestors(object->object)))
+			check_expression(lfirst_oid(table), command->name);
+	}
+}
+
+static bool
+is_select_rule(const DdlObject *object)
+{
+	return IsA(object->command->parsetree, RuleStmt) && ((RuleStmt *) object->command->parsetree)->event == CMD_SELECT;
+}
+
+static void
+check_object(const DdlObject *object)
+{
+	Oid			relation;
+
+	if (object->class != RelationRelationId && !is_select_rule(object))
+		return;
+	check_expressions(object);
+	relation = ddl_relation(object->class, object->object);
+	switch (get_rel_relkind(relation))
+	{
+		case RELKIND_VIEW:
+			check_view(relation, IsA(object->command->parsetree, ViewStmt) || is_select_rule(object));
+			break;
+		case RELKIND_RELATION:
+			check_table(relation);
+			break;
+		default:
+			break;
 	}
 }
 
@@ -179,38 +184,10 @@ PG_FUNCTION_INFO_V1(gs_on_alter_relation);
 Datum
 gs_on_alter_relation(PG_FUNCTION_ARGS)
 {
-	int			nest;
-	SPITupleTable *altered;
-	uint64		naltered;
+	ListCell   *cell;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_alter_relation")));
-	if (IsA(((EventTriggerData *) fcinfo->context)->parsetree, AlterTableStmt))
-		check_expressions((AlterTableStmt *) ((EventTriggerData *) fcinfo->context)->parsetree);
-	nest = NewGUCNestLevel();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-	SPI_connect();
-	if (SPI_execute("SELECT c.oid, c.relkind = 'v', d.command_tag LIKE 'CREATE %' FROM pg_event_trigger_ddl_commands() d "
-					"LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.ev_type = '1' "
-					"JOIN pg_class c ON c.oid = CASE d.classid WHEN 'pg_class'::regclass THEN d.objid ELSE r.ev_class END "
-					"WHERE c.relkind IN ('v', 'r')", true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read what was altered");
-	altered = SPI_tuptable;
-	naltered = SPI_processed;
-	for (uint64 i = 0; i < naltered; i++)
-	{
-		bool		isnull;
-		HeapTuple	row = altered->vals[i];
-		Oid			relid = DatumGetObjectId(SPI_getbinval(row, altered->tupdesc, 1, &isnull));
-
-		if (DatumGetBool(SPI_getbinval(row, altered->tupdesc, 2, &isnull)))
-			check_view(relid, DatumGetBool(SPI_getbinval(row, altered->tupdesc, 3, &isnull)));
-		else
-			check_table(relid);
-	}
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
+	(void) ddl_event(fcinfo, "gymstream.on_alter_relation");
+	foreach(cell, ddl_objects())
+		check_object(lfirst(cell));
 	return PointerGetDatum(NULL);
 }

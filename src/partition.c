@@ -20,7 +20,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
-#include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -29,7 +28,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -37,6 +35,7 @@
 
 #include "catalog.h"
 #include "collect.h"
+#include "ddl.h"
 #include "define.h"
 #include "pending.h"
 #include "source.h"
@@ -183,83 +182,81 @@ tables_leave(const List *tables)
 /*
  * ATTACH, DETACH, CREATE
  */
-static void
-partition_comes(Oid partition, bool with_rows)
-{
-	List	   *tables = find_all_inheritors(partition, AccessShareLock, NULL);
-	ListCell   *ancestor,
-			   *partials;
 
-	foreach(ancestor, get_partition_ancestors(partition))
-		foreach(partials, rollups_of(lfirst_oid(ancestor)))
-			rollup_gains(lfirst_oid(partials), tables, with_rows);
+/* The partials of the rollups that read a partitioned table, or one above it. */
+static List *
+rollups_above(Oid table)
+{
+	List	   *partials = NIL;
+	ListCell   *cell;
+
+	if (get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE)
+		return NIL;
+	foreach(cell, lcons_oid(table, get_partition_ancestors(table)))
+		partials = list_concat(partials, rollups_of(lfirst_oid(cell)));
+	return partials;
+}
+
+static Oid
+parent_of(Oid table)
+{
+	return get_rel_relispartition(table) ? get_partition_parent(table, true) : InvalidOid;
 }
 
 static void
-altered(const AlterTableStmt *statement)
+partition_comes(Oid partition, const List *rollups, bool with_rows)
+{
+	List	   *tables = find_all_inheritors(partition, AccessShareLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, rollups)
+		rollup_gains(lfirst_oid(cell), tables, with_rows);
+}
+
+/*
+ * A partition was attached to the table or detached from it. The server does not say which one: its name may stand for
+ * another one by now, or for none.
+ */
+static void
+attached_or_detached(Oid table, const AlterTableCmd *command)
+{
+	List	   *rollups = rollups_above(table);
+	const RangeVar *name = castNode(PartitionCmd, command->def)->name;
+	bool		attached = command->subtype == AT_AttachPartition;
+	Oid			partition;
+
+	if (rollups == NIL)
+		return;
+	partition = RangeVarGetRelid(name, NoLock, true);
+	if (attached && parent_of(partition) == table)
+		partition_comes(partition, rollups, true);
+	else if (!attached && OidIsValid(partition) && !OidIsValid(parent_of(partition)) &&
+			 list_difference_oid(rollups, table_partials(partition)) == NIL)
+		tables_leave(find_all_inheritors(partition, ShareRowExclusiveLock, NULL));
+	else
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("could not find partition \"%s\" of \"%s\", which is the source of a rollup",
+						name->relname, get_rel_name(table)),
+				 errdetail("Since the command found it, its name has come to stand for something else."),
+				 errhint("An event trigger that renames partitions must have a name that sorts after \"gymstream_partition\".")));
+}
+
+static void
+made_or_altered(const DdlObject *object)
 {
 	ListCell   *cell;
 
-	/* IF EXISTS: nothing was done, with whatever is named as the partition */
-	if (!OidIsValid(RangeVarGetRelid(statement->relation, NoLock, true)))
-		return;
-	foreach(cell, statement->cmds)
+	foreach(cell, ddl_alterations(object))
 	{
-		AlterTableCmd *command = lfirst_node(AlterTableCmd, cell);
-		Oid			partition;
+		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
 
-		if (command->subtype != AT_AttachPartition && command->subtype != AT_DetachPartition &&
-			command->subtype != AT_DetachPartitionFinalize)
-			continue;
-		partition = RangeVarGetRelid(castNode(PartitionCmd, command->def)->name, NoLock, true);
-		/* no partition, but an index */
-		if (!OidIsValid(partition) ||
-			(get_rel_relkind(partition) != RELKIND_RELATION && get_rel_relkind(partition) != RELKIND_PARTITIONED_TABLE &&
-			 get_rel_relkind(partition) != RELKIND_FOREIGN_TABLE))
-			continue;
-		if (command->subtype == AT_AttachPartition)
-			partition_comes(partition, true);
-		else if (!get_rel_relispartition(partition))
-			tables_leave(find_all_inheritors(partition, ShareRowExclusiveLock, NULL));
+		if (command->subtype == AT_AttachPartition || command->subtype == AT_DetachPartition ||
+			command->subtype == AT_DetachPartitionFinalize)
+			attached_or_detached(object->object, command);
 	}
-}
-
-/* The partitions that the command has made. */
-static List *
-created(void)
-{
-	List	   *tables = NIL;
-	MemoryContext outer = CurrentMemoryContext;
-	int			nest = NewGUCNestLevel();
-
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-	SPI_connect();
-	if (SPI_execute("SELECT c.oid FROM pg_catalog.pg_event_trigger_ddl_commands() d JOIN pg_catalog.pg_class c ON c.oid = d.objid "
-					"WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relispartition AND c.relkind IN ('r', 'p', 'f')",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read what was created");
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-		Datum		table = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-		MemoryContext old = MemoryContextSwitchTo(outer);
-
-		tables = lappend_oid(tables, DatumGetObjectId(table));
-		MemoryContextSwitchTo(old);
-	}
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
-	return tables;
-}
-
-static EventTriggerData *
-event_data(FunctionCallInfo fcinfo, const char *function)
-{
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger", function)));
-	return (EventTriggerData *) fcinfo->context;
+	if (object->class == RelationRelationId && object->command->type == SCT_Simple)
+		partition_comes(object->object, rollups_above(parent_of(object->object)), false);
 }
 
 /* gymstream.on_partition(): event trigger for ddl_command_end */
@@ -267,16 +264,13 @@ PG_FUNCTION_INFO_V1(gs_on_partition);
 Datum
 gs_on_partition(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *event = event_data(fcinfo, "gymstream.on_partition");
 	ListCell   *cell;
 
+	(void) ddl_event(fcinfo, "gymstream.on_partition");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
-	if (IsA(event->parsetree, AlterTableStmt))
-		altered((AlterTableStmt *) event->parsetree);
-	else
-		foreach(cell, created())
-			partition_comes(lfirst_oid(cell), false);
+	foreach(cell, ddl_objects())
+		made_or_altered(lfirst(cell));
 	SPI_finish();
 	PopActiveSnapshot();
 	return PointerGetDatum(NULL);
@@ -478,7 +472,7 @@ gs_on_drop_partition(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 
-	(void) event_data(fcinfo, "gymstream.on_drop_partition");
+	(void) ddl_event(fcinfo, "gymstream.on_drop_partition");
 	foreach(cell, before_drop)
 	{
 		Below	   *below = lfirst(cell);
@@ -500,7 +494,7 @@ PG_FUNCTION_INFO_V1(gs_before_partition);
 Datum
 gs_before_partition(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *event = event_data(fcinfo, "gymstream.before_partition");
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream.before_partition");
 
 	before_drop = NIL;
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -10,7 +10,7 @@ rooms=(
 	'compat gymstream catalog shared'
 	'message exact float_sum numeric_sum bit_counts statistic state interval_sum marked refuse key aggregate shape flatten hint rollup source trigger progress define protect pending claim partials note fold apply collect when ready'
 	'json event topic debezium plugin'
-	'frame readback batch launcher decoder publisher folder status survey database drop guard whole partition'
+	'frame readback batch launcher decoder publisher folder status survey database ddl drop guard whole partition'
 )
 door=gymstream.c
 
