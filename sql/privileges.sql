@@ -122,6 +122,22 @@ UPDATE t SET v = v + 1;
 RESET ROLE;
 SELECT key, sum FROM test_made.owned_partials, LATERAL (SELECT "sum(test_made.inlined(v))" AS sum) s ORDER BY 1, 2;
 SELECT current_user = session_user, current_setting('search_path');
+-- also where they are run once, when a session compiles the query
+BEGIN;
+SET ROLE gymstream_maker;
+CREATE FUNCTION test_made.weight(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	RETURN CASE current_setting('search_path') WHEN 'pg_catalog, pg_temp' THEN n ELSE -n END;
+END
+$$;
+SELECT gymstream.create_rollup('test_made.weighed', 'SELECT sum(v * test_made.weight(2)) FROM t');
+RESET ROLE;
+ALTER TABLE t SET (fillfactor = 90);
+SET ROLE gymstream_writer;
+INSERT INTO t VALUES (3, 3);
+RESET ROLE;
+SELECT * FROM gymstream.verify_rollup('test_made.weighed');
+ROLLBACK;
 -- and so do those that fail
 SET ROLE gymstream_maker;
 CREATE OR REPLACE FUNCTION test_made.key(n int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$

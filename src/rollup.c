@@ -15,6 +15,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -241,12 +242,16 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->group_reads = compile_reads(rollup, shape_group_columns(shape));
 }
 
-/* Functions in the query are the owner's business, also where compiling checks the right to run them. */
+/*
+ * Functions in the query are the owner's business, also where compiling checks the right to run them, or runs them: what
+ * they compute of constants is put in their place. So they find nothing by the session's search_path.
+ */
 static void
 compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 {
 	Oid			user;
 	int			context;
+	int			nest = NewGUCNestLevel();
 
 	rollup->owner = catalog_owner(relations->rollup);
 	if (!OidIsValid(rollup->owner))
@@ -254,7 +259,9 @@ compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
+	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	compile(rollup, relations);
+	AtEOXact_GUC(false, nest);
 	SetUserIdAndSecContext(user, context);
 }
 
