@@ -50,6 +50,13 @@ RESET ROLE;
 SELECT * FROM gymstream.count_rollup('booking');
 SELECT * FROM gymstream.count_rollup(NULL);
 SELECT gymstream.rollup_source('booking') IS NULL;
+-- also in a query that runs in parallel
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT count(*) > 0, count(problem) FROM gymstream.rollups WHERE partials >= 0;
+ROLLBACK;
 
 -- progress, as seen by a function that the query calls
 CREATE FUNCTION peek(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$

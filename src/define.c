@@ -31,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#include "owner.h"
 #include "progress.h"
 #include "protect.h"
 #include "source.h"
@@ -121,9 +122,8 @@ run(const char *sql)
 static int
 fixed_path_begin(void)
 {
-	int			nest = NewGUCNestLevel();
+	int			nest = owner_fix_search_path();
 
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SPI_connect();
 	return nest;
 }
@@ -294,15 +294,13 @@ fill_again(void *sql)
 static void
 fill_as_owner(const RollupRelations *relations, const RollupShape *shape)
 {
-	Oid			user;
-	int			context;
+	OwnerCaller caller;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(catalog_owner(relations->rollup), context | SECURITY_RESTRICTED_OPERATION);
+	owner_enter(&caller, catalog_owner(relations->rollup));
 	progress_begin(relations->rollup, shape->source);
 	protect_write(relations->partials, fill_again, define_sql_fill(relations->partials, shape));
 	progress_end();
-	SetUserIdAndSecContext(user, context);
+	owner_leave(&caller);
 }
 
 /* gymstream.rebuild_rollup(rollup regclass) returns void */

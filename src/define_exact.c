@@ -17,6 +17,7 @@
 #include "access/relation.h"
 
 #include "aggregate.h"
+#include "owner.h"
 
 /* The inputs of an aggregate's states stand as parameters in its text. */
 typedef struct ExactInputs
@@ -101,8 +102,7 @@ gs_rollup_query(PG_FUNCTION_ARGS)
 
 	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
 		PG_RETURN_NULL();
-	nest = NewGUCNestLevel();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	nest = owner_fix_search_path();
 	definition = relation_open(relations.definition, AccessShareLock);
 	query = shape_view_query(definition);
 	query->targetList = (List *) exact_mutator((Node *) query->targetList, &replaced);

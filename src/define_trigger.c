@@ -16,6 +16,7 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
+#include "owner.h"
 #include "source.h"
 #include "trigger.h"
 
@@ -144,12 +145,11 @@ define_create_partition_triggers(const RollupRelations *relations, Oid partition
 {
 	Oid			user;
 	int			context;
-	int			nest = NewGUCNestLevel();
+	int			nest = owner_fix_search_path();
 	TriggerBuild build;
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	build = begin(relations, partition, list_make1_oid(partition));
 	create_calling(&build, KIND_FLUSH, "AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE", "flush", "");
 	create_calling(&build, KIND_TRUNCATING, "BEFORE TRUNCATE", "truncating", "");

@@ -77,10 +77,7 @@ fold_open(Fold *fold, Oid partials)
 	fold->context = context;
 	fold->outer = MemoryContextSwitchTo(context);
 	fold->per_group = AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
-	GetUserIdAndSecContext(&fold->user, &fold->security);
-	fold->nest = NewGUCNestLevel();
-	SetUserIdAndSecContext(rollup->owner, fold->security | SECURITY_RESTRICTED_OPERATION);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	owner_enter(&fold->caller, rollup->owner);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	CommandCounterIncrement();
@@ -93,8 +90,7 @@ fold_close(Fold *fold)
 {
 	partials_close(&fold->partials);
 	CommandCounterIncrement();
-	AtEOXact_GUC(false, fold->nest);
-	SetUserIdAndSecContext(fold->user, fold->security);
+	owner_leave(&fold->caller);
 	MemoryContextSwitchTo(fold->outer);
 	MemoryContextDelete(fold->context);
 }

@@ -9,6 +9,7 @@
 #include "nodes/pg_list.h"
 #include "storage/block.h"
 
+#include "owner.h"
 #include "partials.h"
 
 extern bool fold_is_on;			/* the setting gymstream.fold */
@@ -21,9 +22,7 @@ typedef struct Fold
 	MemoryContext context;		/* lives until it is closed */
 	MemoryContext per_group;
 	bool		plain;			/* nothing is computed from the source */
-	Oid			user;			/* who came */
-	int			security;
-	int			nest;			/* of settings */
+	OwnerCaller caller;
 } Fold;
 
 /* What became of a group; both may be. */

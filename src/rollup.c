@@ -10,12 +10,10 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -23,6 +21,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "owner.h"
 #include "source.h"
 
 /* one entry a rollup that this backend has used */
@@ -249,20 +248,15 @@ compile(Rollup *rollup, const RollupRelations *relations)
 static void
 compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 {
-	Oid			user;
-	int			context;
-	int			nest = NewGUCNestLevel();
+	OwnerCaller caller;
 
 	rollup->owner = catalog_owner(relations->rollup);
 	if (!OidIsValid(rollup->owner))
 		elog(ERROR, "cache lookup failed for rollup %u", relations->rollup);
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	owner_enter(&caller, rollup->owner);
 	compile(rollup, relations);
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	owner_leave(&caller);
 }
 
 static Rollup *

@@ -14,11 +14,11 @@
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "define.h"
+#include "owner.h"
 #include "source.h"
 #include "trigger.h"
 
@@ -64,15 +64,11 @@ count_sql(Oid partials, const RollupShape *shape)
 static void
 count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
 {
-	Oid			user;
-	int			context;
-	int			nest = NewGUCNestLevel();
+	OwnerCaller caller;
 	Relation	partials = table_open(relations->partials, AccessShareLock);
 
 	/* comparing keys is the owner's business */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(partials->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	owner_enter(&caller, partials->rd_rel->relowner);
 	SPI_connect();
 	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
 		SPI_processed != 1)
@@ -80,8 +76,7 @@ count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
 	for (int i = 0; i < COUNT_COLUMNS; i++)
 		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &nulls[i]);
 	SPI_finish();
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	owner_leave(&caller);
 	table_close(partials, AccessShareLock);
 }
 

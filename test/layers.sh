@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The rooms in the order of the data's way. A module includes headers of its own room and of those before it.
 rooms=(
-	'compat gymstream catalog shared'
+	'compat gymstream owner catalog shared'
 	'message exact float_sum numeric_sum bit_counts statistic state interval_sum marked refuse key aggregate shape flatten hint rollup source trigger progress define protect pending claim partials note fold apply collect when ready'
 	'json event topic debezium plugin'
 	'frame readback batch launcher decoder publisher folder status survey database ddl drop guard whole partition'
