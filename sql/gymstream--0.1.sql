@@ -367,71 +367,18 @@ CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP 
 ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';
 
--- What would let a source change unseen is refused, as create_rollup refuses such a table. Looks only at what the command
--- has locked: the tables it altered and their parents. Runs as whoever alters a table: names nothing in our own schema,
--- which they may not be allowed to use.
-CREATE FUNCTION gymstream.on_alter() RETURNS event_trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	source regclass;
-	problem text;
-BEGIN
-	SELECT c.oid, CASE
-			WHEN t.tgenabled IN ('D', 'R') THEN 'have its rollups'' triggers disabled'
-			WHEN c.relpersistence <> 'p' THEN 'be unlogged'
-			WHEN c.relrowsecurity THEN 'have row-level security'
-			WHEN EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid) THEN 'have rules'
-			WHEN c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'have inheritance children'
-		END AS what
-		INTO source, problem
-		FROM (SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass
-			UNION SELECT i.inhparent FROM pg_event_trigger_ddl_commands() d JOIN pg_inherits i ON i.inhrelid = d.objid
-				WHERE d.classid = 'pg_class'::regclass
-			UNION SELECT r.ev_class FROM pg_event_trigger_ddl_commands() d JOIN pg_rewrite r ON r.oid = d.objid
-				WHERE d.classid = 'pg_rewrite'::regclass) altered
-			JOIN pg_class c ON c.oid = altered.objid
-			JOIN pg_trigger t ON t.tgrelid = c.oid
-			JOIN pg_proc f ON f.oid = t.tgfoid AND f.proname = 'flush_pending'
-				AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream')
-		ORDER BY what LIMIT 1;
-	IF problem IS NOT NULL THEN
-		RAISE EXCEPTION 'table % is the source of a rollup: it cannot %', source, problem
-			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Drop its rollups first.';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION gymstream.on_alter() IS 'refuses what would let a rollup''s source change unseen';
-CREATE EVENT TRIGGER gymstream_alter ON ddl_command_end
-	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE SCHEMA')
-	EXECUTE FUNCTION gymstream.on_alter();
-ALTER EVENT TRIGGER gymstream_alter ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER gymstream_alter IS 'refuses what would let a rollup''s source change unseen';
-
--- A rollup's partials were made from what the views showed that its query reads. Renaming those does no harm.
-CREATE FUNCTION gymstream.on_alter_relation() RETURNS event_trigger
-	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_alter_relation';
-COMMENT ON FUNCTION gymstream.on_alter_relation() IS
-	'refuses to change what a view shows that a rollup reads; tells all sessions of a source that has a parent now';
-CREATE EVENT TRIGGER gymstream_alter_relation ON ddl_command_end
-	WHEN tag IN ('CREATE VIEW', 'ALTER VIEW', 'ALTER TABLE', 'CREATE RULE')
-	EXECUTE FUNCTION gymstream.on_alter_relation();
-ALTER EVENT TRIGGER gymstream_alter_relation ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER gymstream_alter_relation IS
-	'refuses to change what a view shows that a rollup reads; tells all sessions of a source that has a parent now';
-
+-- Looks only at what the command has locked: the tables it altered, their partitions and parents.
 CREATE FUNCTION gymstream.on_ddl() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_ddl';
 COMMENT ON FUNCTION gymstream.on_ddl() IS
-	'keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
 CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
-	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'ALTER VIEW',
-		'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION')
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE VIEW',
+		'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION')
 	EXECUTE FUNCTION gymstream.on_ddl();
 ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_ddl IS
-	'keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
 
 CREATE FUNCTION gymstream.before_partition() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_partition';

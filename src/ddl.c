@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 EventTriggerData *
@@ -138,12 +139,24 @@ ddl_relation(Oid class, Oid object)
 	List	   *found = NIL;
 
 	if (class == RelationRelationId)
-		return object;
-	if (class == RewriteRelationId)
+		found = list_make1_oid(object);
+	else if (class == RewriteRelationId)
 		found = find_oids(class, RewriteOidIndexId, Anum_pg_rewrite_oid, object, Anum_pg_rewrite_ev_class);
 	else if (class == TriggerRelationId)
 		found = find_oids(class, TriggerOidIndexId, Anum_pg_trigger_oid, object, Anum_pg_trigger_tgrelid);
-	return found == NIL ? InvalidOid : linitial_oid(found);
+	if (found == NIL)
+		return InvalidOid;
+	switch (get_rel_relkind(linitial_oid(found)))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+			return linitial_oid(found);
+		default:
+			return InvalidOid;
+	}
 }
 
 List *

@@ -28,7 +28,7 @@ extern List *ddl_objects(void);
 /* What an ALTER TABLE has done to the object, as CollectedATSubcmd of an AlterTableCmd; NIL: it was something else. */
 extern List *ddl_alterations(const DdlObject *object);
 
-/* The object as a relation, or the one that has the rule or the trigger; InvalidOid: it is anything else, or gone. */
+/* The object as a table or view, or that which has it as a rule or trigger; InvalidOid: it is anything else, or gone. */
 extern Oid	ddl_relation(Oid class, Oid object);
 
 /* The relations that a table inherits from. */

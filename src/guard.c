@@ -1,10 +1,10 @@
 /*
- * guard.c: takes the relations that a command has replaced or altered, in an event trigger. Refuses it where a rollup
- * reads a view of them: its partials were made from what the view showed; or a generated column of theirs, for all rows of
- * which the command has computed other values. Tells all backends of a table that has a parent
- * now. Reads the catalogs as they are, whatever the transaction's snapshot: a rollup may have been made since.
+ * guard.c: takes an object that a command has made or altered. Refuses it where a rollup reads it, and would not be told
+ * of changes any more, as create_rollup refuses such a source; where it is a view that shows something else than the
+ * rollup was made from; or a generated column, for all rows of which the command has computed other values. Tells
+ * all backends of a table that has a parent now.
  */
-#include "gymstream.h"
+#include "guard.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -16,14 +16,16 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog.h"
-#include "ddl.h"
 #include "rollup.h"
+#include "trigger.h"
 
 /* Those not seen yet whose rules read the relation, appended to seen. */
 static List *
@@ -103,17 +105,6 @@ check_view(Oid view, bool replaced)
 				 errhint("Drop the rollup first, and create it again afterwards.")));
 }
 
-/*
- * Statements on a parent fire no statement triggers of the child, which a compiled rollup must know. The server itself
- * tells others of the parent only, where the two have no column in common.
- */
-static void
-check_table(Oid table)
-{
-	if (has_superclass(table))
-		CacheInvalidateRelcacheByRelid(table);
-}
-
 /* The column of a table and of those below it has other values. */
 static void
 check_expression(Oid table, const char *column)
@@ -151,43 +142,83 @@ check_expressions(const DdlObject *object)
 	}
 }
 
+/* What create_rollup refuses in a source; NULL: nothing of it. */
+static const char *
+source_problem(Relation table)
+{
+	bool		is_source = false;
+	bool		disabled = false;
+
+	for (int i = 0; table->trigdesc && i < table->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &table->trigdesc->triggers[i];
+
+		if (!trigger_flushes(trigger))
+			continue;
+		is_source = true;
+		disabled = disabled || trigger->tgenabled == TRIGGER_DISABLED || trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA;
+	}
+	if (!is_source)
+		return NULL;
+	if (disabled)
+		return "have its rollups' triggers disabled";
+	if (table->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		return "be unlogged";
+	if (table->rd_rel->relrowsecurity)
+		return "have row-level security";
+	if (table->rd_rules)
+		return "have rules";
+	if (table->rd_rel->relkind == RELKIND_RELATION && find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
+		return "have inheritance children";
+	return NULL;
+}
+
+static void
+check_source(Oid relid)
+{
+	Relation	table = relation_open(relid, AccessShareLock);
+	const char *problem = source_problem(table);
+
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s is the source of a rollup: it cannot %s",
+						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)), RelationGetRelationName(table)),
+						problem),
+				 errhint("Drop its rollups first.")));
+	relation_close(table, NoLock);
+}
+
 static bool
 is_select_rule(const DdlObject *object)
 {
 	return IsA(object->command->parsetree, RuleStmt) && ((RuleStmt *) object->command->parsetree)->event == CMD_SELECT;
 }
 
+/*
+ * Statements on a parent fire no statement triggers of the child, which a compiled rollup must know. The server itself
+ * tells others of the parent only, where the two have no column in common.
+ */
 static void
-check_object(const DdlObject *object)
+tell_of_parent(Oid table)
 {
-	Oid			relation;
-
-	if (object->class != RelationRelationId && !is_select_rule(object))
-		return;
-	check_expressions(object);
-	relation = ddl_relation(object->class, object->object);
-	switch (get_rel_relkind(relation))
-	{
-		case RELKIND_VIEW:
-			check_view(relation, IsA(object->command->parsetree, ViewStmt) || is_select_rule(object));
-			break;
-		case RELKIND_RELATION:
-			check_table(relation);
-			break;
-		default:
-			break;
-	}
+	if (has_superclass(table))
+		CacheInvalidateRelcacheByRelid(table);
 }
 
-/* gymstream.on_alter_relation(): event trigger for ddl_command_end */
-PG_FUNCTION_INFO_V1(gs_on_alter_relation);
-Datum
-gs_on_alter_relation(PG_FUNCTION_ARGS)
+void
+guard_check(const DdlObject *object)
 {
+	Oid			relation = ddl_relation(object->class, object->object);
 	ListCell   *cell;
 
-	(void) ddl_event(fcinfo, "gymstream.on_alter_relation");
-	foreach(cell, ddl_objects())
-		check_object(lfirst(cell));
-	return PointerGetDatum(NULL);
+	if (!OidIsValid(relation) || (object->class != RelationRelationId && object->class != RewriteRelationId))
+		return;
+	foreach(cell, lcons_oid(relation, ddl_parents(relation)))
+		check_source(lfirst_oid(cell));
+	check_expressions(object);
+	if (get_rel_relkind(relation) == RELKIND_VIEW)
+		check_view(relation, IsA(object->command->parsetree, ViewStmt) || is_select_rule(object));
+	else
+		tell_of_parent(relation);
 }

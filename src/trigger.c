@@ -50,20 +50,26 @@ trigger_condition_calls(const FuncExpr *call, const char *name)
 	return function_is(call->funcid, name);
 }
 
-/* Whether any of the functions is called that only a rollup's triggers may call. */
+bool
+trigger_only_calls(Oid function)
+{
+	return function_is(function, "collect") || function_is(function, "flush") || function_is(function, "truncated") ||
+		function_is(function, "truncating");
+}
+
+bool
+trigger_flushes(const Trigger *trigger)
+{
+	return function_is(trigger->tgfoid, "flush_pending");
+}
+
 static bool
 calls_ours_walker(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, FuncExpr))
-	{
-		FuncExpr   *call = (FuncExpr *) node;
-
-		if (trigger_condition_calls(call, "collect") || trigger_condition_calls(call, "flush") ||
-			trigger_condition_calls(call, "truncated") || trigger_condition_calls(call, "truncating"))
-			return true;
-	}
+	if (IsA(node, FuncExpr) && trigger_only_calls(((FuncExpr *) node)->funcid))
+		return true;
 	return expression_tree_walker(node, calls_ours_walker, context);
 }
 
@@ -178,7 +184,7 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	if (!IsA(call, FuncExpr) || call->funcvariadic || call->args == NIL)
 		return KIND_WRONG;
 	self = linitial(call->args);
-	if (!IsA(self, Const) || self->constisnull || !function_is(trigger->tgfoid, "flush_pending") ||
+	if (!IsA(self, Const) || self->constisnull || !trigger_flushes(trigger) ||
 		OidIsValid(trigger->tgconstraint) || trigger->tgnargs > 0 || trigger->tgnattr > 0 || trigger->tgoldtable ||
 		trigger->tgnewtable)
 		return KIND_WRONG;

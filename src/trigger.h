@@ -46,6 +46,12 @@ extern FuncExpr *trigger_condition(const Trigger *trigger);
 /* Whether it is one of gymstream's functions of that name. */
 extern bool trigger_condition_calls(const FuncExpr *call, const char *name);
 
+/* Whether it is a function that the conditions of rollups' triggers call, and nothing else may. */
+extern bool trigger_only_calls(Oid function);
+
+/* Whether it is one of those that a source has, or a table below it: it may flush. */
+extern bool trigger_flushes(const Trigger *trigger);
+
 /* How many triggers of each kind the table has for these partials. */
 extern void trigger_count(Oid table, Oid partials, TriggerCount *counts);
 

@@ -1,27 +1,35 @@
 /*
- * whole.c: takes what a command has made or altered, in an event trigger, and keeps rollups whole. View, definition and
- * partials have one owner, and move to another schema with the view. A rollup's triggers go on firing always, are called
- * what they were, and nobody else's call what they call. Partials stay a table that only gymstream writes.
+ * whole.c: takes what a command has made or altered, in an event trigger. Where guard.c does not refuse it, keeps rollups
+ * whole: view, definition and partials have one owner, and move to another schema with the view. A rollup's triggers go on
+ * firing always, are called what they were, and nobody else's call what they call. Partials stay a table that only
+ * gymstream writes.
  */
 #include "gymstream.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
-#include "commands/event_trigger.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "commands/tablecmds.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "ddl.h"
+#include "guard.h"
 #include "rollup.h"
 #include "source.h"
 #include "trigger.h"
@@ -111,14 +119,38 @@ look_at_trigger(Oid table, Oid oid)
 		trigger_set_always(lfirst_oid(cell), InvalidOid, false);
 }
 
-/* A trigger's WHEN could have such a function's body put in its place. */
-static void
-refuse_function(Oid function)
+/* Whether the function has a stored body, which could be put in the place of a trigger's WHEN, that calls ours. */
+static bool
+calls_ours(Oid function)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-			 errmsg("function \"%s\" cannot call what only rollups' triggers may call", get_func_name(function)),
-			 errhint("Rollups are made by gymstream.create_rollup.")));
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function));
+	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, keys);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		found = form->refclassid == ProcedureRelationId && trigger_only_calls(form->refobjid);
+	}
+	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
+	return found;
+}
+
+static void
+check_function(Oid function)
+{
+	if (calls_ours(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function \"%s\" cannot call what only rollups' triggers may call", get_func_name(function)),
+				 errhint("Rollups are made by gymstream.create_rollup.")));
 }
 
 /*
@@ -269,40 +301,39 @@ look_at_relation(Oid relid, Node *command)
  * The event trigger
  */
 
-/* What was altered: a relation, its partitions, a parent of it, or who has the rule; a trigger, with its table; a function that calls ours. */
-static const char altered_sql[] =
-"SELECT c.oid, NULL::oid, NULL::oid FROM pg_class c WHERE c.relkind IN ('r', 'v', 'p') AND c.oid IN ("
-"	SELECT objid FROM pg_event_trigger_ddl_commands() WHERE classid = 'pg_class'::regclass"
-"	UNION SELECT t.relid FROM pg_event_trigger_ddl_commands() d, pg_partition_tree(d.objid) t WHERE d.classid = 'pg_class'::regclass"
-"	UNION SELECT i.inhparent FROM pg_event_trigger_ddl_commands() d JOIN pg_inherits i ON i.inhrelid = d.objid"
-"		WHERE d.classid = 'pg_class'::regclass"
-"	UNION SELECT r.ev_class FROM pg_event_trigger_ddl_commands() d JOIN pg_rewrite r ON r.oid = d.objid"
-"		WHERE d.classid = 'pg_rewrite'::regclass) "
-"UNION ALL SELECT t.tgrelid, t.oid, NULL FROM pg_event_trigger_ddl_commands() d JOIN pg_trigger t ON t.oid = d.objid"
-"	WHERE d.classid = 'pg_trigger'::regclass "
-"UNION ALL SELECT NULL, NULL, d.objid FROM pg_event_trigger_ddl_commands() d WHERE d.classid = 'pg_proc'::regclass AND EXISTS ("
-"	SELECT FROM pg_depend p JOIN pg_proc f ON f.oid = p.refobjid WHERE p.classid = 'pg_proc'::regclass AND p.objid = d.objid"
-"		AND p.refclassid = 'pg_proc'::regclass AND f.proname IN ('collect', 'flush', 'truncated', 'truncating')"
-"		AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = '" GS_SCHEMA "'))";
+/* What was altered, and what may have been altered with it: those above it and its partitions. */
+static void
+look_at_relations(Oid relation, Node *command)
+{
+	ListCell   *cell;
+
+	foreach(cell, list_concat(source_tables(relation, AccessShareLock), ddl_parents(relation)))
+		look_at_relation(lfirst_oid(cell), command);
+}
 
 static void
-look_at(HeapTuple altered, TupleDesc desc, Node *command)
+look_at(const DdlObject *object, Node *command)
 {
-	Oid			found[3];
+	Oid			relation = ddl_relation(object->class, object->object);
 
-	for (int i = 0; i < lengthof(found); i++)
+	switch (object->class)
 	{
-		bool		isnull;
-		Datum		value = SPI_getbinval(altered, desc, i + 1, &isnull);
-
-		found[i] = isnull ? InvalidOid : DatumGetObjectId(value);
+		case ProcedureRelationId:
+			check_function(object->object);
+			break;
+		case TriggerRelationId:
+			look_at_trigger(relation, object->object);
+			break;
+		case RewriteRelationId:
+			look_at_relation(relation, command);
+			break;
+		case RelationRelationId:
+			if (OidIsValid(relation))
+				look_at_relations(relation, command);
+			break;
+		default:
+			break;
 	}
-	if (OidIsValid(found[2]))
-		refuse_function(found[2]);
-	else if (OidIsValid(found[1]))
-		look_at_trigger(found[0], found[1]);
-	else
-		look_at_relation(found[0], command);
 }
 
 /* gymstream.on_ddl(): event trigger for ddl_command_end */
@@ -310,25 +341,13 @@ PG_FUNCTION_INFO_V1(gs_on_ddl);
 Datum
 gs_on_ddl(PG_FUNCTION_ARGS)
 {
-	int			nest;
-	SPITupleTable *altered;
-	uint64		naltered;
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream.on_ddl");
+	List	   *objects = ddl_objects();
+	ListCell   *cell;
 
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as an event trigger", "gymstream.on_ddl")));
-	nest = NewGUCNestLevel();
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-	SPI_connect();
-	/* not read only: in a snapshot that shows what the command did */
-	if (SPI_execute(altered_sql, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read what was altered");
-	altered = SPI_tuptable;
-	naltered = SPI_processed;
-	for (uint64 i = 0; i < naltered; i++)
-		look_at(altered->vals[i], altered->tupdesc, ((EventTriggerData *) fcinfo->context)->parsetree);
-	SPI_finish();
-	AtEOXact_GUC(false, nest);
+	foreach(cell, objects)
+		guard_check(lfirst(cell));
+	foreach(cell, objects)
+		look_at(lfirst(cell), event->parsetree);
 	return PointerGetDatum(NULL);
 }
