@@ -415,3 +415,14 @@ TABLE seats ORDER BY 1;
 SELECT * FROM gymstream.verify_rollup('seats');
 COMMIT;
 DROP TABLE seat CASCADE;
+
+-- what a session keeps of rollups goes with them
+CREATE TABLE short (k int);
+\set ECHO errors
+SELECT unnest(ARRAY['SELECT gymstream.create_rollup(''lived'', ''SELECT k, count(*) FROM short GROUP BY k'')',
+	'INSERT INTO short VALUES (1)', 'DROP VIEW lived']) FROM generate_series(1, 20)
+\o /dev/null
+\gexec
+\o
+\set ECHO all
+SELECT count(*) < 20 FROM pg_backend_memory_contexts WHERE name LIKE 'gymstream %';

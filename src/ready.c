@@ -43,7 +43,6 @@ typedef struct ReadyTrigger
 typedef struct ReadyTable
 {
 	Oid			table;			/* hash key */
-	bool		valid;
 	int			ntriggers;
 	ReadyTrigger *triggers;
 } ReadyTable;
@@ -95,39 +94,27 @@ is_ours(const Trigger *trigger)
 		get_func_namespace(trigger->tgfoid) == catalog_schema();
 }
 
-static void
-read_table(Relation relation, const TriggerDesc *description, ReadyTable *table)
+static int
+read_triggers(Oid table, const TriggerDesc *description, ReadyTrigger *triggers)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "gymstream conditions", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	ReadyTrigger *triggers = palloc0(description->numtriggers * sizeof(ReadyTrigger));
-	uint64		before = invalidations;
 	int			n = 0;
 
 	for (int i = 0; i < description->numtriggers; i++)
-		if (is_ours(&description->triggers[i]) &&
-			read_condition(RelationGetRelid(relation), &description->triggers[i], &triggers[n]))
+		if (is_ours(&description->triggers[i]) && read_condition(table, &description->triggers[i], &triggers[n]))
 			triggers[n++].index = i;
-	if (table->triggers)
-		pfree(table->triggers);
-	table->triggers = NULL;
-	table->ntriggers = n;
-	if (n > 0)
-	{
-		table->triggers = MemoryContextAlloc(CacheMemoryContext, n * sizeof(ReadyTrigger));
-		memcpy(table->triggers, triggers, n * sizeof(ReadyTrigger));
-	}
-	table->valid = before == invalidations;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return n;
 }
 
-static ReadyTable *
-find_table(Relation relation, const TriggerDesc *description)
+/* Until it is invalidated. */
+static void
+remember(Oid oid, const ReadyTrigger *triggers, int ntriggers)
 {
-	Oid			oid = RelationGetRelid(relation);
+	ReadyTrigger *copy = MemoryContextAlloc(CacheMemoryContext, ntriggers * sizeof(ReadyTrigger));
 	ReadyTable *table;
-	bool		found;
 
 	if (tables == NULL)
 	{
@@ -135,16 +122,39 @@ find_table(Relation relation, const TriggerDesc *description)
 
 		tables = hash_create("gymstream sources", 64, &info, HASH_ELEM | HASH_BLOBS);
 	}
-	table = hash_search(tables, &oid, HASH_ENTER, &found);
-	if (!found)
+	memcpy(copy, triggers, ntriggers * sizeof(ReadyTrigger));
+	table = hash_search(tables, &oid, HASH_ENTER, NULL);
+	table->ntriggers = ntriggers;
+	table->triggers = copy;
+}
+
+/* How many triggers with conditions of ours the table has: a copy, since what is remembered may be invalidated any time. */
+static int
+find_triggers(Relation relation, const TriggerDesc *description, ReadyTrigger **triggers)
+{
+	Oid			oid = RelationGetRelid(relation);
+	uint64		before = invalidations;
+	ReadyTable *table = tables ? hash_search(tables, &oid, HASH_FIND, NULL) : NULL;
+	int			n;
+
+	if (table)
 	{
-		table->valid = false;
-		table->ntriggers = 0;
-		table->triggers = NULL;
+		*triggers = palloc(table->ntriggers * sizeof(ReadyTrigger));
+		memcpy(*triggers, table->triggers, table->ntriggers * sizeof(ReadyTrigger));
+		return table->ntriggers;
 	}
-	if (!table->valid)
-		read_table(relation, description, table);
-	return table;
+	*triggers = palloc0(description->numtriggers * sizeof(ReadyTrigger));
+	n = read_triggers(oid, description, *triggers);
+	if (before == invalidations)
+		remember(oid, *triggers, n);
+	return n;
+}
+
+static void
+forget(ReadyTable *table)
+{
+	pfree(table->triggers);
+	(void) hash_search(tables, &table->table, HASH_REMOVE, NULL);
 }
 
 static void
@@ -160,12 +170,12 @@ invalidate_table(Datum arg, Oid relid)
 	{
 		table = hash_search(tables, &relid, HASH_FIND, NULL);
 		if (table)
-			table->valid = false;
+			forget(table);
 		return;
 	}
 	hash_seq_init(&status, tables);
 	while ((table = hash_seq_search(&status)) != NULL)
-		table->valid = false;
+		forget(table);
 }
 
 /*
@@ -242,18 +252,15 @@ make_call(const ReadyTrigger *ready, Oid table)
 
 /* NULL: the trigger's text will say what is wrong. */
 static ExprState *
-make_expression(const ReadyTrigger *ready, Relation relation)
+make_expression(ReadyTrigger *ready, Relation relation)
 {
 	ExprState  *state = makeNode(ExprState);
 
 	state->flags = EEO_FLAG_IS_QUAL;
 	if (ready->flushes)
 	{
-		ReadyTrigger *copy = palloc(sizeof(ReadyTrigger));
-
-		*copy = *ready;
 		state->evalfunc = evaluate_flush;
-		state->evalfunc_private = copy;
+		state->evalfunc_private = ready;
 		return state;
 	}
 	state->evalfunc = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? evaluate_nothing : evaluate_collect;
@@ -268,15 +275,16 @@ static void
 make_ready(EState *estate, ResultRelInfo *relation, int16 events)
 {
 	MemoryContext old;
-	ReadyTable *table;
+	ReadyTrigger *triggers;
+	int			ntriggers;
 
 	if (relation->ri_TrigDesc == NULL || relation->ri_TrigWhenExprs == NULL)
 		return;
-	table = find_table(relation->ri_RelationDesc, relation->ri_TrigDesc);
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
-	for (int i = 0; i < table->ntriggers; i++)
+	ntriggers = find_triggers(relation->ri_RelationDesc, relation->ri_TrigDesc, &triggers);
+	for (int i = 0; i < ntriggers; i++)
 	{
-		ReadyTrigger *ready = &table->triggers[i];
+		ReadyTrigger *ready = &triggers[i];
 
 		if ((ready->events & events) && ready->index < relation->ri_TrigDesc->numtriggers &&
 			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)

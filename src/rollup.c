@@ -28,10 +28,11 @@
 typedef struct CacheEntry
 {
 	Oid			partials;		/* hash key */
-	Rollup	   *rollup;			/* NULL: not built, or stale and let go */
+	Rollup	   *rollup;
 } CacheEntry;
 
 static HTAB *cache = NULL;
+static uint64 invalidations = 0;
 
 RollupShape *
 rollup_shape(const RollupRelations *relations)
@@ -324,24 +325,30 @@ rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull)
 }
 
 /*
- * The cache
+ * The cache. What is stale is let go when nobody uses it any more: at once, or when it is released.
  */
 static void
 rollup_let_go(Rollup *rollup)
 {
-	if (rollup->stale && rollup->references == 0)
-	{
-		FreeExprContext(rollup->econtext, false);
-		MemoryContextDelete(rollup->context);
-	}
+	rollup->stale = true;
+	if (rollup->references > 0)
+		return;
+	FreeExprContext(rollup->econtext, false);
+	MemoryContextDelete(rollup->context);
 }
 
-Rollup *
-rollup_acquire(Oid partials)
+/* It is the caller's then, and takes the place of what nested calls may have built meanwhile. */
+static Rollup *
+cache_build(Oid partials)
 {
+	uint64		before = invalidations;
+	Rollup	   *built = rollup_build(partials);
 	CacheEntry *entry;
 	bool		found;
 
+	built->references++;
+	/* what it was made from may have changed already */
+	built->stale = before != invalidations;
 	if (cache == NULL)
 	{
 		HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(CacheEntry)};
@@ -349,28 +356,19 @@ rollup_acquire(Oid partials)
 		cache = hash_create("gymstream rollups", 16, &info, HASH_ELEM | HASH_BLOBS);
 	}
 	entry = hash_search(cache, &partials, HASH_ENTER, &found);
-	if (!found)
-		entry->rollup = NULL;
-	if (entry->rollup && entry->rollup->stale)
-	{
-		Rollup	   *old = entry->rollup;
+	if (found)
+		rollup_let_go(entry->rollup);
+	entry->rollup = built;
+	return built;
+}
 
-		entry->rollup = NULL;
-		rollup_let_go(old);
-	}
-	if (entry->rollup == NULL)
-	{
-		Rollup	   *built = rollup_build(partials);
+Rollup *
+rollup_acquire(Oid partials)
+{
+	CacheEntry *entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
 
-		/* building may have come back here, through an invalidation's callbacks or a nested statement */
-		entry = hash_search(cache, &partials, HASH_ENTER, &found);
-		if (found && entry->rollup)
-		{
-			entry->rollup->stale = true;
-			rollup_let_go(entry->rollup);
-		}
-		entry->rollup = built;
-	}
+	if (entry == NULL || entry->rollup->stale)
+		return cache_build(partials);
 	entry->rollup->references++;
 	return entry->rollup;
 }
@@ -378,17 +376,16 @@ rollup_acquire(Oid partials)
 void
 rollup_release(Rollup *rollup)
 {
+	CacheEntry *entry;
+
 	Assert(rollup->references > 0);
 	rollup->references--;
-
-	/* a stale one that the cache no longer holds has nobody else to let it go */
-	if (rollup->stale)
-	{
-		CacheEntry *entry = hash_search(cache, &rollup->partials, HASH_FIND, NULL);
-
-		if (entry == NULL || entry->rollup != rollup)
-			rollup_let_go(rollup);
-	}
+	if (!rollup->stale || rollup->references > 0)
+		return;
+	entry = hash_search(cache, &rollup->partials, HASH_FIND, NULL);
+	if (entry && entry->rollup == rollup)
+		(void) hash_search(cache, &rollup->partials, HASH_REMOVE, NULL);
+	rollup_let_go(rollup);
 }
 
 static void
@@ -413,6 +410,7 @@ invalidate_relation(Datum arg, Oid relid)
 	HASH_SEQ_STATUS status;
 	CacheEntry *entry;
 
+	invalidations++;
 	if (cache == NULL)
 		return;
 	hash_seq_init(&status, cache);
@@ -420,12 +418,16 @@ invalidate_relation(Datum arg, Oid relid)
 	{
 		Rollup	   *rollup = entry->rollup;
 
-		if (rollup == NULL)
-			continue;
 		if (relid == InvalidOid || relid == rollup->source ||
 			relid == rollup->rollup || relid == rollup->definition || relid == rollup->partials)
 			rollup->stale = true;
-		source_forget(rollup, relid);
+		if (rollup->stale && rollup->references == 0)
+		{
+			(void) hash_search(cache, &rollup->partials, HASH_REMOVE, NULL);
+			rollup_let_go(rollup);
+		}
+		else
+			source_forget(rollup, relid);
 	}
 }
 
