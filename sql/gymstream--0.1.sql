@@ -359,13 +359,13 @@ COMMENT ON FUNCTION gymstream.guard_partials() IS
 
 CREATE FUNCTION gymstream.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
-COMMENT ON FUNCTION gymstream.on_drop() IS 'takes away what belonged to a dropped rollup';
+COMMENT ON FUNCTION gymstream.on_drop() IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
 CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED',
 	'DROP FUNCTION', 'DROP AGGREGATE', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP OPERATOR', 'DROP CAST',
-	'ALTER TABLE', 'DROP MATERIALIZED VIEW', 'DROP COLLATION')
+	'ALTER TABLE', 'DROP MATERIALIZED VIEW', 'DROP COLLATION', 'DROP TRIGGER')
 	EXECUTE FUNCTION gymstream.on_drop();
 ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup';
+COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
 
 -- Looks only at what the command has locked: the tables it altered, their partitions and parents.
 CREATE FUNCTION gymstream.on_ddl() RETURNS event_trigger
@@ -418,31 +418,6 @@ CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop
 ALTER EVENT TRIGGER gymstream_drop_partition ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop_partition IS
 	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
-
-CREATE FUNCTION gymstream.on_drop_trigger() RETURNS event_trigger
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	dropped record;
-BEGIN
-	SELECT d.address_names[3] AS name, s.source INTO dropped
-		FROM pg_event_trigger_dropped_objects() d,
-			LATERAL (SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) AS source) s
-		WHERE d.object_type = 'trigger' AND d.original AND starts_with(d.address_names[3], '!gymstream ')
-			AND EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid WHERE t.tgrelid = s.source
-				AND f.proname IN ('flush_pending', 'guard_partials') AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'gymstream'));
-	IF FOUND THEN
-		RAISE EXCEPTION 'cannot drop trigger "%" because a rollup of % needs it', dropped.name, dropped.source
-			USING ERRCODE = 'dependent_objects_still_exist', HINT = 'Drop the view of the rollup instead.';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION gymstream.on_drop_trigger() IS 'refuses to drop one of a rollup''s triggers by itself';
-CREATE EVENT TRIGGER gymstream_drop_trigger ON sql_drop WHEN tag IN ('DROP TRIGGER')
-	EXECUTE FUNCTION gymstream.on_drop_trigger();
-ALTER EVENT TRIGGER gymstream_drop_trigger ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER gymstream_drop_trigger IS 'refuses to drop one of a rollup''s triggers by itself';
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Topics. Anyone may call these functions: they check that the caller owns the relation.

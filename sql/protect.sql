@@ -144,11 +144,11 @@ CREATE FUNCTION damage(statement text) RETURNS SETOF problems LANGUAGE plpgsql A
 DECLARE
 	event name;
 BEGIN
-	FOREACH event IN ARRAY '{gymstream_ddl, gymstream_drop_trigger}'::name[] LOOP
+	FOREACH event IN ARRAY '{gymstream_ddl, gymstream_drop}'::name[] LOOP
 		EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', event);
 	END LOOP;
 	EXECUTE statement;
-	FOREACH event IN ARRAY '{gymstream_ddl, gymstream_drop_trigger}'::name[] LOOP
+	FOREACH event IN ARRAY '{gymstream_ddl, gymstream_drop}'::name[] LOOP
 		EXECUTE format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', event);
 	END LOOP;
 	RETURN QUERY TABLE problems;

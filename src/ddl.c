@@ -9,11 +9,14 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -78,10 +81,21 @@ ddl_alterations(const DdlObject *object)
 	return object->command->type == SCT_AlterTable ? object->command->d.alterTable.subcmds : NIL;
 }
 
+/* By the names that lead to it: where the relation is gone too, there is nothing to say. */
 static bool
-is_table_or_view(const char *type)
+read_trigger(DdlDropped *dropped, ArrayType *names)
 {
-	return strcmp(type, "table") == 0 || strcmp(type, "view") == 0;
+	Datum	   *name;
+	int			n;
+	Oid			schema;
+
+	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &name, NULL, &n);
+	if (n != 3)
+		return false;
+	schema = get_namespace_oid(TextDatumGetCString(name[0]), true);
+	dropped->relation = OidIsValid(schema) ? get_relname_relid(TextDatumGetCString(name[1]), schema) : InvalidOid;
+	dropped->trigger = TextDatumGetCString(name[2]);
+	return OidIsValid(dropped->relation);
 }
 
 List *
@@ -89,18 +103,18 @@ ddl_dropped(void)
 {
 	List	   *dropped = NIL;
 
-	ask("SELECT objid, original, object_identity, object_type FROM pg_catalog.pg_event_trigger_dropped_objects()");
+	ask("SELECT objid, original, object_identity, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		DdlDropped *object;
+		const char *type = TextDatumGetCString(answer(i, 4));
+		DdlDropped *object = palloc0(sizeof(DdlDropped));
 
-		if (!is_table_or_view(TextDatumGetCString(answer(i, 4))))
-			continue;
-		object = palloc(sizeof(DdlDropped));
 		object->relation = DatumGetObjectId(answer(i, 1));
 		object->asked_for = DatumGetBool(answer(i, 2));
 		object->identity = TextDatumGetCString(answer(i, 3));
-		dropped = lappend(dropped, object);
+		if (strcmp(type, "table") == 0 || strcmp(type, "view") == 0 ||
+			(strcmp(type, "trigger") == 0 && read_trigger(object, DatumGetArrayTypeP(answer(i, 5)))))
+			dropped = lappend(dropped, object);
 	}
 	SPI_finish();
 	return dropped;

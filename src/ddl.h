@@ -34,10 +34,11 @@ extern Oid	ddl_relation(Oid class, Oid object);
 /* The relations that a table inherits from. */
 extern List *ddl_parents(Oid table);
 
-/* A table or view that the command has dropped. */
+/* A table or view that the command has dropped, or a trigger of one. */
 typedef struct DdlDropped
 {
 	Oid			relation;
+	char	   *trigger;		/* NULL: the relation itself */
 	bool		asked_for;		/* the command names it */
 	char	   *identity;
 } DdlDropped;

@@ -1,21 +1,30 @@
 /*
  * drop.c: takes what a DROP has dropped, in an event trigger, and takes away what belonged to it: the companions of a
- * rollup's view, and the topics of what is gone. Refuses to let a companion be dropped by itself.
+ * rollup's view, and the topics of what is gone. Refuses to let a companion, or a trigger, be dropped by itself.
  *
  * An event trigger, since dependencies beyond those that SQL text implies are not dumped and would be gone after restore.
  */
 #include "gymstream.h"
 
+#include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "catalog.h"
 #include "ddl.h"
 #include "topic.h"
+#include "trigger.h"
+
+static char *
+relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
 
 static void
 drop_if_exists(Oid relid, DropBehavior behavior)
@@ -32,13 +41,11 @@ drop_if_exists(Oid relid, DropBehavior behavior)
 static void
 drop_rollup(const RollupRelations *relations, const DdlDropped *dropped)
 {
-	char	   *view = get_rel_name(relations->rollup);
-
-	if (dropped->relation != relations->rollup && dropped->asked_for && view)
+	if (dropped->relation != relations->rollup && dropped->asked_for && get_rel_name(relations->rollup))
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
-						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relations->rollup)), view)),
+						relation_name(relations->rollup)),
 				 errhint("Drop the view of the rollup instead.")));
 	catalog_relations_delete(relations->rollup);
 	drop_if_exists(relations->rollup, DROP_CASCADE);
@@ -61,18 +68,46 @@ dropped_relation(const DdlDropped *dropped)
 		}
 }
 
+/* One of a rollup's, by itself. It is gone, but not the others that the rollup has on the table. */
+static void
+dropped_trigger(const DdlDropped *dropped)
+{
+	Relation	table;
+	bool		needed = false;
+
+	if (!dropped->asked_for || strncmp(dropped->trigger, TRIGGER_PREFIX, strlen(TRIGGER_PREFIX)) != 0)
+		return;
+	table = relation_open(dropped->relation, AccessShareLock);
+	for (int i = 0; table->trigdesc && i < table->trigdesc->numtriggers; i++)
+		needed = needed || trigger_flushes(&table->trigdesc->triggers[i]) || trigger_guards(&table->trigdesc->triggers[i]);
+	relation_close(table, NoLock);
+	if (needed)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop trigger \"%s\" because a rollup of %s needs it", dropped->trigger,
+						relation_name(dropped->relation)),
+				 errhint("Drop the view of the rollup instead.")));
+}
+
 /* gymstream.on_drop(): event trigger for sql_drop */
 PG_FUNCTION_INFO_V1(gs_on_drop);
 Datum
 gs_on_drop(PG_FUNCTION_ARGS)
 {
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream.on_drop");
 	ListCell   *cell;
 
-	(void) ddl_event(fcinfo, "gymstream.on_drop");
 	/* DROP EXTENSION has taken the catalogs away */
 	if (!OidIsValid(get_relname_relid("rollup", get_namespace_oid(GS_SCHEMA, true))))
 		return PointerGetDatum(NULL);
 	foreach(cell, ddl_dropped())
-		dropped_relation(lfirst(cell));
+	{
+		const DdlDropped *dropped = lfirst(cell);
+
+		if (dropped->trigger == NULL)
+			dropped_relation(dropped);
+		else if (event->tag == CMDTAG_DROP_TRIGGER)
+			dropped_trigger(dropped);
+	}
 	return PointerGetDatum(NULL);
 }

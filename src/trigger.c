@@ -63,6 +63,12 @@ trigger_flushes(const Trigger *trigger)
 	return function_is(trigger->tgfoid, "flush_pending");
 }
 
+bool
+trigger_guards(const Trigger *trigger)
+{
+	return function_is(trigger->tgfoid, "guard_partials");
+}
+
 static bool
 calls_ours_walker(Node *node, void *context)
 {
@@ -175,7 +181,7 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	Const	   *self;
 
 	*partials = table;
-	if (function_is(trigger->tgfoid, "guard_partials"))
+	if (trigger_guards(trigger))
 		return kind_of_guard(trigger);
 	condition = read_condition(trigger);
 	if (!calls_ours_walker(condition, NULL))

@@ -52,6 +52,9 @@ extern bool trigger_only_calls(Oid function);
 /* Whether it is one of those that a source has, or a table below it: it may flush. */
 extern bool trigger_flushes(const Trigger *trigger);
 
+/* Whether it is one of those that partials have. */
+extern bool trigger_guards(const Trigger *trigger);
+
 /* How many triggers of each kind the table has for these partials. */
 extern void trigger_count(Oid table, Oid partials, TriggerCount *counts);
 

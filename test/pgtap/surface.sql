@@ -37,7 +37,7 @@ FROM contract c LEFT JOIN function f USING (signature);
 
 -- Others are there for triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND signature NOT IN (SELECT signature FROM contract) $$,
-	ARRAY['collect', 'flush', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition', 'on_drop_partition', 'on_drop_trigger', 'on_ddl', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed', 'total', 'numeric_sum_in',
+	ARRAY['collect', 'flush', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition', 'on_drop_partition', 'on_ddl', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed', 'total', 'numeric_sum_in',
 		'numeric_sum_out', 'numeric_sum_add',
 		'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average', 'numeric_sum_agg', 'numeric_sum_merge', 'keep', 'sole',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
