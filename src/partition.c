@@ -424,7 +424,8 @@ remember_partitions(void)
 {
 	MemoryContextCallback *forget = MemoryContextAlloc(TopTransactionContext, sizeof(MemoryContextCallback));
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, NULL, 0, NULL);
+	/* by age, so that of several rollups it is always the same one that is named */
+	SysScanDesc scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 0, NULL);
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	HeapTuple	tuple;
 
