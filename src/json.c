@@ -9,76 +9,54 @@
 #include "catalog/pg_namespace.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
 
 /* what cannot be copied as it is */
 #define IN_STRING 1				/* within a JSON string */
 #define IN_RAW 2				/* on a line of JSON */
 
 #define ESCAPED_LEN 6			/* of the longest escape */
-#define DENSE_BYTES 256
+#define PIECE_BYTES 512
 
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
 typedef unsigned char Block __attribute__((vector_size(16)));
 
-/* Which byte is the first that is not zero; as many as there are: none is. */
-static inline int
-first_set(Block mask)
+/* A bit for each byte, the first one's lowest: its highest bit. */
+static inline uint32
+high_bits(Block block)
 {
-	uint64		halves[2];
-
-	memcpy(halves, &mask, sizeof(halves));
-#ifdef WORDS_BIGENDIAN
-	if (halves[0])
-		return (63 - pg_leftmost_one_pos64(halves[0])) / 8;
-	return halves[1] ? 8 + (63 - pg_leftmost_one_pos64(halves[1])) / 8 : sizeof(Block);
+#ifdef __SSE2__
+	return __builtin_ia32_pmovmskb128((char __attribute__((vector_size(16)))) block);
 #else
-	if (halves[0])
-		return pg_rightmost_one_pos64(halves[0]) / 8;
-	return halves[1] ? 8 + pg_rightmost_one_pos64(halves[1]) / 8 : sizeof(Block);
+	uint64		halves[2];
+	uint32		bits = 0;
+
+	memcpy(halves, &block, sizeof(halves));
+	for (int i = 0; i < lengthof(halves); i++)
+	{
+#ifdef WORDS_BIGENDIAN
+		halves[i] = pg_bswap64(halves[i]);
+#endif
+		/* the product has the eight bits, each from its byte, in its highest byte */
+		bits |= ((halves[i] >> 7 & UINT64CONST(0x0101010101010101)) * UINT64CONST(0x0102040810204080) >> 56) << 8 * i;
+	}
+	return bits;
 #endif
 }
 
 static inline bool
-is_special(unsigned char c, int mode, bool high)
+is_special(unsigned char c, int mode)
 {
-	if (IS_HIGHBIT_SET(c))
-		return high;
 	return mode == IN_RAW ? c == '\n' || c == '\r' : c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
 }
 
-static inline Block
-special_bytes(Block block, int mode, bool high)
+/* A bit for each special byte. */
+static inline uint32
+special_bits(Block block, int mode)
 {
-	Block		special;
-
 	if (mode == IN_RAW)
-		special = (Block) (block == '\n') | (Block) (block == '\r');
-	else
-		special = (Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f);
-	return high ? special | (block & 0x80) : special;
-}
-
-/* How many bytes from the start can be copied; those beyond ASCII are special where high. */
-static inline Size
-plain_length(const char *bytes, Size len, int mode, bool high)
-{
-	const char *p = bytes;
-	const char *end = p + len;
-
-	while (end - p >= sizeof(Block))
-	{
-		Block		block;
-		int			plain;
-
-		memcpy(&block, p, sizeof(block));
-		plain = first_set(special_bytes(block, mode, high));
-		p += plain;
-		if (plain < sizeof(Block))
-			return p - bytes;
-	}
-	while (p < end && !is_special(*p, mode, high))
-		p++;
-	return p - bytes;
+		return high_bits((Block) (block == '\n') | (Block) (block == '\r'));
+	return high_bits((Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f));
 }
 
 /* uXXXX, at a place with enough room; returns its end */
@@ -149,11 +127,11 @@ append_character(StringInfo out, const char *bytes, int len)
 	return Max(taken, 1);
 }
 
-/* What stands for a byte of ASCII, in a string and on a line; the room for it is copied whole. */
+/* What stands for a byte, in a string or on a line; it is copied whole. */
 typedef struct Replacement
 {
-	char		text[8];
-	uint8		len;			/* 1: the byte itself, or what is as good; 0: it is beyond ASCII */
+	char		text[7];
+	uint8		more;			/* how much longer than the byte it is */
 } Replacement;
 
 static void
@@ -163,9 +141,9 @@ replacement_init(Replacement *to, unsigned char c, int mode)
 		['\b'] = 'b',['\t'] = 't',['\n'] = 'n',['\f'] = 'f',['\r'] = 'r',['"'] = '"',['\\'] = '\\',
 	};
 
-	to->len = 1;
+	to->more = 0;
 	to->text[0] = c;
-	if (!is_special(c, mode, true))
+	if (!is_special(c, mode))
 		return;
 	if (mode == IN_RAW)
 	{
@@ -176,10 +154,10 @@ replacement_init(Replacement *to, unsigned char c, int mode)
 	if (c < sizeof(letters) && letters[c] != '\0')
 	{
 		to->text[1] = letters[c];
-		to->len = 2;
+		to->more = 1;
 	}
 	else
-		to->len = put_unit(to->text + 1, c) - to->text;
+		to->more = put_unit(to->text + 1, c) - to->text - 1;
 }
 
 /* Those of all bytes, made when they are needed first. */
@@ -192,7 +170,7 @@ replacements(int mode)
 
 	if (!ready[mode == IN_RAW])
 	{
-		for (int c = 0; c < 128; c++)
+		for (int c = 0; c < lengthof(tables[0]); c++)
 			replacement_init(&table[c], c, mode);
 		ready[mode == IN_RAW] = true;
 	}
@@ -200,55 +178,59 @@ replacements(int mode)
 }
 
 /*
- * Append a piece of what may have many special bytes, or less where one is beyond ASCII and not known to be valid. Blocks are
- * copied whole, and what is special in them is then overwritten. Returns where it stopped.
+ * Append a piece, or less where a byte beyond ASCII comes and ascii says that it must not. Blocks are copied whole; then
+ * each special byte's replacement is put over it and what follows it copied again, behind that. Returns where it stopped.
  */
-static const char *
-append_dense(StringInfo out, const char *p, const char *end, const char *valid, int mode)
+static pg_attribute_always_inline const char *
+append_piece(StringInfo out, const char *p, const char *end, int mode, bool ascii)
 {
 	const Replacement *table = replacements(mode);
-	const char *piece = Min(end, p + DENSE_BYTES);
+	const char *piece = Min(end, p + PIECE_BYTES);
+	int			len = sizeof(Block);
 	char	   *to;
 
-	enlargeStringInfo(out, (DENSE_BYTES + sizeof(Block)) * ESCAPED_LEN + sizeof(Block));
+	enlargeStringInfo(out, (piece - p + sizeof(Block)) * ESCAPED_LEN + sizeof(Block));
 	to = out->data + out->len;
-	while (p < piece)
+	while (p < piece && len == sizeof(Block))
 	{
-		const Replacement *with;
+		char		padded[2 * sizeof(Block)];
+		const char *from = p;
+		Block		block;
+		uint32		special;
 
-		if (end - p >= sizeof(Block))
+		/* two blocks are read */
+		if (end - p < sizeof(padded))
 		{
-			Block		block;
-			int			plain;
+			memset(padded, 0, sizeof(padded));
+			from = memcpy(padded, p, end - p);
+			len = Min(end - p, len);
+		}
+		memcpy(&block, from, sizeof(Block));
+		memcpy(to, &block, sizeof(Block));
+		if (ascii && high_bits(block) != 0)
+			len = pg_rightmost_one_pos32(high_bits(block));
+		special = special_bits(block, mode);
+		if (len < sizeof(Block))
+			special &= (1 << len) - 1;
+		for (; special != 0; special &= special - 1)
+		{
+			uint32		i = pg_rightmost_one_pos32(special);
+			const Replacement *with = &table[(unsigned char) from[i]];
 
-			memcpy(&block, p, sizeof(block));
-			memcpy(to, &block, sizeof(block));
-			plain = first_set(special_bytes(block, mode, p + sizeof(Block) > valid));
-			p += plain;
-			to += plain;
-			if (plain == sizeof(Block))
-				continue;
+			memcpy(to + i, with, sizeof(*with));
+			to += with->more;
+			memcpy(to + i + 1, from + i + 1, sizeof(Block));
 		}
-		with = &table[(unsigned char) *p];
-		if (with->len > 0)
-		{
-			memcpy(to, with->text, sizeof(with->text));
-			to += with->len;
-		}
-		else if (p < valid)
-			*to++ = *p;
-		else
-			break;
-		p++;
+		p += len;
+		to += len;
 	}
 	out->len = to - out->data;
 	out->data[out->len] = '\0';
 	return p;
 }
 
-/* Append bytes of which some need a change: the first of them stands at bytes. */
-static void
-append_special(StringInfo out, const char *bytes, int len, int mode)
+static pg_attribute_always_inline void
+append_bytes(StringInfo out, const char *bytes, int len, int mode)
 {
 	const char *end = bytes + len;
 	const char *p = bytes;
@@ -256,42 +238,27 @@ append_special(StringInfo out, const char *bytes, int len, int mode)
 
 	while (p < end)
 	{
-		Size		plain;
-
-		p = append_dense(out, p, end, valid, mode);
-		if (p < end && IS_HIGHBIT_SET(*p) && valid <= p)
+		p = append_piece(out, p, p < valid ? valid : end, mode, p >= valid);
+		if (p < end && p >= valid && IS_HIGHBIT_SET(*p))
 		{
 			if (GetDatabaseEncoding() == PG_UTF8)
 				valid = p + pg_encoding_verifymbstr(PG_UTF8, p, end - p);
 			if (valid <= p)
 				p += append_character(out, p, end - p);
 		}
-		plain = p < valid ? plain_length(p, valid - p, mode, false) : plain_length(p, end - p, mode, true);
-		appendBinaryStringInfo(out, p, plain);
-		p += plain;
 	}
 }
 
 void
 json_append_string(StringInfo out, const char *bytes, int len)
 {
-	Size		plain = plain_length(bytes, len, IN_STRING, true);
-
-	enlargeStringInfo(out, len + 2);
-	out->data[out->len++] = '"';
-	memcpy(out->data + out->len, bytes, plain);
-	out->len += plain;
-	if (plain < len)
-		append_special(out, bytes + plain, len - plain, IN_STRING);
-	appendStringInfoChar(out, '"');
+	appendStringInfoCharMacro(out, '"');
+	append_bytes(out, bytes, len, IN_STRING);
+	appendStringInfoCharMacro(out, '"');
 }
 
 void
 json_append_raw(StringInfo out, const char *bytes, int len)
 {
-	Size		plain = plain_length(bytes, len, IN_RAW, true);
-
-	appendBinaryStringInfo(out, bytes, plain);
-	if (plain < len)
-		append_special(out, bytes + plain, len - plain, IN_RAW);
+	append_bytes(out, bytes, len, IN_RAW);
 }

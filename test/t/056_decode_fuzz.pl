@@ -1,5 +1,6 @@
 # The output plugin under what nobody would ask of it: option strings at random, in a walsender too, tables that are
 # altered while they are decoded. Each either works or is refused with an error that says what is wrong; the server stays up.
+# Text of any bytes, in any encoding, is what escaping it byte by byte gives.
 
 use strict;
 use warnings;
@@ -88,9 +89,68 @@ for (1 .. 15)
 	$node->safe_psql('postgres', q{INSERT INTO plain (id) SELECT max(id) + 1 FROM plain; UPDATE root SET a = a + 1});
 	my ($out, $err) = ('', '');
 	my $ok = IPC::Run::run(\@command, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	push @lost, "@given -> $err" unless $ok || $err =~ /ERROR:  .*(output plugin|syntax error|column lists|two_phase|zero-length|invalid byte sequence)/s;
+	push @lost, "@given -> $err" unless $ok || $err =~ /ERROR:  .*(output plugin|syntax error|column lists|two_phase|zero-length|unterminated|invalid byte sequence)/s;
 }
 is(join("\n", @lost), '', 'a walsender takes or refuses them too');
+
+# text at random: special bytes dense and rare, lengths around those of blocks and pieces, beside escaping it byte by byte
+my %escapes = ("\b" => '\b', "\t" => '\t', "\n" => '\n', "\f" => '\f', "\r" => '\r', '"' => '\"', '\\' => '\\\\');
+my $utf8 = qr/[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}/;
+my @odd = map { my $c = $_; utf8::encode($c); $c } "\xe9", "\x{7ff}", "\x{20ac}", "\x{d7ff}", "\x{ffff}", "\x{10000}", "\x{10ffff}";
+
+sub unit { return sprintf '\\u%04x', $_[0] }
+
+sub code_point
+{
+	my ($c) = @_;
+	return unit(0xfffd) unless utf8::decode($c) && length($c) == 1;
+	$c = ord($c);
+	return $c < 0x10000 ? unit($c) : unit(0xd800 + ($c - 0x10000 >> 10)) . unit(0xdc00 + ($c - 0x10000 & 0x3ff));
+}
+
+sub beyond_ascii
+{
+	my ($encoding, $text) = @_;
+	$text =~ s/([\x80-\xff])/unit(ord($1))/ge if $encoding eq 'LATIN1';
+	$text =~ s/($utf8|[\x80-\xff])/code_point($1)/ge if $encoding eq 'SQL_ASCII';
+	return $text;
+}
+
+sub text_of
+{
+	my ($encoding, $bytes) = @_;
+	my ($dense, $rare) = (rand() ** 3, rand() < 0.5 ? 0 : rand() ** 3);
+	return join '', map { rand() < $dense ? chr(1 + int(rand(127))) : rand() >= $rare ? some('a' .. 'z') : $encoding eq 'UTF8' ? some(@odd) : $encoding eq 'LATIN1' || rand() < 0.2 ?
+		chr(0x80 + int(rand(128))) : some(@odd) } 1 .. $bytes;
+}
+
+sub space { return join '', map { some("\n", "\r", "\t", ' ') } 1 .. int(rand(4)) }
+
+for my $encoding (qw(UTF8 LATIN1 SQL_ASCII))
+{
+	my $database = lc "text_$encoding";
+	$node->safe_psql('postgres', "CREATE DATABASE $database ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
+	$node->safe_psql($database, q{CREATE TABLE t (id int, body text, doc json)});
+	$node->safe_psql($database, qq{SELECT pg_create_logical_replication_slot('$database', 'gymstream')});
+	my ($sql, @expected) = ('');
+	for my $id (1 .. 300)
+	{
+		my $body = text_of($encoding, int(rand(some(20, 40, 100, 600, 1200))));
+		my $doc = '[' . join(',', map { my $item = text_of($encoding, int(rand(some(1, 40)))); $item =~ tr/\x01-\x1f"\\//d; space() . qq("$item") . space() } 0 .. int(rand(20))) . ']';
+		$sql .= "INSERT INTO t VALUES ($id, " . join(', ', map { "convert_from('\\x" . unpack('H*', $_) . "', '$encoding')" } $body, $doc) . "::json);\n";
+		$body =~ s/([\x01-\x1f"\\\x7f])/$escapes{$1} \/\/ unit(ord($1))/ge;
+		$doc =~ tr/\n\r/  /;
+		push @expected, qq({"id":$id,"body":") . beyond_ascii($encoding, $body) . '","doc":' . beyond_ascii($encoding, $doc) . '}}';
+	}
+	my $file = $node->basedir . "/$database.sql";
+	append_to_file($file, $sql);
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr($database), '-f', $file ], "$encoding: texts");
+	# psql leaves some characters out
+	my @lines = map { pack('H*', $_) } split /\n/, $node->safe_psql($database, qq{SELECT encode(convert_to(data, '$encoding'), 'hex') FROM pg_logical_slot_get_changes('$database', NULL, NULL)});
+	my @wrong = grep { $lines[$_] !~ /"new":\Q$expected[$_]\E\z/ } 0 .. $#expected;
+	is(scalar(@lines), 300, "$encoding: an event each");
+	is(scalar(@wrong), 0, "$encoding: as byte by byte (seed $seed)") or diag("$expected[$wrong[0]]\n$lines[$wrong[0]]");
+}
 
 # altered and dropped while they are decoded by somebody who is behind
 $node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('fuzz'); SELECT pg_create_logical_replication_slot('fuzz', 'gymstream')});
