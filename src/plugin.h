@@ -89,9 +89,9 @@ typedef struct PluginState
 	const struct PluginWire *wire;
 	HTAB	   *relations;
 	PluginRelation *last;		/* found last */
-	bool		batching;		/* events are collected in batch */
-	StringInfoData batch;
-	int			event_start;	/* in batch, of the event being written; -1: none is */
+	bool		batching;		/* events are collected in the message to be sent */
+	int			header_len;		/* of that, what stands before the events; 0: none is begun */
+	int			event_start;	/* in it, of the event being written; -1: none is */
 	StringInfoData scratch;		/* an event before it is made pretty */
 	bool		began;			/* this transaction, or this block of a streamed one, had an event */
 	bool		in_stream;		/* a block of a transaction in progress is being decoded */

@@ -25,7 +25,6 @@ plugin_write_init(LogicalDecodingContext *ctx)
 
 	state->batching = state->options.batch && !state->options.pretty && am_walsender && !IsTransactionState();
 	state->event_start = -1;
-	initStringInfo(&state->batch);
 	initStringInfo(&state->scratch);
 }
 
@@ -45,10 +44,12 @@ shrink(StringInfo buffer)
 
 /* An error that decoding survives, of a transaction that was rolled back meanwhile, may have left half an event. */
 static void
-drop_unfinished(PluginState *state)
+drop_unfinished(LogicalDecodingContext *ctx)
 {
+	PluginState *state = ctx->output_plugin_private;
+
 	if (state->event_start >= 0)
-		state->batch.len = state->event_start;
+		ctx->out->len = state->event_start;
 	state->event_start = -1;
 }
 
@@ -67,11 +68,16 @@ plugin_write_begin(LogicalDecodingContext *ctx)
 		OutputPluginPrepareWrite(ctx, true);
 		return ctx->out;
 	}
-	drop_unfinished(state);
-	state->event_start = state->batch.len;
-	if (state->batch.len > 0)
-		appendStringInfoCharMacro(&state->batch, '\n');
-	return &state->batch;
+	drop_unfinished(ctx);
+	if (state->header_len == 0)
+	{
+		OutputPluginPrepareWrite(ctx, true);
+		state->header_len = ctx->out->len;
+	}
+	state->event_start = ctx->out->len;
+	if (ctx->out->len > state->header_len)
+		appendStringInfoCharMacro(ctx->out, '\n');
+	return ctx->out;
 }
 
 void
@@ -91,7 +97,7 @@ plugin_write_end(LogicalDecodingContext *ctx)
 	else
 	{
 		state->event_start = -1;
-		if (state->batch.len >= BATCH_BYTES)
+		if (ctx->out->len >= BATCH_BYTES)
 			plugin_write_flush(ctx);
 	}
 }
@@ -100,12 +106,22 @@ void
 plugin_write_flush(LogicalDecodingContext *ctx)
 {
 	PluginState *state = ctx->output_plugin_private;
+	int			header_len = state->header_len;
+	int			len;
+	char		first;
 
-	drop_unfinished(state);
-	if (state->batch.len == 0)
+	drop_unfinished(ctx);
+	if (header_len == 0 || ctx->out->len == header_len)
 		return;
+
+	/* the header is written anew, as it is for the position reached by now, over the one that is there */
+	len = ctx->out->len;
+	first = ctx->out->data[header_len];
 	OutputPluginPrepareWrite(ctx, true);
-	appendBinaryStringInfo(ctx->out, state->batch.data, state->batch.len);
-	shrink(&state->batch);
+	Assert(ctx->out->len == header_len);
+	ctx->out->data[header_len] = first;
+	ctx->out->len = len;
+	state->header_len = 0;
 	OutputPluginWrite(ctx, true);
+	shrink(ctx->out);
 }
