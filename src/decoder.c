@@ -29,6 +29,7 @@
 #define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
 #define SLOT_WAIT_MS 20			/* between looks for WAL while the slot is being made */
+#define HUGE_CHANGE (64 * 1024 * 1024)	/* not rendered: no notification has room for it, and an event has at most 1 GB */
 #define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
 
 static SharedDatabase *place;
@@ -111,7 +112,7 @@ decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, String
 	Frame		event = {.kind = FRAME_EVENT,.relation = subject};
 
 	strlcpy(event.action, action, sizeof(event.action));
-	if (json->len >= GS_NOTIFY_LIMIT)
+	if (json->len >= GS_NOTIFY_LIMIT || json->len == 0)
 	{
 		event.kind = FRAME_LARGE_EVENT;
 		json->len = 0;
@@ -141,7 +142,8 @@ decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
 		StringInfoData json;
 
 		initStringInfo(&json);
-		event_change(&json, &event_options, &stamp, relation, change);
+		if (event_change_size(relation, change) < HUGE_CHANGE)
+			event_change(&json, &event_options, &stamp, relation, change);
 		decoder_send_json(txn, subject, action, &json);
 	}
 	MemoryContextSwitchTo(old);

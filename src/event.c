@@ -4,6 +4,7 @@
  */
 #include "event.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
@@ -216,6 +217,35 @@ event_change(StringInfo out, const EventOptions *options, const EventStamp *stam
 	if (old != NULL)
 		event_deform(shape, &shape->old, old);
 	event_rows(out, options, stamp, shape, change->action, new ? &shape->new : NULL, old ? &shape->old : NULL);
+}
+
+/* How many bytes a tuple has with those of its long values, uncompressed. */
+static Size
+whole_size(const EventShape *shape, EventRow *row, HeapTuple tuple)
+{
+	Size		size = tuple->t_len;
+
+	if (!HeapTupleHasExternal(tuple))
+		return size;
+	event_deform(shape, row, tuple);
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		const EventColumn *column = &shape->columns[i];
+
+		if (column->len == -1 && !row->nulls[column->index] && !event_is_unchanged(column, row))
+			size += toast_raw_datum_size(row->values[column->index]);
+	}
+	return size;
+}
+
+Size
+event_change_size(EventRelation *relation, ReorderBufferChange *change)
+{
+	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
+	EventShape *shape = &relation->shape;
+
+	return (old ? whole_size(shape, &shape->old, old) : 0) + (new ? whole_size(shape, &shape->new, new) : 0);
 }
 
 bool

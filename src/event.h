@@ -127,7 +127,10 @@ extern bool event_is_unchanged(const EventColumn *column, const EventRow *row);
 extern void event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
 						 ReorderBufferChange *change);
 
-/* The same from rows, new or old NULL where there is none. */
+/* How many bytes its rows have, uncompressed; reads no long value. */
+extern Size event_change_size(EventRelation *relation, ReorderBufferChange *change);
+
+/* The same event from rows, new or old NULL where there is none. */
 extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
 					   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old);
 

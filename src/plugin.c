@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "replication/origin.h"
+#include "replication/slot.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -151,6 +152,27 @@ plugin_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	MemoryContextReset(state->transaction);
 }
 
+/* What is being shown, for whoever has to know why it cannot be. */
+typedef struct ChangePlace
+{
+	const EventShape *shape;
+	const ReorderBufferTXN *txn;
+} ChangePlace;
+
+/* An error stops a slot until its reason is gone: so it says where, and where not even more memory helps how to go on. */
+static void
+change_context(void *argument)
+{
+	const ChangePlace *place = argument;
+
+	errcontext("row of table \"%s.%s\", transaction %u", place->shape->schema ? place->shape->schema : "",
+			   place->shape->table ? place->shape->table : "", place->txn->xid);
+	if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED || MyReplicationSlot == NULL || XLogRecPtrIsInvalid(place->txn->end_lsn))
+		return;
+	errhint("An event has at most 1 GB. Leave the table out by the option \"filter-tables\", leave columns out by a publication, or let the slot go on behind the transaction: SELECT pg_replication_slot_advance('%s', '%X/%X').",
+			NameStr(MyReplicationSlot->data.name), LSN_FORMAT_ARGS(place->txn->end_lsn));
+}
+
 static PluginAction
 action_of(ReorderBufferChange *change)
 {
@@ -231,7 +253,14 @@ plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, 
 	old = MemoryContextSwitchTo(state->context);
 	relation = plugin_relation(state, rel);
 	if (relation->actions & action_of(change))
+	{
+		ChangePlace place = {&relation->shape, txn};
+		ErrorContextCallback callback = {error_context_stack, change_context, &place};
+
+		error_context_stack = &callback;
 		show_change(ctx, txn, relation, change);
+		error_context_stack = callback.previous;
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);
 }
