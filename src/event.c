@@ -22,17 +22,34 @@ event_stamp(const ReorderBufferTXN *txn)
 	return stamp;
 }
 
+/* As 2026-01-31T12:00:00.000000Z; digit by digit, since a transaction of one row has one too. */
 static void
 append_time(StringInfo out, const char *label, TimestampTz time)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+	char		text[64];
+	char	   *p = text;
 
 	/* without a time zone the result is UTC */
 	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "commit time out of range");
-	appendStringInfo(out, ",\"%s\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", label,
-					 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	p = pg_ultostr_zeropad(p, tm.tm_year, 4);
+	*p++ = '-';
+	p = pg_ultostr_zeropad(p, tm.tm_mon, 2);
+	*p++ = '-';
+	p = pg_ultostr_zeropad(p, tm.tm_mday, 2);
+	*p++ = 'T';
+	p = pg_ultostr_zeropad(p, tm.tm_hour, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_min, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_sec, 2);
+	*p++ = '.';
+	p = pg_ultostr_zeropad(p, fsec, 6);
+	appendStringInfoString(out, label);
+	appendBinaryStringInfo(out, text, p - text);
+	appendStringInfoString(out, "Z\"");
 }
 
 /* The members that say in which transaction. They are the same for all of its events, hence kept. */
@@ -63,7 +80,7 @@ append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stam
 		if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
 			appendStringInfo(&text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
 		if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
-			append_time(&text, stamp->prepared ? "prepare_time" : "commit_time", stamp->commit_time);
+			append_time(&text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"", stamp->commit_time);
 		if (stamp->origin != NULL)
 		{
 			appendStringInfoString(&text, ",\"origin\":");
