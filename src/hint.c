@@ -74,6 +74,13 @@ hint_make(MemoryContext context)
 	return hints;
 }
 
+/* Either may be invalid. */
+static bool
+same_place(const ItemPointerData *a, const ItemPointerData *b)
+{
+	return memcmp(a, b, sizeof(ItemPointerData)) == 0;
+}
+
 /*
  * What backends tell each other
  */
@@ -99,10 +106,9 @@ static void
 shared_set(GsRelFile file, uint32 hash, const ItemPointerData *root)
 {
 	SharedHint *shared = shared_slot(file, hash);
-	SharedHint	hint = {.file = gs_relfile_number(file),.hash = hash,.root = *root};
 
-	if (memcmp(shared, &hint, sizeof(hint)) != 0)
-		*shared = hint;
+	if (shared->file != gs_relfile_number(file) || shared->hash != hash || !same_place(&shared->root, root))
+		*shared = (SharedHint) {.file = gs_relfile_number(file),.hash = hash,.root = *root};
 }
 
 /*
@@ -135,7 +141,7 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 		hint_resize(hints, hints->size * 2);
 		hint = &hints->hints[hash % hints->size];
 	}
-	if (shared_hints && (hint->hash != hash || !ItemPointerEquals(&hint->root, unconstify(ItemPointerData *, root))))
+	if (shared_hints && (hint->hash != hash || !same_place(&hint->root, root)))
 		shared_set(file, hash, root);
 	hint->hash = hash;
 	hint->root = *root;
