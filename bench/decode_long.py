@@ -180,19 +180,14 @@ def soak_writers(server, seed):
 		Writer(server, lambda number: f'{ddl(dice[2], number)};\nSELECT pg_sleep(0.02) \\g /dev/null')]
 
 
-def middle(values):
-	return sorted(values)[len(values) // 2]
-
-
 def grown(samples):
-	"""What the memory contexts have gained between the second and the last quarter of the time, and which ones."""
+	"""The most that memory contexts used in the second and in the last quarter of the time, between which it goes up and down,
+	and by name what has more of it."""
 	quarter = max(1, len(samples) // 4)
-	before, after = samples[quarter:2 * quarter], samples[-quarter:]
-	names = set().union(*(used for _, _, used in before + after)) - {ALL}
-	by_name = {name: middle([used.get(name, 0) for _, _, used in after]) - middle([used.get(name, 0) for _, _, used in before])
-		for name in names}
-	total = [middle([used[ALL] for _, _, used in some]) for some in (before, after)]
-	return total, sorted(by_name.items(), key=lambda item: -item[1])[:5]
+	before, after = ([used for _, _, used in some] for some in (samples[quarter:2 * quarter], samples[-quarter:]))
+	names = set().union(*before, *after) - {ALL}
+	by_name = {name: max(used.get(name, 0) for used in after) - max(used.get(name, 0) for used in before) for name in names}
+	return [max(used[ALL] for used in some) for some in (before, after)], sorted(by_name.items(), key=lambda item: -item[1])[:5]
 
 
 def soak_report(server, samples, writers, counts, seed):
@@ -203,7 +198,7 @@ def soak_report(server, samples, writers, counts, seed):
 	for seconds, memory, used in samples:
 		print(f'| {seconds:.0f} | {memory / MB:.1f} | {used[ALL] / 1024:,.0f} |')
 	total, most = grown(samples)
-	print(f'\nMemory contexts, second quarter of the time: {total[0] / 1024:,.0f} kB, last quarter: {total[1] / 1024:,.0f} kB. '
+	print(f'\nMemory contexts, at most, in the second quarter of the time: {total[0] / 1024:,.0f} kB, in the last quarter: {total[1] / 1024:,.0f} kB. '
 		'Grown most: ' + ', '.join(f'{name} {size / 1024:+,.0f} kB' for name, size in most) + '.')
 	if total[1] > total[0] * 1.2 + MB:
 		return [f'the memory contexts grew from {total[0] / 1024:,.0f} to {total[1] / 1024:,.0f} kB']
