@@ -124,6 +124,16 @@ SELECT data::json ->> 'op' AS op, length(data::json #>> '{before,b}') AS old_b, 
 SELECT data::json #>> '{message,prefix}' AS prefix, convert_from(decode(data::json #>> '{message,content}', 'base64'), 'UTF8') AS content
 FROM events('actions', 'rollup', 'include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off') data;
 
+-- what has no room is the largest, or the smallest; labels are those of the moment
+SELECT 1 AS created FROM pg_logical_slot_get_changes('decode_debezium', NULL, NULL, 'skip-output', 'on') HAVING count(*) = 0;
+CREATE TYPE temper AS ENUM ('calm');
+CREATE TABLE bounds (i interval, m temper);
+INSERT INTO bounds VALUES ('178000000 years', 'calm'), ('-178000000 years', 'calm'), ('-1 second', 'calm');
+ALTER TYPE temper ADD VALUE 'keen';
+INSERT INTO bounds VALUES ('1 month', 'keen');
+SELECT data::json #> '{payload,after,i}' AS i, data::json #> '{payload,after,m}' AS m, substring(data FROM '"allowed":"[^"]*"') AS labels
+FROM events('schemas.enable', 'on', 'add-tables', '*.bounds') data;
+
 -- what the format has no events for
 SELECT * FROM pg_logical_slot_peek_changes('decode_debezium', NULL, NULL, 'format', 'debezium', 'streaming', 'on');
 SELECT * FROM pg_logical_slot_peek_changes('decode_debezium', NULL, NULL, 'format', 'avro');

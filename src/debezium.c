@@ -397,10 +397,18 @@ append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
 	pfree(json.data);
 }
 
+/* Beyond what has room: the largest, or the smallest. So is infinity, whose parts are. */
 static void
 append_interval(StringInfo out, const Interval *interval)
 {
-	appendStringInfo(out, INT64_FORMAT, interval->month * USECS_PER_MONTH + interval->day * USECS_PER_DAY + interval->time);
+	int64		months,
+				usecs;
+
+	if (pg_mul_s64_overflow(interval->month, USECS_PER_MONTH, &months) ||
+		pg_add_s64_overflow(months, interval->day * USECS_PER_DAY, &usecs) ||
+		pg_add_s64_overflow(usecs, interval->time, &usecs))
+		usecs = interval->month < 0 || (interval->month == 0 && interval->time < 0) ? PG_INT64_MIN : PG_INT64_MAX;
+	appendStringInfo(out, INT64_FORMAT, usecs);
 }
 
 void

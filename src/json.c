@@ -9,6 +9,7 @@
 #include "catalog/pg_namespace.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bitutils.h"
+#include "utils/memutils.h"
 #include "port/pg_bswap.h"
 
 /* what cannot be copied as it is */
@@ -91,15 +92,30 @@ append_code_point(StringInfo out, pg_wchar code)
 	appendBinaryStringInfo(out, text, to - text);
 }
 
-/* The conversion to UTF-8 that comes with the server; InvalidOid where no catalog can be read. */
-static Oid
-conversion_to_utf8(void)
-{
-	static Oid	conversion = InvalidOid;
+/* The conversion to UTF-8 that comes with the server. */
+static FmgrInfo conversion = {.fn_oid = InvalidOid};
 
-	if (!OidIsValid(conversion) && IsTransactionState())
-		conversion = FindDefaultConversion(PG_CATALOG_NAMESPACE, GetDatabaseEncoding(), PG_UTF8);
-	return IsTransactionState() ? conversion : InvalidOid;
+void
+json_conversion_init(void)
+{
+	Oid			function;
+
+	if (OidIsValid(conversion.fn_oid) || GetDatabaseEncoding() == PG_UTF8)
+		return;
+	function = FindDefaultConversion(PG_CATALOG_NAMESPACE, GetDatabaseEncoding(), PG_UTF8);
+	if (OidIsValid(function))
+		fmgr_info_cxt(function, &conversion, TopMemoryContext);
+}
+
+/* A character; false: there is none in UTF-8. */
+static bool
+convert_to_utf8(const char *bytes, int len, int encoding, unsigned char *utf8)
+{
+	if (IsTransactionState())
+		json_conversion_init();
+	return OidIsValid(conversion.fn_oid) &&
+		DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8), CStringGetDatum(bytes),
+									CStringGetDatum(utf8), Int32GetDatum(len), BoolGetDatum(true))) == len;
 }
 
 /* Append the character beyond ASCII at bytes, escaped unless this database is UTF-8. Returns its length in bytes. */
@@ -115,9 +131,7 @@ append_character(StringInfo out, const char *bytes, int len)
 		appendBinaryStringInfo(out, bytes, taken);
 	else if (taken > 0 && encoding == PG_UTF8)
 		append_code_point(out, utf8_to_unicode((const unsigned char *) bytes));
-	else if (taken > 0 && OidIsValid(conversion_to_utf8()) &&
-			 pg_do_encoding_conversion_buf(conversion_to_utf8(), encoding, PG_UTF8, (unsigned char *) bytes, taken,
-										   utf8, sizeof(utf8), true) == taken)
+	else if (taken > 0 && convert_to_utf8(bytes, taken, encoding, utf8))
 	{
 		for (c = utf8; *c != '\0'; c += pg_utf_mblen(c))
 			append_code_point(out, utf8_to_unicode(c));

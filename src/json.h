@@ -64,6 +64,9 @@ extern void json_append_raw(StringInfo out, const char *bytes, int len);
 /* Append one JSON value over several lines, indented. */
 extern void json_append_pretty(StringInfo out, const char *bytes, int len);
 
+/* Where a catalog can be read: for what is written where none can, in a database that is not UTF-8. Else it is done on demand. */
+extern void json_conversion_init(void);
+
 /*
  * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on) fixed values until the
  * end of the current transaction or subtransaction. Cheap when they have them.

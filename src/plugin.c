@@ -5,6 +5,8 @@
 #include "plugin.h"
 
 #include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "replication/origin.h"
 #include "replication/slot.h"
 #include "utils/datum.h"
@@ -30,24 +32,44 @@ plugin_progress(LogicalDecodingContext *ctx)
 	}
 }
 
+/* A look into catalogs, also outside of a transaction: so a walsender starts, and tells what becomes of a prepared one. */
+typedef struct Look
+{
+	MemoryContext context;
+	bool		alone;
+} Look;
+
+static Look
+look_begin(void)
+{
+	Look		look = {CurrentMemoryContext, !IsTransactionState()};
+
+	if (look.alone)
+		StartTransactionCommand();
+	MemoryContextSwitchTo(look.context);
+	return look;
+}
+
+static void
+look_end(Look look)
+{
+	if (look.alone)
+		CommitTransactionCommand();
+	MemoryContextSwitchTo(look.context);
+}
+
 static void
 look_up_origin(PluginState *state, RepOriginId origin)
 {
-	MemoryContext old = CurrentMemoryContext;
-	bool		alone = !IsTransactionState();
+	Look		look = look_begin();
 	char	   *name = NULL;
 
-	/* what becomes of a streamed or prepared transaction is told outside of one */
-	if (alone)
-		StartTransactionCommand();
 	(void) replorigin_by_oid(origin, true, &name);
 	if (state->origin != NULL)
 		pfree(state->origin);
 	state->origin = name ? MemoryContextStrdup(state->cache, name) : NULL;
 	state->origin_id = origin;
-	if (alone)
-		CommitTransactionCommand();
-	MemoryContextSwitchTo(old);
+	look_end(look);
 }
 
 /* NULL for none. The last one is kept: most transactions have the one of those before. */
@@ -116,7 +138,12 @@ static void
 plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
 {
 	PluginState *state = palloc0(sizeof(PluginState));
+	Look		look = look_begin();
 
+	/* what is needed where no catalog can be read */
+	state->database = get_database_name(MyDatabaseId);
+	json_conversion_init();
+	look_end(look);
 	ctx->output_plugin_private = state;
 	plugin_options_read(&state->options, ctx->output_plugin_options);
 	state->wire = state->options.debezium ? &plugin_debezium : &plugin_json;

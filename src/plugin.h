@@ -87,6 +87,7 @@ typedef struct PluginState
 	MemoryContext cache;		/* of relations */
 	PluginOptions options;
 	const struct PluginWire *wire;
+	const char *database;		/* whose log it is */
 	HTAB	   *relations;
 	PluginRelation *last;		/* found last */
 	bool		batching;		/* events are collected in the message to be sent */

@@ -45,20 +45,16 @@ append_member(StringInfo out, const char *label, const char *value)
 	json_append_string(out, value, strlen(value));
 }
 
-/* "source":{...}; the database's name does not change while it is decoded */
+/* "source":{...} */
 static void
 append_source(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape)
 {
-	static char *database = NULL;
-
 	/* a message of no transaction has no time of its own */
 	int64		usecs = stamp->commit_time ? stamp->commit_time + EPOCH_USECS : now_usecs();
 
-	if (database == NULL)
-		database = MemoryContextStrdup(TopMemoryContext, get_database_name(MyDatabaseId));
 	append_member(out, "\"source\":{\"version\":\"1\",\"connector\":\"postgresql\",\"name\":", state->options.topic_prefix);
 	appendStringInfo(out, ",\"ts_ms\":" INT64_FORMAT, usecs / 1000);
-	append_member(out, ",\"snapshot\":\"false\",\"db\":", database);
+	append_member(out, ",\"snapshot\":\"false\",\"db\":", state->database);
 	appendStringInfo(out, XLogRecPtrIsInvalid(state->last_commit) ? ",\"sequence\":\"[null," : ",\"sequence\":\"[\\\"%llu\\\",",
 					 (unsigned long long) state->last_commit);
 	appendStringInfo(out, "\\\"%llu\\\"]\",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,

@@ -75,6 +75,7 @@ plugin_relations_init(PluginState *state, MemoryContext context)
 	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, cache_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(ENUMOID, cache_invalidated, (Datum) 0);	/* the labels in schemas */
 	CacheRegisterSyscacheCallback(PUBLICATIONOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(PUBLICATIONRELMAP, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(PUBLICATIONNAMESPACEMAP, cache_invalidated, (Datum) 0);

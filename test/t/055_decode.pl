@@ -50,6 +50,14 @@ sub valid_lines
 	ok($ok, $name) or diag($out, $err);
 }
 
+# a message of no transaction is the first that a walsender has to show: no catalog can be read then
+slot_create('quiet');
+$node->safe_psql('postgres', q{SELECT pg_logical_emit_message(false, 'heartbeat', 'beat')});
+$node->safe_psql('postgres', q{SELECT pg_switch_wal()});
+like(slurp_file(read_all('quiet', 'format=debezium', 'messages=on')), qr/"op":"m".*"db":"postgres".*"prefix":"heartbeat"/s,
+	"a message of no transaction comes first, in Debezium's format");
+$node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('quiet')});
+
 # messages: many rows of a transaction in few of them, and the position behind the commit with the last
 $node->safe_psql('postgres', 'CREATE TABLE simple (id int PRIMARY KEY, note text)');
 slot_create('simple');
