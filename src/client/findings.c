@@ -47,9 +47,9 @@ findings_print(const Findings *findings)
 	{
 		const Finding *finding = &findings->list[i];
 
-		printf("%s %s\n", levels[finding->level].title, finding->problem);
+		printf("%s %s\n", levels[finding->level].title, report_printable(finding->problem));
 		if (finding->fix)
-			printf("         -> %s\n", finding->fix);
+			printf("         -> %s\n", report_printable(finding->fix));
 	}
 }
 

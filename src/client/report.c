@@ -46,6 +46,20 @@ report_seconds(char *out, size_t size, int64 seconds)
 		snprintf(out, size, "%lld d %lld h", number / 86400, number % 86400 / 3600);
 }
 
+/* Names are anybody's: what a terminal would take for a command is overwritten. */
+const char *
+report_printable(char *text)
+{
+	for (unsigned char *c = (unsigned char *) text; *c; c++)
+	{
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
+		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+	}
+	return text;
+}
+
 /* A text within quotes, or null. */
 void
 report_json(PQExpBuffer out, const char *text)
@@ -121,7 +135,7 @@ report_table_print(ReportTable *table)
 	for (int i = -table->columns; i < table->count; i++)
 	{
 		int			column = (i + table->columns) % table->columns;
-		const char *cell = i < 0 ? table->titles[column] : table->cells[i];
+		const char *cell = i < 0 ? table->titles[column] : report_printable(table->cells[i]);
 
 		if (column == table->columns - 1)
 			printf("%s\n", cell);

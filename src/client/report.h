@@ -19,6 +19,7 @@ typedef struct ReportTable
 
 extern void report_bytes(char *out, size_t size, int64 bytes);
 extern void report_seconds(char *out, size_t size, int64 seconds);
+extern const char *report_printable(char *text);
 extern void report_json(PQExpBuffer out, const char *text);
 extern void report_rows_json(PQExpBuffer out, const PGresult *rows);
 extern void report_table_begin(ReportTable *table, const char *const *titles, int columns);

@@ -96,7 +96,9 @@ tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 		wanted = tail_judge(t, text, position, &beyond);
 		if (beyond)
 		{
-			tail_mark(t, t->until + 1);
+			/* where lines do not say it, its transaction's commit may begin before the end: then it comes again */
+			if (t->commit > t->until)
+				tail_mark(t, t->until + 1);
 			t->stop = true;
 			return;
 		}
@@ -229,7 +231,7 @@ tail_step(TailSlot *t)
 	if (t->sink.fd < 0)
 		return;
 
-	while (!t->stop && !(t->more = sink_full(&t->sink)) && stream_next(&t->stream, &message))
+	while (!t->stop && t->sink.state == SINK_FINE && !(t->more = sink_full(&t->sink)) && stream_next(&t->stream, &message))
 		tail_take(t, &message);
 	sink_write(&t->sink);
 	if (t->options->sink.command)
