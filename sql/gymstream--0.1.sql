@@ -360,10 +360,8 @@ COMMENT ON FUNCTION gymstream.guard_partials() IS
 CREATE FUNCTION gymstream.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
 COMMENT ON FUNCTION gymstream.on_drop() IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
-CREATE EVENT TRIGGER gymstream_drop ON sql_drop WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED',
-	'DROP FUNCTION', 'DROP AGGREGATE', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP OPERATOR', 'DROP CAST',
-	'ALTER TABLE', 'DROP MATERIALIZED VIEW', 'DROP COLLATION', 'DROP TRIGGER')
-	EXECUTE FUNCTION gymstream.on_drop();
+-- CASCADE takes rollups away from nearly everything that can be dropped
+CREATE EVENT TRIGGER gymstream_drop ON sql_drop EXECUTE FUNCTION gymstream.on_drop();
 ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
 

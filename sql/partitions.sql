@@ -590,8 +590,11 @@ SELECT refused(ddl) FROM unnest(ARRAY[
 	'ALTER TABLE word DROP COLUMN useless CASCADE',
 	'DROP TABLE word CASCADE']) ddl;
 TABLE inexact;
+-- also where other commands run within
+CREATE FUNCTION tidy() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN DROP TABLE IF EXISTS tidied CASCADE; END';
+CREATE EVENT TRIGGER zz_tidy ON ddl_command_start WHEN tag IN ('DROP FUNCTION') EXECUTE FUNCTION tidy();
+SELECT refused('DROP FUNCTION test_partitions_keys.key CASCADE');
 -- with what is named it is missed no more
-DROP TABLE keyed_2;
-DROP TABLE word CASCADE;
+DROP TABLE keyed_2; DROP TABLE word CASCADE;
 DROP SCHEMA test_partitions, test_partitions_keys, test_partitions_more CASCADE;
 SELECT count(*) FROM pg_trigger WHERE tgname LIKE '!gymstream%';

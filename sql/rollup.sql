@@ -415,6 +415,21 @@ TABLE seats ORDER BY 1;
 SELECT * FROM gymstream.verify_rollup('seats');
 COMMIT;
 DROP TABLE seat CASCADE;
+-- with a function of its query, whatever it is called, and with an attribute of a type
+CREATE TYPE place AS (floor int, door int);
+CREATE FUNCTION doubled(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2 * $1';
+CREATE TABLE room (id int, at place);
+SELECT gymstream.create_rollup('by_doubled', 'SELECT doubled(id) AS k, count(*) AS n FROM room GROUP BY 1');
+SELECT gymstream.create_rollup('by_floor', 'SELECT (at).floor AS k, count(*) AS n FROM room GROUP BY 1');
+SET client_min_messages = warning;
+DROP ROUTINE doubled CASCADE;
+ALTER TYPE place DROP ATTRIBUTE floor CASCADE;
+RESET client_min_messages;
+TABLE gymstream.rollup;
+SELECT to_regclass('by_doubled_partials'), to_regclass('by_floor_partials');
+INSERT INTO room VALUES (1, ROW(1));
+DROP TABLE room;
+DROP TYPE place;
 
 -- what a session keeps of rollups goes with them
 CREATE TABLE short (k int);

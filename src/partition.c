@@ -206,9 +206,12 @@ parent_of(Oid table)
 static void
 partition_comes(Oid partition, const List *rollups, bool with_rows)
 {
-	List	   *tables = find_all_inheritors(partition, AccessShareLock, NULL);
+	List	   *tables;
 	ListCell   *cell;
 
+	if (rollups == NIL)
+		return;
+	tables = find_all_inheritors(partition, AccessShareLock, NULL);
 	foreach(cell, rollups)
 		rollup_gains(lfirst_oid(cell), tables, with_rows);
 }
@@ -390,6 +393,7 @@ refuse_concurrently(const AlterTableStmt *statement)
  */
 typedef struct Below
 {
+	const Node *command;		/* other commands may run within it */
 	Oid			table;
 	Oid			partials;		/* of a rollup that reads it through another table */
 } Below;
@@ -419,8 +423,19 @@ forget_partitions(void *arg)
 	before_drop = NIL;
 }
 
+/* What an earlier command at the same address has left, too. */
 static void
-remember_partitions(void)
+forget_command(const Node *command)
+{
+	ListCell   *cell;
+
+	foreach(cell, before_drop)
+		if (((Below *) lfirst(cell))->command == command)
+			before_drop = foreach_delete_current(before_drop, cell);
+}
+
+static void
+remember_partitions(const Node *command)
 {
 	MemoryContextCallback *forget = MemoryContextAlloc(TopTransactionContext, sizeof(MemoryContextCallback));
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -441,6 +456,7 @@ remember_partitions(void)
 		if (!OidIsValid(partials))
 			continue;
 		below = palloc(sizeof(Below));
+		below->command = command;
 		below->table = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
 		below->partials = partials;
 		before_drop = lappend(before_drop, below);
@@ -471,22 +487,23 @@ PG_FUNCTION_INFO_V1(gs_on_drop_partition);
 Datum
 gs_on_drop_partition(PG_FUNCTION_ARGS)
 {
+	const Node *command = ddl_event(fcinfo, "gymstream.on_drop_partition")->parsetree;
 	ListCell   *cell;
 
-	(void) ddl_event(fcinfo, "gymstream.on_drop_partition");
 	foreach(cell, before_drop)
 	{
 		Below	   *below = lfirst(cell);
 		RollupRelations relations;
 
-		if (get_rel_relkind(below->table) == '\0' && catalog_relations(ROLLUP_PARTIALS, below->partials, &relations))
+		if (below->command == command && get_rel_relkind(below->table) == '\0' &&
+			catalog_relations(ROLLUP_PARTIALS, below->partials, &relations))
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 					 errmsg("cannot drop a partition of \"%s\" with other objects because it is the source of a rollup",
 							get_rel_name(rollup_source(below->partials))),
 					 errhint("Drop its partitions by DROP TABLE first, or detach them.")));
 	}
-	before_drop = NIL;
+	forget_command(command);
 	return PointerGetDatum(NULL);
 }
 
@@ -497,14 +514,14 @@ gs_before_partition(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *event = ddl_event(fcinfo, "gymstream.before_partition");
 
-	before_drop = NIL;
+	forget_command(event->parsetree);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (IsA(event->parsetree, AlterTableStmt))
 		refuse_concurrently((AlterTableStmt *) event->parsetree);
 	else if (event->tag == CMDTAG_DROP_TABLE || event->tag == CMDTAG_DROP_SCHEMA)
 		dropped((DropStmt *) event->parsetree);
 	if (may_take_others(event->parsetree))
-		remember_partitions();
+		remember_partitions(event->parsetree);
 	PopActiveSnapshot();
 	return PointerGetDatum(NULL);
 }
