@@ -105,6 +105,7 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 		else
 			looks++;
 	}
+	apply->loose = apply->loose && found;
 	return found;
 }
 

@@ -115,6 +115,7 @@ remember(Oid oid, const ReadyTrigger *triggers, int ntriggers)
 {
 	ReadyTrigger *copy = MemoryContextAlloc(CacheMemoryContext, ntriggers * sizeof(ReadyTrigger));
 	ReadyTable *table;
+	bool		found;
 
 	if (tables == NULL)
 	{
@@ -123,7 +124,9 @@ remember(Oid oid, const ReadyTrigger *triggers, int ntriggers)
 		tables = hash_create("gymstream sources", 64, &info, HASH_ELEM | HASH_BLOBS);
 	}
 	memcpy(copy, triggers, ntriggers * sizeof(ReadyTrigger));
-	table = hash_search(tables, &oid, HASH_ENTER, NULL);
+	table = hash_search(tables, &oid, HASH_ENTER, &found);
+	if (found)					/* by a statement that a function in the query has run */
+		pfree(table->triggers);
 	table->ntriggers = ntriggers;
 	table->triggers = copy;
 }
