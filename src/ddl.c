@@ -21,6 +21,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 EventTriggerData *
 ddl_event(FunctionCallInfo fcinfo, const char *function)
@@ -173,8 +174,26 @@ ddl_relation(Oid class, Oid object)
 	}
 }
 
-List *
-ddl_parents(Oid table)
+static bool
+has_triggers(Oid table)
 {
-	return find_oids(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, table, Anum_pg_inherits_inhparent);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	bool		has = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return has;
+}
+
+List *
+ddl_watched_parents(Oid table)
+{
+	List	   *parents = find_oids(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, table,
+									Anum_pg_inherits_inhparent);
+	ListCell   *cell;
+
+	foreach(cell, parents)
+		if (!has_triggers(lfirst_oid(cell)))
+			parents = foreach_delete_current(parents, cell);
+	return parents;
 }

@@ -31,8 +31,11 @@ extern List *ddl_alterations(const DdlObject *object);
 /* The object as a table or view, or that which has it as a rule or trigger; InvalidOid: it is anything else, or gone. */
 extern Oid	ddl_relation(Oid class, Oid object);
 
-/* The relations that a table inherits from. */
-extern List *ddl_parents(Oid table);
+/*
+ * The relations that a table inherits from, as far as they have triggers, and so may be of a rollup. The command has locked
+ * none of them: others need not be.
+ */
+extern List *ddl_watched_parents(Oid table);
 
 /* A table or view that the command has dropped, or a trigger of one. */
 typedef struct DdlDropped

@@ -214,7 +214,7 @@ guard_check(const DdlObject *object)
 
 	if (!OidIsValid(relation) || (object->class != RelationRelationId && object->class != RewriteRelationId))
 		return;
-	foreach(cell, lcons_oid(relation, ddl_parents(relation)))
+	foreach(cell, lcons_oid(relation, ddl_watched_parents(relation)))
 		check_source(lfirst_oid(cell));
 	check_expressions(object);
 	if (get_rel_relkind(relation) == RELKIND_VIEW)

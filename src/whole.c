@@ -307,7 +307,7 @@ look_at_relations(Oid relation, Node *command)
 {
 	ListCell   *cell;
 
-	foreach(cell, list_concat(source_tables(relation, AccessShareLock), ddl_parents(relation)))
+	foreach(cell, list_concat(source_tables(relation, AccessShareLock), ddl_watched_parents(relation)))
 		look_at_relation(lfirst_oid(cell), command);
 }
 
