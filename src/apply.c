@@ -21,6 +21,7 @@
 #include "message.h"
 #include "note.h"
 #include "partials.h"
+#include "shared.h"
 
 /* how many more partials of a group are looked at for one to fold in, where writers do */
 #define FOLD_LOOKS 2
@@ -33,7 +34,7 @@ typedef struct Apply
 	Partials	partials;
 	ItemPointerData root;		/* of the HOT chain of the partial that was written, where known */
 	bool		loose;			/* what is held is not locked: somebody may be faster */
-	bool		writers_fold;	/* no folder does */
+	bool		writers_fold;	/* no folder does: it is turned off, or the database has none */
 	bool		contended;		/* others write the group at this moment */
 	NullableDatum *delta;		/* state values of the group at hand */
 	bool		logged;			/* deltas go out as messages too */
@@ -274,7 +275,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->rollup = pending->rollup;
 	partials_open(&apply->partials, apply->rollup);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
-	apply->writers_fold = !fold_is_on || !claim_is_possible();
+	apply->writers_fold = !fold_is_on || shared_mine() == NULL;
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials.relation));
 }
