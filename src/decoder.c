@@ -21,6 +21,8 @@
 #include "replication/decode.h"
 #include "replication/logical.h"
 #include "replication/slot.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -367,6 +369,16 @@ decoder_run(void)
 	}
 }
 
+/*
+ * Finding where to begin it waits for transactions to end, outside of one of its own: a lock that it gets in the moment in
+ * which it is told to end is released by nobody else.
+ */
+static void
+decoder_leave(int code, Datum arg)
+{
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
 void
 decoder_main(Datum arg)
 {
@@ -374,6 +386,7 @@ decoder_main(Datum arg)
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
 	event_context = AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(decoder_leave, (Datum) 0);
 
 	PG_TRY();
 	{
