@@ -115,7 +115,7 @@ convert_to_utf8(const char *bytes, int len, int encoding, unsigned char *utf8)
 		json_conversion_init();
 	return OidIsValid(conversion.fn_oid) &&
 		DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8), CStringGetDatum(bytes),
-									CStringGetDatum(utf8), Int32GetDatum(len), BoolGetDatum(true))) == len;
+									CStringGetDatum((char *) utf8), Int32GetDatum(len), BoolGetDatum(true))) == len;
 }
 
 /* Append the character beyond ASCII at bytes, escaped unless this database is UTF-8. Returns its length in bytes. */
