@@ -5,11 +5,10 @@
 #include "collect.h"
 
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "owner.h"
 #include "pending.h"
 #include "when.h"
 
@@ -113,17 +112,13 @@ collect_rows(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 static void
 collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
-	Oid			user;
-	int			context;
-	int			nest = NewGUCNestLevel();
+	OwnerCaller caller;
 
 	if (rollup->evaluating)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("a function in the query of a rollup cannot write the source of the rollup")));
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(rollup->owner, context | SECURITY_RESTRICTED_OPERATION);
-	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
+	owner_enter(&caller, rollup->owner);
 	rollup->evaluating = true;
 	PG_TRY();
 	{
@@ -134,8 +129,7 @@ collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns
 		rollup->evaluating = false;
 	}
 	PG_END_TRY();
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	owner_leave(&caller);
 }
 
 /* Whether the values are the same to the last bit. What is stored elsewhere or compressed is not looked into. */

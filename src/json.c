@@ -9,8 +9,8 @@
 #include "catalog/pg_namespace.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bitutils.h"
-#include "utils/memutils.h"
 #include "port/pg_bswap.h"
+#include "utils/memutils.h"
 
 /* what cannot be copied as it is */
 #define IN_STRING 1				/* within a JSON string */
