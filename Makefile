@@ -2,13 +2,25 @@
 #
 #   make, make install      for the server that PG_CONFIG names (default: the pg_config in the PATH)
 #   make installcheck       test what is installed, in servers of its own; not as root. ./test.sh does this and more.
+#
+# In another folder: make -f /path/to/Makefile, with the same targets; objects and the program are then made there.
+
+# Where the sources are. VPATH tells PGXS; not each server's finds that out by itself, and none before it is included.
+top         := $(or $(VPATH),$(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST)))))
+ifneq ($(top),.)
+VPATH       := $(top)
+endif
+# the files below a folder with this ending, as named from the sources' folder, whatever folder is the current one
+files        = $(shell cd '$(top)' && find $(1) -name '*$(2)' | LC_ALL=C sort)
+objects      = $(patsubst %.c,%.o,$(1))
 
 EXTENSION    = gymstream
 MODULE_big   = gymstream
-OBJS         = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-DATA         = $(wildcard sql/gymstream--*.sql)
-REGRESS      = $(filter $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)),$(patsubst expected/%.out,%,$(sort $(wildcard expected/*.out))))
-ISOLATION    = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+OBJS        := $(call objects,$(filter-out src/client/%,$(call files,src,.c)))
+DATA        := $(call files,sql,.sql)
+DATA        := $(filter sql/gymstream--%,$(DATA))
+REGRESS     := $(filter $(patsubst sql/%.sql,%,$(call files,sql,.sql)),$(patsubst expected/%.out,%,$(call files,expected,.out)))
+ISOLATION   := $(patsubst test/specs/%.spec,%,$(call files,test/specs,.spec))
 TAP_TESTS    = 1
 PROVE_TESTS  = test/t/*.pl
 TEST_SERVER  = --temp-config=.installcheck.conf --load-extension=gymstream
@@ -16,43 +28,48 @@ REGRESS_OPTS = --temp-instance=tmp_check_regress $(TEST_SERVER)
 ISOLATION_OPTS = --inputdir=test --temp-instance=tmp_check_iso $(TEST_SERVER)
 REGRESS_PREP = .installcheck.conf
 PGFILEDESC   = "gymstream - rollups, change events and notifications"
-PG_CFLAGS    = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
+# what a source includes is written beside its object: so a touched header rebuilds what needs it
+PG_CFLAGS    = -MMD -MP -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 # The client, a program of its own; CLIENT=no builds without it
 CLIENT       = yes
 ifneq ($(CLIENT),no)
 SCRIPTS_built = gymstream
-EXTRA_CLEAN  = $(CLIENT_OBJS) $(CLIENT_MAIN) $(BOARD_OBJS) demo/board
 endif
 CLIENT_MAIN  = src/client/main.o
-CLIENT_OBJS  = $(filter-out $(CLIENT_MAIN),$(patsubst %.c,%.o,$(sort $(wildcard src/client/*.c))))
+CLIENT_OBJS := $(filter-out $(CLIENT_MAIN),$(call objects,$(call files,src/client,.c)))
+BOARD_OBJS  := $(call objects,$(call files,demo,.c))
+PROGRAM_OBJS := $(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS)
+EXTRA_CLEAN  = $(PROGRAM_OBJS) $(patsubst %.o,%.d,$(OBJS) $(PROGRAM_OBJS)) demo/board
 
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# out of the sources' folder objects need folders of their own, which no target can stand for: VPATH has them
+$(if $(VPATH),$(shell mkdir -p $(sort $(dir $(OBJS) $(PROGRAM_OBJS)))))
+
 # Objects built for one server are not linked for another: all depend on a file that says for which one they are.
 BUILT_FOR   := $(shell $(PG_CONFIG) --version --includedir-server --cflags | cksum)
-$(patsubst %.c,%.o,$(wildcard src/*.c src/client/*.c demo/*.c)) $(OBJS:.o=.bc): .built-for
+$(OBJS) $(PROGRAM_OBJS): .built-for
+$(OBJS:.o=.bc): %.bc: %.o
 .built-for: force
 	@echo '$(BUILT_FOR)' | cmp -s - $@ || echo '$(BUILT_FOR)' >$@
 .PHONY: force
+-include $(patsubst %.o,%.d,$(OBJS) $(PROGRAM_OBJS))
 
 # the configuration of the servers that installcheck boots
 .PHONY: .installcheck.conf clean-test
 .installcheck.conf:
-	PG_CONFIG='$(PG_CONFIG)' bash -c '. test/setup.sh && server_conf && echo "gymstream.fold = off"' >$@
+	PG_CONFIG='$(PG_CONFIG)' bash -c '. "$(top)/test/setup.sh" && server_conf && echo "gymstream.fold = off"' >$@
 
 clean: clean-test
 clean-test:
 	rm -rf .installcheck.conf .built-for tmp_check_regress
 
-# PGXS knows no header dependencies
-$(OBJS): $(wildcard src/*.h)
-
 # The client links libpq, yajl and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
-CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" gymstream.control)"' \
-			   -Isrc/client -I$(includedir) -I$(includedir_internal)
+CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" '$(top)/gymstream.control')"' \
+			   -I$(top)/src/client -I$(includedir) -I$(includedir_internal)
 CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lyajl -lncursesw -ltinfo -lm -o $@
 
 gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)
@@ -79,13 +96,11 @@ endif
 uninstall-manual:
 	rm -f '$(DESTDIR)$(mandir)/man1/gymstream.1' '$(BASH_COMPLETION)/gymstream' '$(ZSH_COMPLETION)/_gymstream'
 
-BOARD_OBJS   = $(patsubst %.c,%.o,$(sort $(wildcard demo/*.c)))
 demo/board: $(BOARD_OBJS) $(CLIENT_OBJS)
 	$(CLIENT_LINK)
 
-$(BOARD_OBJS): $(wildcard demo/*.h)
-$(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS): override CPPFLAGS := $(CLIENT_FLAGS) $(CPPFLAGS)
-$(CLIENT_MAIN) $(CLIENT_OBJS) $(BOARD_OBJS): %.o: %.c $(wildcard src/client/*.h) | client-libraries
+$(PROGRAM_OBJS): override CPPFLAGS := $(CLIENT_FLAGS) $(CPPFLAGS)
+$(PROGRAM_OBJS): %.o: %.c | client-libraries
 	$(CC) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
 .PHONY: client-libraries

@@ -3,7 +3,7 @@
 #
 #   ./test.sh [--seed N] [--minutes M] [SUITE|SUITE/TEST]...
 #
-# Suites: layers regress isolation pgtap tap random; without arguments all of them. A suite's name and a test's run that
+# Suites: layers build regress isolation pgtap tap random; without arguments all of them. A suite's name and a test's run that
 # one alone (tap/040_crash). --seed and --minutes are for random, and for tap/035_same_fate and tap/036_meetings, which
 # else do the same each time. PG_CONFIG names the server to test.
 # The last line says how many passed and failed, and so does the exit status.
@@ -13,7 +13,7 @@ shopt -s nullglob
 # shellcheck source=test/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/test/setup.sh"
 
-all=(layers regress isolation pgtap tap random)
+all=(layers build regress isolation pgtap tap random)
 wanted=() passed=0 failed=0 failures=() done=no tmp='' tree=''
 seed=$((RANDOM * 32768 + RANDOM)) minutes=2 asked=()
 
@@ -194,12 +194,15 @@ suite_random() {
 	done
 }
 
-suite_layers() {
+run_script() { # SUITE: test/SUITE.sh, which prints TAP
 	local status=0
-	as_server mkdir -p "$tmp/layers"
-	(cd "$tree" && as_server test/layers.sh 2>&1) | tee "$tmp/layers/log" || status=$?
-	count_tap layers "$tmp/layers/log" "$status" || true
+	as_server mkdir -p "$tmp/$1"
+	(cd "$tree" && as_server env PG_CONFIG="$PG_CONFIG" "test/$1.sh" 2>&1) | tee "$tmp/$1/log" || status=$?
+	count_tap "$1" "$tmp/$1/log" "$status" || true
 }
+
+suite_layers() { run_script layers; }
+suite_build() { run_script build; }
 
 #
 # The run
