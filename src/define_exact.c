@@ -17,6 +17,7 @@
 #include "access/relation.h"
 
 #include "aggregate.h"
+#include "flatten.h"
 #include "owner.h"
 
 /* The inputs of an aggregate's states stand as parameters in its text. */
@@ -104,7 +105,7 @@ gs_rollup_query(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	nest = owner_fix_search_path();
 	definition = relation_open(relations.definition, AccessShareLock);
-	query = shape_view_query(definition);
+	query = flatten_view_query(definition);
 	query->targetList = (List *) exact_mutator((Node *) query->targetList, &replaced);
 	query->havingQual = exact_mutator(query->havingQual, &replaced);
 	if (replaced)

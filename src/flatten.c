@@ -14,13 +14,13 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog.h"
 #include "refuse.h"
-#include "shape.h"
 
 #define JOIN_HINT "Make a rollup of one table, and join in queries on the rollup."
 #define ONE_TABLE_HINT "A rollup reads the rows of one table."
@@ -331,7 +331,7 @@ view_query(const Level *level, Oid view, int place)
 				 errdetail("It is a security_invoker view: what it shows depends on who reads it."),
 				 errhint("Write the query over the table that the view reads."),
 				 refuse_at(place)));
-	query = shape_view_query(relation);
+	query = flatten_view_query(relation);
 	/* the lock stays, so that whoever replaces the view sees the rollup that is being made */
 	relation_close(relation, NoLock);
 	return query;
@@ -440,6 +440,12 @@ flatten_level(Level *level)
 			refuse(level, place, "anything but a table, view or subquery in FROM", ONE_TABLE_HINT);
 	}
 	return NULL;
+}
+
+Query *
+flatten_view_query(Relation view)
+{
+	return copyObject(get_view_query(view));
 }
 
 Query *

@@ -7,6 +7,10 @@
 #include "gymstream.h"
 
 #include "nodes/parsenodes.h"
+#include "utils/relcache.h"
+
+/* The query that a view was made from, as a copy. */
+extern Query *flatten_view_query(Relation view);
 
 /*
  * The same query with the table as its only range table entry, SELECT DISTINCT as GROUP BY, and the conditions of all

@@ -21,6 +21,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "flatten.h"
 #include "owner.h"
 #include "source.h"
 
@@ -38,7 +39,7 @@ RollupShape *
 rollup_shape(const RollupRelations *relations)
 {
 	Relation	definition = relation_open(relations->definition, AccessShareLock);
-	RollupShape *shape = shape_of_query(shape_view_query(definition));
+	RollupShape *shape = shape_of_query(flatten_view_query(definition));
 
 	relation_close(definition, AccessShareLock);
 	return shape;

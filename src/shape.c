@@ -7,7 +7,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/rel.h"
 
 #include "aggregate.h"
@@ -104,12 +103,6 @@ shape_columns(const RollupShape *shape)
 	foreach(cell, shape->states)
 		used = bms_add_members(used, shape_state_columns(shape, lfirst(cell)));
 	return used;
-}
-
-Query *
-shape_view_query(Relation view)
-{
-	return copyObject(get_view_query(view));
 }
 
 RollupShape *

@@ -8,7 +8,6 @@
 
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
-#include "utils/relcache.h"
 
 #include "state.h"
 
@@ -35,9 +34,6 @@ typedef struct RollupShape
 
 /* The query must have passed define_check. Allocates in CurrentMemoryContext. */
 extern RollupShape *shape_of_query(const Query *query);
-
-/* The query that a view was made from, as a copy. */
-extern Query *shape_view_query(Relation view);
 
 /* The columns of the source that keys, filter and states use, offset as in pull_varattnos. */
 extern Bitmapset *shape_columns(const RollupShape *shape);

@@ -29,6 +29,7 @@
 
 #include "catalog.h"
 #include "ddl.h"
+#include "flatten.h"
 #include "guard.h"
 #include "rollup.h"
 #include "source.h"
@@ -191,7 +192,7 @@ check_owner(const RollupRelations *relations, Oid owner)
 	Relation	definition = relation_open(relations->definition, AccessShareLock);
 	char	   *name;
 
-	read_rights_walker((Node *) shape_view_query(definition), &rights);
+	read_rights_walker((Node *) flatten_view_query(definition), &rights);
 	relation_close(definition, AccessShareLock);
 	if (pg_class_aclcheck(source, owner, ACL_SELECT) != ACLCHECK_OK ||
 		pg_class_aclcheck(source, owner, ACL_TRIGGER) != ACLCHECK_OK)
