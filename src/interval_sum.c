@@ -2,7 +2,7 @@
  * interval_sum.c: takes the sums of the fields of intervals and gives their sum and average; and money from its sum in the
  * smallest unit, and back. Sums may be larger than the type that they are of: that is an error when they are read.
  */
-#include "state.h"
+#include "interval_sum.h"
 
 #include "utils/builtins.h"
 #include "utils/cash.h"
@@ -10,12 +10,28 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+int32
+interval_sum_field(const Interval *interval, bool months)
+{
+	if (!gs_interval_is_finite(interval))
+		return 0;
+	return months ? interval->month : interval->day;
+}
+
+FloatDelta *
+interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign, MemoryContext keep)
+{
+	if (gs_interval_is_finite(interval))
+		return float_delta_add_integer(delta, interval->time, 0, sign, keep);
+	return float_delta_add_special(delta, interval->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
+}
+
 /* gymstream.interval_months(interval) returns integer */
 PG_FUNCTION_INFO_V1(gs_interval_months);
 Datum
 gs_interval_months(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(state_interval_field(STATE_SUM_MONTHS, PG_GETARG_INTERVAL_P(0)));
+	PG_RETURN_INT32(interval_sum_field(PG_GETARG_INTERVAL_P(0), true));
 }
 
 /* gymstream.interval_days(interval) returns integer */
@@ -23,7 +39,7 @@ PG_FUNCTION_INFO_V1(gs_interval_days);
 Datum
 gs_interval_days(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT32(state_interval_field(STATE_SUM_DAYS, PG_GETARG_INTERVAL_P(0)));
+	PG_RETURN_INT32(interval_sum_field(PG_GETARG_INTERVAL_P(0), false));
 }
 
 /* gymstream.microseconds_accumulate(float_sum, interval) returns float_sum: null is ignored */
@@ -31,12 +47,12 @@ PG_FUNCTION_INFO_V1(gs_microseconds_accumulate);
 Datum
 gs_microseconds_accumulate(PG_FUNCTION_ARGS)
 {
-	StateDelta	delta = {0};
+	FloatDelta *delta;
 
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	state_collect(STATE_SUM_MICROSECONDS, &delta, PG_GETARG_DATUM(1), (Datum) 0, 1, CurrentMemoryContext);
-	PG_RETURN_POINTER(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0)), float_delta_sum(delta.exact)));
+	delta = interval_sum_microseconds(NULL, PG_GETARG_INTERVAL_P(1), 1, CurrentMemoryContext);
+	PG_RETURN_POINTER(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0)), float_delta_sum(delta)));
 }
 
 static void

@@ -9,6 +9,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "interval_sum.h"
+
 static void
 collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 {
@@ -22,15 +24,6 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 	else
 		delta->numeric = repalloc(delta->numeric, VARSIZE(sum));
 	memcpy(delta->numeric, sum, VARSIZE(sum));
-}
-
-/* An interval that is not finite, as later versions of PostgreSQL have it, is counted as its microseconds. */
-static FloatDelta *
-collect_microseconds(FloatDelta *delta, const Interval *input, int sign, MemoryContext keep)
-{
-	if (gs_interval_is_finite(input))
-		return float_delta_add_integer(delta, input->time, 0, sign, keep);
-	return float_delta_add_special(delta, input->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
 }
 
 void
@@ -57,10 +50,10 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 			break;
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
-			delta->sum += sign * (int128) state_interval_field(kind, DatumGetIntervalP(input));
+			delta->sum += (int128) sign * interval_sum_field(DatumGetIntervalP(input), kind == STATE_SUM_MONTHS);
 			break;
 		case STATE_SUM_MICROSECONDS:
-			delta->exact = collect_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
+			delta->exact = interval_sum_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
 			break;
 		case STATE_BITS:
 			delta->bits = bit_delta_add(delta->bits, DatumGetInt64(input), sign, keep);
@@ -71,14 +64,6 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 		default:
 			elog(ERROR, "state %d is no sum", kind);
 	}
-}
-
-int32
-state_interval_field(StateKind kind, const Interval *interval)
-{
-	if (!gs_interval_is_finite(interval))
-		return 0;
-	return kind == STATE_SUM_MONTHS ? interval->month : interval->day;
 }
 
 static bool

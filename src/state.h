@@ -8,7 +8,6 @@
 
 #include "access/tupdesc.h"
 #include "common/int128.h"
-#include "datatype/timestamp.h"
 
 #include "bit_counts.h"
 #include "float_sum.h"
@@ -78,8 +77,5 @@ extern bool state_is_zero(StateKind kind, NullableDatum value);
 
 /* The type of the state's column, as SQL names it. */
 extern const char *state_type_name(StateKind kind);
-
-/* The months or days of an interval; 0 for an infinite one. */
-extern int32 state_interval_field(StateKind kind, const Interval *interval);
 
 #endif							/* GS_STATE_H */
