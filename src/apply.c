@@ -21,6 +21,7 @@
 #include "message.h"
 #include "note.h"
 #include "partials.h"
+#include "settings.h"
 #include "shared.h"
 
 /* how many more partials of a group are looked at for one to fold in, where writers do */
@@ -275,7 +276,7 @@ apply_open(Apply *apply, PendingRollup *pending)
 	apply->rollup = pending->rollup;
 	partials_open(&apply->partials, apply->rollup);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
-	apply->writers_fold = !fold_is_on || shared_mine() == NULL;
+	apply->writers_fold = !settings_fold || shared_mine() == NULL;
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
 	pending_storage(pending, gs_relfile(apply->partials.relation));
 }

@@ -7,41 +7,27 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
-#include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 
-#include "shared.h"
+#include "region.h"
+#include "settings.h"
 
 #define CLAIMS 1024				/* a power of two */
 
 static pg_atomic_uint32 *claims = NULL;
 static pg_atomic_uint32 *mine = NULL;
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
-static void
-claim_request(void)
+static Size
+claims_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(CLAIMS * sizeof(pg_atomic_uint32));
+	return CLAIMS * sizeof(pg_atomic_uint32);
 }
 
 static void
-claim_startup(void)
+fill_claims(void)
 {
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	claims = ShmemInitStruct("gymstream claims", CLAIMS * sizeof(pg_atomic_uint32), &found);
-	for (int i = 0; i < CLAIMS && !found; i++)
+	for (int i = 0; i < CLAIMS; i++)
 		pg_atomic_init_u32(&claims[i], 0);
-	LWLockRelease(AddinShmemInitLock);
 }
 
 bool
@@ -91,12 +77,10 @@ release_at_subabort(SubXactEvent event, SubTransactionId subid, SubTransactionId
 void
 claim_init(void)
 {
+	static Region region = {"gymstream claims", claims_size, (void **) &claims, fill_claims};
+
 	RegisterXactCallback(release_at_abort, NULL);
 	RegisterSubXactCallback(release_at_subabort, NULL);
-	if (!shared_is_preloaded())
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = claim_request;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = claim_startup;
+	if (settings_is_preloaded())
+		region_add(&region);
 }

@@ -15,6 +15,7 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "settings.h"
 #include "shared.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -169,7 +170,7 @@ database_utility(PlannedStmt *planned, const char *query, bool read_only_tree, P
 void
 database_init(void)
 {
-	if (!shared_is_preloaded())
+	if (!settings_is_preloaded())
 		return;
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = database_utility;

@@ -39,12 +39,10 @@
 #include "utils/syscache.h"
 
 #include "note.h"
-#include "pending.h"
+#include "settings.h"
 
 /* blocks of a piece of a sweep */
 #define PIECE_BLOCKS 64
-
-bool		fold_is_on = true;
 
 /*
  * Opening and closing
@@ -388,7 +386,7 @@ fold_remembered(Rollup *rollup)
 	Note		note;
 	Fold		fold;
 
-	if (!fold_is_on || IsolationUsesXactSnapshot() || !note_remembered(rollup->partials, &note))
+	if (!settings_fold || IsolationUsesXactSnapshot() || !note_remembered(rollup->partials, &note))
 		return;
 	if (!fold_open(&fold, rollup->partials))
 		return;
@@ -396,13 +394,4 @@ fold_remembered(Rollup *rollup)
 	fold.plain = true;
 	(void) fold_group(&fold, (MinimalTuple) note.keys, note.types);
 	fold_close(&fold);
-}
-
-void
-fold_init(void)
-{
-	DefineCustomBoolVariable("gymstream.fold",
-							 "Folds the partials of rollups' groups in the background.",
-							 "Without it a group that was busy keeps its partials until it is written again.",
-							 &fold_is_on, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
 }

@@ -12,8 +12,6 @@
 #include "owner.h"
 #include "partials.h"
 
-extern bool fold_is_on;			/* the setting gymstream.fold */
-
 /* A rollup open to be folded, as its owner. */
 typedef struct Fold
 {
@@ -61,7 +59,5 @@ extern bool fold_from_source(Partials *partials, Datum *keys, bool *isnull);
 
 /* Fold a group that an earlier transaction of this session noted, where nobody else will. */
 extern void fold_remembered(Rollup *rollup);
-
-extern void fold_init(void);
 
 #endif							/* GS_FOLD_H */

@@ -17,6 +17,7 @@
 #include "fold.h"
 #include "miscadmin.h"
 #include "note.h"
+#include "settings.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -381,7 +382,7 @@ folder_main(Datum arg)
 	before_shmem_exit(folder_leave, (Datum) 0);
 
 	look_at = GetCurrentTimestamp();
-	while (fold_is_on)
+	while (settings_fold)
 	{
 		TimestampTz start = GetCurrentTimestamp();
 		bool		worked;

@@ -1,21 +1,21 @@
 /*
- * gymstream.c: the door. Holds the magic block, the settings and _PG_init, which calls one init a module in the order
- * of the data's way. Does nothing else.
+ * gymstream.c: the door. Holds the magic block and _PG_init, which calls one init a module in the order of the data's
+ * way. Does nothing else.
  */
 #include "gymstream.h"
 
 #include "fmgr.h"
+
 #include "claim.h"
 #include "database.h"
-#include "fold.h"
 #include "hint.h"
 #include "launcher.h"
 #include "note.h"
 #include "pending.h"
 #include "ready.h"
 #include "rollup.h"
+#include "settings.h"
 #include "shared.h"
-#include "utils/guc.h"
 
 PG_MODULE_MAGIC;
 
@@ -24,16 +24,15 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	settings_init();
 	shared_init();
 	hint_init();
 	rollup_init();
 	pending_init();
 	claim_init();
 	note_init();
-	fold_init();
 	ready_init();
 	launcher_init();
 	database_init();
-	if (shared_is_preloaded())
-		MarkGUCPrefixReserved("gymstream");
+	settings_done();
 }

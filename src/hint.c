@@ -11,13 +11,10 @@
 #include "hint.h"
 
 #include "common/hashfn.h"
-#include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/memutils.h"
 
-#include "shared.h"
+#include "region.h"
+#include "settings.h"
 
 /* powers of two */
 #define HINTS_FIRST 256
@@ -35,8 +32,6 @@ typedef struct SharedHint
 } SharedHint;
 
 static SharedHint *shared_hints = NULL;
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 struct Hints
 {
@@ -150,35 +145,23 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 		hint->version = ItemPointerGetOffsetNumberNoCheck(version);
 }
 
-static void
-hint_request(void)
+static Size
+hints_size(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(HINTS_SHARED * sizeof(SharedHint));
+	return HINTS_SHARED * sizeof(SharedHint);
 }
 
 static void
-hint_startup(void)
+fill_hints(void)
 {
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared_hints = ShmemInitStruct("gymstream hints", HINTS_SHARED * sizeof(SharedHint), &found);
-	if (!found)
-		memset(shared_hints, 0, HINTS_SHARED * sizeof(SharedHint));
-	LWLockRelease(AddinShmemInitLock);
+	memset(shared_hints, 0, hints_size());
 }
 
 void
 hint_init(void)
 {
-	if (!shared_is_preloaded())
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = hint_request;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = hint_startup;
+	static Region region = {"gymstream hints", hints_size, (void **) &shared_hints, fill_hints};
+
+	if (settings_is_preloaded())
+		region_add(&region);
 }

@@ -18,6 +18,7 @@
 #include "fold.h"
 #include "miscadmin.h"
 #include "note.h"
+#include "settings.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -64,7 +65,7 @@ launcher_init(void)
 	BackgroundWorker worker;
 
 	/* pg_upgrade wants databases that nobody is connected to, and no slot but those it has seen */
-	if (!shared_is_preloaded() || IsBinaryUpgrade)
+	if (!settings_is_preloaded() || IsBinaryUpgrade)
 		return;
 
 	MemSet(&worker, 0, sizeof(worker));
@@ -156,7 +157,7 @@ launcher_probe(void)
 	if (unseen == NIL)
 		return;
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < shared_max_databases; i++)
+	for (int i = 0; i < settings_max_databases; i++)
 	{
 		SharedDatabase *place = &shared_state->databases[i];
 
@@ -186,7 +187,7 @@ launcher_probe(void)
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("gymstream does not look into %d databases, because it serves %d others already",
-						list_length(unseen), shared_max_databases),
+						list_length(unseen), settings_max_databases),
 				 errhint("You might need to increase gymstream.max_databases.")));
 		list_free(unseen);
 		unseen = NIL;
@@ -405,11 +406,11 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 	}
 	if (pair->folder != NULL)
 	{
-		if (held || state == DATABASE_ABSENT || !fold_is_on)
+		if (held || state == DATABASE_ABSENT || !settings_fold)
 			TerminateBackgroundWorker(pair->folder);
 		return 0;
 	}
-	if (held || !fold_is_on || !note_is_wanted(place) || pair->ending || !launcher_pair_runs(pair) ||
+	if (held || !settings_fold || !note_is_wanted(place) || pair->ending || !launcher_pair_runs(pair) ||
 		(state != DATABASE_IDLE && state != DATABASE_ACTIVE))
 		return 0;
 	if (pair->folder_at > GetCurrentTimestamp())
@@ -495,7 +496,7 @@ launcher_enter(void)
 	{
 		alone = true;
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-		for (int i = 0; i < shared_max_databases; i++)
+		for (int i = 0; i < settings_max_databases; i++)
 		{
 			SharedDatabase *place = &shared_state->databases[i];
 
@@ -525,7 +526,7 @@ launcher_main(Datum arg)
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_OVERRIDE);
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream launcher", ALLOCSET_DEFAULT_SIZES));
 
-	pairs = palloc0(sizeof(Pair) * shared_max_databases);
+	pairs = palloc0(sizeof(Pair) * settings_max_databases);
 	launcher_enter();
 	unseen = launcher_list_databases();
 
@@ -542,7 +543,7 @@ launcher_main(Datum arg)
 		}
 
 		launcher_probe();
-		for (int i = 0; i < shared_max_databases; i++)
+		for (int i = 0; i < settings_max_databases; i++)
 		{
 			SharedDatabase *place = &shared_state->databases[i];
 			TimestampTz again;

@@ -13,9 +13,10 @@
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/shmem.h"
 #include "utils/rel.h"
+
+#include "region.h"
+#include "settings.h"
 
 /* slots that are tried for a note */
 #define PROBES 4
@@ -46,8 +47,6 @@ typedef struct SharedNotes
 } SharedNotes;
 
 static SharedNotes *shared_notes = NULL;	/* one for each place */
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 /* the current transaction's */
 static Note noted[NOTED];
@@ -58,35 +57,20 @@ static Note remembered[REMEMBERED];
 static uint32 next_remembered = 0;
 
 static Size
-note_size(void)
+notes_size(void)
 {
-	return mul_size(shared_max_databases, sizeof(SharedNotes));
+	return mul_size(settings_max_databases, sizeof(SharedNotes));
 }
 
 static void
-note_request(void)
+fill_notes(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(note_size());
-}
-
-static void
-note_startup(void)
-{
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared_notes = ShmemInitStruct("gymstream notes", note_size(), &found);
-	for (int i = 0; i < shared_max_databases && !found; i++)
+	for (int i = 0; i < settings_max_databases; i++)
 	{
 		pg_atomic_init_u32(&shared_notes[i].wanted, WANTED_SWEEP);
 		for (int slot = 0; slot < NOTE_SLOTS; slot++)
 			pg_atomic_init_u32(&shared_notes[i].slots[slot].state, SLOT_FREE);
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 static SharedNotes *
@@ -292,11 +276,9 @@ note_sweep(SharedDatabase *place)
 void
 note_init(void)
 {
+	static Region region = {"gymstream notes", notes_size, (void **) &shared_notes, fill_notes};
+
 	RegisterXactCallback(note_at_xact_end, NULL);
-	if (!shared_is_preloaded())
-		return;
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = note_request;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = note_startup;
+	if (settings_is_preloaded())
+		region_add(&region);
 }

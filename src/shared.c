@@ -14,20 +14,17 @@
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "region.h"
+#include "settings.h"
+
 /* how long create_topic waits for a decoder */
 #define PREPARE_TIMEOUT_MS 5000
 
-int			shared_max_databases = 16;
 SharedState *shared_state = NULL;
-
-static bool preloaded = false;
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 
 /* this backend's place, good for a generation of places */
 static SharedDatabase *my_place = NULL;
@@ -48,16 +45,7 @@ static void shared_at_xact_end(XactEvent event, void *arg);
 static Size
 shared_size(void)
 {
-	return add_size(offsetof(SharedState, databases), mul_size(shared_max_databases, sizeof(SharedDatabase)));
-}
-
-static void
-shared_request(void)
-{
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(shared_size());
-	RequestNamedLWLockTranche("gymstream", 1);
+	return add_size(offsetof(SharedState, databases), mul_size(settings_max_databases, sizeof(SharedDatabase)));
 }
 
 static void
@@ -84,57 +72,32 @@ shared_reset_place(SharedDatabase *place)
 }
 
 static void
-shared_startup(void)
+shared_fill(void)
 {
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared_state = ShmemInitStruct("gymstream", shared_size(), &found);
-	if (!found)
-	{
-		MemSet(shared_state, 0, offsetof(SharedState, databases));
-		shared_state->lock = &GetNamedLWLockTranche("gymstream")->lock;
-		ConditionVariableInit(&shared_state->changed);
-		pg_atomic_init_u32(&shared_state->generation, 1);
-		pg_atomic_init_u32(&shared_state->prepared_poke, 0);
-		for (int i = 0; i < shared_max_databases; i++)
-			shared_reset_place(&shared_state->databases[i]);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	MemSet(shared_state, 0, offsetof(SharedState, databases));
+	shared_state->lock = &GetNamedLWLockTranche("gymstream")->lock;
+	ConditionVariableInit(&shared_state->changed);
+	pg_atomic_init_u32(&shared_state->generation, 1);
+	pg_atomic_init_u32(&shared_state->prepared_poke, 0);
+	for (int i = 0; i < settings_max_databases; i++)
+		shared_reset_place(&shared_state->databases[i]);
 }
 
 void
 shared_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
+	static Region region = {"gymstream", shared_size, (void **) &shared_state, shared_fill, "gymstream"};
+
+	if (!settings_is_preloaded())
 		return;
-
-	preloaded = true;
-	DefineCustomIntVariable("gymstream.max_databases",
-							"Sets the number of databases that can have topics at the same time.",
-							"Each of them has two background workers and a replication slot.",
-							&shared_max_databases, 16, 1, 1000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
-
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = shared_request;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = shared_startup;
+	region_add(&region);
 	RegisterXactCallback(shared_at_xact_end, NULL);
-}
-
-bool
-shared_is_preloaded(void)
-{
-	return preloaded;
 }
 
 SharedDatabase *
 shared_find(Oid database)
 {
-	for (int i = 0; i < shared_max_databases; i++)
+	for (int i = 0; i < settings_max_databases; i++)
 		if (shared_state->databases[i].database == database)
 			return &shared_state->databases[i];
 	return NULL;

@@ -90,13 +90,9 @@ typedef struct SharedState
 	SharedDatabase databases[FLEXIBLE_ARRAY_MEMBER];
 } SharedState;
 
-extern int	shared_max_databases;
 extern SharedState *shared_state;		/* NULL where not preloaded */
 
 extern void shared_init(void);
-
-/* True when the library was loaded by shared_preload_libraries, so that the workers exist. */
-extern bool shared_is_preloaded(void);
 
 /* The place of a database, NULL when it has none. The caller holds the lock. */
 extern SharedDatabase *shared_find(Oid database);

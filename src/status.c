@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "replication/slot.h"
+#include "settings.h"
 #include "shared.h"
 #include "storage/spin.h"
 #include "utils/acl.h"
@@ -160,7 +161,7 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 static const char *
 status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 {
-	if (!shared_is_preloaded())
+	if (!settings_is_preloaded())
 		return "gymstream is not loaded at server start: add it to shared_preload_libraries and restart the server";
 	if (wal_level < WAL_LEVEL_LOGICAL)
 		return "changes cannot be decoded: set wal_level to logical and restart the server";
@@ -206,7 +207,7 @@ gs_status(PG_FUNCTION_ARGS)
 		LWLockRelease(shared_state->lock);
 	}
 
-	status_set(STATUS_PRELOADED, BoolGetDatum(shared_is_preloaded()));
+	status_set(STATUS_PRELOADED, BoolGetDatum(settings_is_preloaded()));
 	status_set_text(STATUS_WAL_LEVEL, GetConfigOption("wal_level", false, false));
 	status_set_pid(STATUS_LAUNCHER_PID, launcher);
 	status_of_slot();

@@ -18,6 +18,7 @@
 #include "commands/trigger.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "settings.h"
 #include "shared.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -163,7 +164,7 @@ check_relation(Relation rel, TopicNotify notify)
 static void
 check_server(void)
 {
-	if (!shared_is_preloaded())
+	if (!settings_is_preloaded())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("gymstream is not in \"shared_preload_libraries\""),
