@@ -274,6 +274,8 @@ apply_open(Apply *apply, PendingRollup *pending)
 	memset(apply, 0, sizeof(*apply));
 	apply->pending = pending;
 	apply->rollup = pending->rollup;
+	if (apply->rollup->hints == NULL)
+		apply->rollup->hints = hint_make(apply->rollup->context);
 	partials_open(&apply->partials, apply->rollup);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
 	apply->writers_fold = !settings_fold || shared_mine() == NULL;

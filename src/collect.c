@@ -10,7 +10,6 @@
 
 #include "owner.h"
 #include "pending.h"
-#include "when.h"
 
 static Datum
 row_value(Rollup *rollup, const RollupValue *value, TupleTableSlot *row, bool *isnull)
@@ -39,7 +38,7 @@ widen_input(const RollupValue *value, Datum input)
 
 /* Not an UPDATE within a group: each state depends on it, also one that reads no column. */
 #define ALL_COLUMNS PG_UINT64_MAX
-StaticAssertDecl(WHEN_MAX_COLUMNS < 64, "a bit for each column");
+StaticAssertDecl(ROLLUP_MAX_COLUMNS < 64, "a bit for each column");
 
 static bool
 state_depends_on(const RollupState *state, uint64 columns)

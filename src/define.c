@@ -35,6 +35,7 @@
 #include "progress.h"
 #include "protect.h"
 #include "source.h"
+#include "sql.h"
 
 /*
  * Names
@@ -65,11 +66,11 @@ check_name_length(const char *name)
 	}
 }
 
-static DefineName
+static QualifiedName
 parse_name(text *name)
 {
 	char	   *string = text_to_cstring(name);
-	DefineName	result;
+	QualifiedName	result;
 	List	   *parts = NIL;
 	RangeVar   *relation;
 
@@ -96,10 +97,10 @@ parse_name(text *name)
 }
 
 /* name_label, made shorter or numbered until it is free in the schema */
-static DefineName
-companion_name(const DefineName *rollup, const char *label)
+static QualifiedName
+companion_name(const QualifiedName *rollup, const char *label)
 {
-	DefineName	result = {rollup->schema, makeObjectName(rollup->name, NULL, label)};
+	QualifiedName	result = {rollup->schema, makeObjectName(rollup->name, NULL, label)};
 
 	for (int i = 2; OidIsValid(get_relname_relid(result.name, result.schema)); i++)
 		result.name = makeObjectName(rollup->name, NULL, psprintf("%s%d", label, i));
@@ -180,36 +181,36 @@ depend_on_extension(Oid relid, DependencyType type)
 }
 
 static Oid
-create_definition(const DefineName *name, Query *query)
+create_definition(const QualifiedName *name, Query *query)
 {
-	run(define_sql_definition(name, query));
+	run(sql_definition(name, query));
 	return get_relname_relid(name->name, name->schema);
 }
 
 static Oid
-create_partials(const DefineName *name, const RollupShape *shape)
+create_partials(const QualifiedName *name, const RollupShape *shape)
 {
-	run(define_sql_partials(name, shape));
+	run(sql_partials(name, shape));
 	return get_relname_relid(name->name, name->schema);
 }
 
 /* Only once the catalog says what they are: decoding would take the rows for those of an ordinary table. */
 static void
-fill_partials(const DefineName *name, Oid rollup, Oid partials, const RollupShape *shape)
+fill_partials(const QualifiedName *name, Oid rollup, Oid partials, const RollupShape *shape)
 {
 	ListCell   *cell;
 
 	progress_begin(rollup, shape->source);
-	run(define_sql_fill(partials, shape));
+	run(sql_fill(partials, shape));
 	progress_end();
-	foreach(cell, define_sql_indexes(name, shape))
+	foreach(cell, sql_indexes(name, shape))
 		run(lfirst(cell));
 }
 
 static void
 note_missing_index(const RollupShape *shape)
 {
-	char	   *index = define_is_marked(shape) ? define_sql_source_index(shape) : NULL;
+	char	   *index = sql_marked_is_possible(shape) ? sql_marked_source_index(shape) : NULL;
 
 	if (index)
 		ereport(NOTICE,
@@ -224,7 +225,7 @@ Datum
 gs_create_rollup(PG_FUNCTION_ARGS)
 {
 	char	   *sql;
-	DefineName	view,
+	QualifiedName	view,
 				definition,
 				partials;
 	Query	   *query;
@@ -249,14 +250,14 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	shape = rollup_shape(&relations);
 	lock_source(shape->source, "make a rollup of");
 	relations.partials = create_partials(&partials, shape);
-	run(define_sql_view(&view, relations.partials, shape));
+	run(sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	catalog_relations_insert(&relations);
 	fill_partials(&partials, relations.rollup, relations.partials, shape);
 	define_create_triggers(&relations, shape);
 	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
 	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
-	foreach(cell, define_sql_comments(&relations, shape))
+	foreach(cell, sql_comments(&relations, shape))
 		run(lfirst(cell));
 	note_missing_index(shape);
 	fixed_path_end(nest);
@@ -298,7 +299,7 @@ fill_as_owner(const RollupRelations *relations, const RollupShape *shape)
 
 	owner_enter(&caller, catalog_owner(relations->rollup));
 	progress_begin(relations->rollup, shape->source);
-	protect_write(relations->partials, fill_again, define_sql_fill(relations->partials, shape));
+	protect_write(relations->partials, fill_again, sql_fill(relations->partials, shape));
 	progress_end();
 	owner_leave(&caller);
 }

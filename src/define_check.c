@@ -33,9 +33,9 @@
 #include "aggregate.h"
 #include "flatten.h"
 #include "key.h"
+#include "name.h"
 #include "refuse.h"
 #include "source.h"
-#include "when.h"
 
 static void
 refuse(const void *node, const char *what, const char *hint)
@@ -105,7 +105,7 @@ check_source_rights(Oid source, const char *name)
 
 		if (pg_class_aclcheck(table, user, ACL_TRIGGER) == ACLCHECK_OK)
 			continue;
-		name = define_relation_name(table);
+		name = name_of_relation(table);
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for table %s", name),
@@ -458,8 +458,8 @@ check_keys_and_outputs(const Query *query)
 	pull_varattnos((Node *) query->targetList, 1, &used);
 	pull_varattnos(query->havingQual, 1, &used);
 	pull_varattnos(query->jointree->quals, 1, &used);
-	if (bms_num_members(used) > WHEN_MAX_COLUMNS)
-		refuse(NULL, psprintf("more than %d columns of its source", WHEN_MAX_COLUMNS), "Make several rollups.");
+	if (bms_num_members(used) > ROLLUP_MAX_COLUMNS)
+		refuse(NULL, psprintf("more than %d columns of its source", ROLLUP_MAX_COLUMNS), "Make several rollups.");
 }
 
 /* Where a query's text says what it reads; what comes from a view has no place of its own. */

@@ -2,7 +2,7 @@
  * define_exact.c: takes a rollup and gives the query that it equals, as text. The server's own sums of floating point
  * numbers depend on the order of rows: exact ones stand in their place, computed from the same rows.
  */
-#include "define.h"
+#include "rollup.h"
 
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"

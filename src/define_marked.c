@@ -12,7 +12,7 @@
  * A row is of the group when each key is equal or both are NULL. Since no index answers that at once, m reads one arm for
  * each set of keys that may be NULL, in which a key is either compared or NULL; only one arm is run for a group.
  */
-#include "define.h"
+#include "sql.h"
 
 #include "access/genam.h"
 #include "access/table.h"
@@ -76,7 +76,7 @@ aggregates_of(const RollupShape *shape)
 }
 
 bool
-define_is_marked(const RollupShape *shape)
+sql_marked_is_possible(const RollupShape *shape)
 {
 	ListCell   *cell;
 
@@ -138,11 +138,11 @@ when_marked(const MarkedView *view)
 }
 
 char *
-define_when_marked_text(const RollupShape *shape, List *columns)
+sql_marked_when(const RollupShape *shape, List *columns)
 {
 	MarkedView	view = {.shape = shape,.columns = columns,.aggregates = aggregates_of(shape)};
 
-	return define_is_marked(shape) ? when_marked(&view) : pstrdup("false");
+	return sql_marked_is_possible(shape) ? when_marked(&view) : pstrdup("false");
 }
 
 static char *
@@ -162,7 +162,7 @@ groups_text(const MarkedView *view)
 		appendStringInfo(&sql, "%s AS %s, ",
 						 aggregate_text(lfirst(cell), aggregate_columns(view, lfirst(cell)), nkeys > 0),
 						 column_name(view, nkeys + foreach_current_index(cell)));
-	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view), define_relation_name(view->partials));
+	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view), name_of_relation(view->partials));
 	if (nkeys > 0)
 		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", keys.data,
 						 quote_identifier(list_nth(view->columns, nkeys)));
@@ -181,7 +181,7 @@ key_at(const RollupShape *shape, int i)
 static char *
 key_text(const RollupShape *shape, int i)
 {
-	return define_expression_text((Node *) key_at(shape, i), shape->source);
+	return sql_name_expression((Node *) key_at(shape, i), shape->source);
 }
 
 /* What is declared NOT NULL now may be altered: its NULLs have an arm, but with those of other such keys. */
@@ -242,9 +242,9 @@ arm_text(const MarkedView *view, const char *condition)
 		separator = ", ";
 	}
 	appendStringInfo(&sql, "%s FROM %s s%s%s", view->used ? "" : "NULL AS \"nothing\"",
-					 define_source_text(shape), *condition ? " WHERE " : "", condition);
+					 sql_name_source(shape), *condition ? " WHERE " : "", condition);
 	if (shape->filter)
-		appendStringInfo(&sql, "%s(%s)", *condition ? " AND " : " WHERE ", define_expression_text(shape->filter, shape->source));
+		appendStringInfo(&sql, "%s(%s)", *condition ? " AND " : " WHERE ", sql_name_expression(shape->filter, shape->source));
 	return sql.data;
 }
 
@@ -447,20 +447,20 @@ name_columns(MarkedView *view)
 	{
 		Aggref	   *aggregate = lfirst(cell);
 
-		view->names = define_add_name(view->names, define_expression_text((Node *) aggregate, view->shape->source));
+		view->names = sql_name_add(view->names, sql_name_expression((Node *) aggregate, view->shape->source));
 		if (is_marked_aggregate(aggregate))
 		{
 			pull_varattnos((Node *) aggregate->args, 1, &view->used);
 			pull_varattnos((Node *) aggregate->aggfilter, 1, &view->used);
 		}
 	}
-	view->names = define_add_name(view->names, "marked");
+	view->names = sql_name_add(view->names, "marked");
 }
 
 char *
-define_sql_marked_view(const DefineName *name, Oid partials, const RollupShape *shape)
+sql_marked_view(const QualifiedName *name, Oid partials, const RollupShape *shape)
 {
-	MarkedView	view = {shape, partials, define_partials_columns(shape), aggregates_of(shape)};
+	MarkedView	view = {shape, partials, sql_name_columns(shape), aggregates_of(shape)};
 	Query	   *query;
 	List	   *targets = NIL;
 	ListCell   *cell;
@@ -479,7 +479,7 @@ define_sql_marked_view(const DefineName *name, Oid partials, const RollupShape *
 	}
 	query->targetList = targets;
 	query->jointree->quals = over_parts_mutator(shape->having, &view);
-	return psprintf("CREATE VIEW %s AS %s", define_qualified(name), pg_get_querydef(query, false));
+	return psprintf("CREATE VIEW %s AS %s", name_qualified(name), pg_get_querydef(query, false));
 }
 
 /*
@@ -538,7 +538,7 @@ index_finds_groups(Relation index, const RollupShape *shape)
 }
 
 char *
-define_sql_source_index(const RollupShape *shape)
+sql_marked_source_index(const RollupShape *shape)
 {
 	Relation	source = table_open(shape->source, AccessShareLock);
 	StringInfoData sql;
@@ -556,7 +556,7 @@ define_sql_source_index(const RollupShape *shape)
 	if (found)
 		return NULL;
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE INDEX ON %s (", define_relation_name(shape->source));
+	appendStringInfo(&sql, "CREATE INDEX ON %s (", name_of_relation(shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, IsA(key_at(shape, i), Var) ? "%s%s" : "%s(%s)", i ? ", " : "", key_text(shape, i));
 	appendStringInfoChar(&sql, ')');

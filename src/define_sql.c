@@ -3,7 +3,7 @@
  *
  * They are to run with search_path = pg_catalog, under which the names of everything else come out qualified.
  */
-#include "define.h"
+#include "sql.h"
 
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
@@ -22,75 +22,6 @@
 #include "marked.h"
 #include "source.h"
 
-char *
-define_qualified(const DefineName *name)
-{
-	return quote_qualified_identifier(get_namespace_name(name->schema), name->name);
-}
-
-char *
-define_relation_name(Oid relid)
-{
-	DefineName	name = {get_rel_namespace(relid), get_rel_name(relid)};
-
-	return define_qualified(&name);
-}
-
-/* An expression over one table, its columns unqualified. */
-char *
-define_expression_text(Node *expression, Oid relid)
-{
-	return deparse_expression(expression, deparse_context_for(get_rel_name(relid), relid), false, false);
-}
-
-char *
-define_source_text(const RollupShape *shape)
-{
-	char	   *name = define_relation_name(shape->source);
-
-	/* the rows of a partitioned table are those of its partitions */
-	return source_is_partitioned(shape->source) ? name : psprintf("ONLY %s", name);
-}
-
-/*
- * Names of the partials' columns: keys as in the view, states by what they hold
- */
-char *
-define_cut_name(char *name)
-{
-	if (strlen(name) >= NAMEDATALEN)
-		name[pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1)] = '\0';
-	return name;
-}
-
-static bool
-name_is_taken(List *names, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, names)
-		if (strcmp(lfirst(cell), name) == 0)
-			return true;
-	return false;
-}
-
-List *
-define_add_name(List *names, const char *wanted)
-{
-	char	   *name = define_cut_name(pstrdup(wanted));
-
-	for (int i = 2; name_is_taken(names, name); i++)
-	{
-		char	   *suffix = psprintf(" %d", i);
-		char	   *stem = pstrdup(wanted);
-
-		if (strlen(stem) + strlen(suffix) >= NAMEDATALEN)
-			stem[pg_mbcliplen(stem, strlen(stem), NAMEDATALEN - 1 - strlen(suffix))] = '\0';
-		name = psprintf("%s%s", stem, suffix);
-	}
-	return lappend(names, name);
-}
-
 /* What computes the state from the source's rows. */
 static const char *
 state_text(const RollupShape *shape, const ShapeState *state)
@@ -100,7 +31,7 @@ state_text(const RollupShape *shape, const ShapeState *state)
 		case STATE_MIN_IN:
 		case STATE_MAX_IN:
 		case STATE_VALUE:
-			return define_expression_text((Node *) state->aggregate, shape->source);
+			return sql_name_expression((Node *) state->aggregate, shape->source);
 		case STATE_MIN_OUT:
 		case STATE_MAX_OUT:
 			return psprintf("NULL::%s", format_type_with_typemod(state->aggregate->aggtype, -1));
@@ -108,80 +39,9 @@ state_text(const RollupShape *shape, const ShapeState *state)
 			return "false";
 		default:
 			return aggregate_state_text(state->kind,
-										state->input ? define_expression_text((Node *) state->input, shape->source) : NULL,
-										state->input2 ? define_expression_text((Node *) state->input2, shape->source) : NULL);
+										state->input ? sql_name_expression((Node *) state->input, shape->source) : NULL,
+										state->input2 ? sql_name_expression((Node *) state->input2, shape->source) : NULL);
 	}
-}
-
-/* What a state reads, without the CASE that FILTER, or a second argument, has made. */
-static char *
-input_name(const RollupShape *shape, const Aggref *aggregate, Expr *input)
-{
-	if (aggregate == NULL || aggregate->args == NIL)
-		return "*";
-	if (aggregate->aggfilter || list_length(aggregate->args) > 1)
-		input = linitial_node(CaseWhen, castNode(CaseExpr, input)->args)->result;
-	return define_expression_text((Node *) input, shape->source);
-}
-
-static char *
-marked_state_name(const RollupShape *shape, const ShapeState *state)
-{
-	char	   *aggregate = define_expression_text((Node *) state->aggregate, shape->source);
-
-	switch (state->kind)
-	{
-		case STATE_CHANGED:
-			return "changed";
-		case STATE_VALUE:
-			return aggregate;
-		default:
-			return psprintf("%s %s", aggregate,
-							state->kind == STATE_MIN_IN || state->kind == STATE_MAX_IN ? "in" : "out");
-	}
-}
-
-/* What the state's column is called: as the aggregate is written. */
-static char *
-state_name(const RollupShape *shape, const ShapeState *state)
-{
-	const Aggref *aggregate = state->aggregate;
-	char	   *input;
-	char	   *name;
-
-	if (!STATE_IS_SUM(state->kind))
-		return marked_state_name(shape, state);
-	input = input_name(shape, aggregate, state->input);
-
-	switch (state->kind)
-	{
-		case STATE_COUNT:
-			name = psprintf("count(%s)", input);
-			break;
-		case STATE_SUM_PRODUCT:
-			name = psprintf("sum(%s * %s)", input, input_name(shape, aggregate, state->input2));
-			break;
-		case STATE_SUM_MONTHS:
-			name = psprintf("months(%s)", input);
-			break;
-		case STATE_SUM_DAYS:
-			name = psprintf("days(%s)", input);
-			break;
-		case STATE_SUM_MICROSECONDS:
-			name = psprintf("microseconds(%s)", input);
-			break;
-		case STATE_BITS:
-			name = psprintf("bits(%s)", input);
-			break;
-		case STATE_XOR:
-			name = psprintf("bit_xor(%s)", input);
-			break;
-		default:
-			name = psprintf("sum(%s)", input);
-	}
-	if (aggregate && aggregate->aggfilter)
-		name = psprintf("%s filter %s", name, define_expression_text((Node *) aggregate->aggfilter, shape->source));
-	return name;
 }
 
 /* With what a column is declared. */
@@ -209,43 +69,25 @@ state_column_type(const ShapeState *state)
 					OidIsValid(collation) ? generate_collation_name(collation) : "");
 }
 
-List *
-define_partials_columns(const RollupShape *shape)
-{
-	List	   *names = NIL;
-	ListCell   *cell;
-
-	foreach(cell, shape->keys)
-	{
-		TargetEntry *key = lfirst(cell);
-
-		names = define_add_name(names, key->resname && !key->resjunk ? key->resname :
-						 define_expression_text((Node *) key->expr, shape->source));
-	}
-	foreach(cell, shape->states)
-		names = define_add_name(names, state_name(shape, lfirst(cell)));
-	return names;
-}
-
 /*
  * Statements
  */
 char *
-define_sql_definition(const DefineName *definition, Query *query)
+sql_definition(const QualifiedName *definition, Query *query)
 {
-	return psprintf("CREATE VIEW %s AS %s", define_qualified(definition), pg_get_querydef(query, false));
+	return psprintf("CREATE VIEW %s AS %s", name_qualified(definition), pg_get_querydef(query, false));
 }
 
 char *
-define_sql_partials(const DefineName *partials, const RollupShape *shape)
+sql_partials(const QualifiedName *partials, const RollupShape *shape)
 {
-	List	   *names = define_partials_columns(shape);
+	List	   *names = sql_name_columns(shape);
 	int			column = 0;
 	StringInfoData sql;
 	ListCell   *cell;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE TABLE %s (", define_qualified(partials));
+	appendStringInfo(&sql, "CREATE TABLE %s (", name_qualified(partials));
 	foreach(cell, shape->keys)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
@@ -270,7 +112,7 @@ define_sql_partials(const DefineName *partials, const RollupShape *shape)
 static char *
 key_columns(const RollupShape *shape)
 {
-	List	   *names = define_partials_columns(shape);
+	List	   *names = sql_name_columns(shape);
 	StringInfoData list;
 
 	initStringInfo(&list);
@@ -327,10 +169,10 @@ lone_indexes(const char *table, const char *column, Oid type)
  * hash of the keys, and readers by a btree on those it has place for, and by each of the others.
  */
 List *
-define_sql_indexes(const DefineName *partials, const RollupShape *shape)
+sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 {
-	char	   *table = define_qualified(partials);
-	List	   *names = define_partials_columns(shape);
+	char	   *table = name_qualified(partials);
+	List	   *names = sql_name_columns(shape);
 	List	   *btree = btree_keys(shape);
 	List	   *sql = NIL;
 	StringInfoData columns;
@@ -363,7 +205,7 @@ select_text(const RollupShape *shape, const char *condition)
 	foreach(cell, shape->keys)
 	{
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ",
-						 define_expression_text((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
+						 sql_name_expression((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
 		first = false;
 	}
 	foreach(cell, shape->states)
@@ -371,9 +213,9 @@ select_text(const RollupShape *shape, const char *condition)
 		appendStringInfo(&sql, "%s%s", first ? "" : ", ", state_text(shape, lfirst(cell)));
 		first = false;
 	}
-	appendStringInfo(&sql, " FROM %s WHERE %s", define_source_text(shape), condition);
+	appendStringInfo(&sql, " FROM %s WHERE %s", sql_name_source(shape), condition);
 	if (shape->filter)
-		appendStringInfo(&sql, " AND (%s)", define_expression_text(shape->filter, shape->source));
+		appendStringInfo(&sql, " AND (%s)", sql_name_expression(shape->filter, shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
 	/* without keys there is a row even of no rows: its states are zero, it is no partial */
@@ -382,13 +224,13 @@ select_text(const RollupShape *shape, const char *condition)
 }
 
 char *
-define_sql_fill(Oid partials, const RollupShape *shape)
+sql_fill(Oid partials, const RollupShape *shape)
 {
-	return psprintf("INSERT INTO %s %s", define_relation_name(partials), select_text(shape, GS_SCHEMA ".progress()"));
+	return psprintf("INSERT INTO %s %s", name_of_relation(partials), select_text(shape, GS_SCHEMA ".progress()"));
 }
 
 char *
-define_sql_group(const RollupShape *shape, const bool *isnull)
+sql_group(const RollupShape *shape, const bool *isnull)
 {
 	StringInfoData condition;
 	int			parameter = 0;
@@ -399,7 +241,7 @@ define_sql_group(const RollupShape *shape, const bool *isnull)
 	foreach(cell, shape->keys)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
-		char	   *text = define_expression_text(key, shape->source);
+		char	   *text = sql_name_expression(key, shape->source);
 
 		/* IS NULL would be true of a composite value with NULLs in it */
 		if (isnull[foreach_current_index(cell)])
@@ -443,7 +285,7 @@ aggregate_columns(ViewBuild *build, const Aggref *aggregate)
 static Node *
 parse_over_partials(ViewBuild *build, const char *text)
 {
-	char	   *sql = psprintf("SELECT %s FROM %s", text, define_relation_name(build->partials));
+	char	   *sql = psprintf("SELECT %s FROM %s", text, name_of_relation(build->partials));
 	Query	   *query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
 												  sql, NULL, 0, NULL);
 
@@ -476,46 +318,46 @@ over_partials_mutator(Node *node, ViewBuild *build)
 }
 
 char *
-define_sql_view(const DefineName *view, Oid partials, const RollupShape *shape)
+sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape)
 {
-	ViewBuild	build = {shape, partials, define_partials_columns(shape)};
+	ViewBuild	build = {shape, partials, sql_name_columns(shape)};
 	StringInfoData sql;
 	ListCell   *cell;
 	const char *having = " HAVING ";
 
-	if (define_is_marked(shape))
-		return define_sql_marked_view(view, partials, shape);
+	if (sql_marked_is_possible(shape))
+		return sql_marked_view(view, partials, shape);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", define_qualified(view));
+	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", name_qualified(view));
 	foreach(cell, shape->targets)
 	{
 		TargetEntry *target = lfirst(cell);
 		Node	   *output = over_partials_mutator((Node *) target->expr, &build);
 
 		appendStringInfo(&sql, "%s%s AS %s", foreach_current_index(cell) ? ", " : "",
-						 define_expression_text(output, partials), quote_identifier(target->resname));
+						 sql_name_expression(output, partials), quote_identifier(target->resname));
 	}
-	appendStringInfo(&sql, " FROM %s", define_relation_name(partials));
+	appendStringInfo(&sql, " FROM %s", name_of_relation(partials));
 	if (shape->keys != NIL)
 	{
 		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", key_columns(shape), state_column(&build, 0));
 		having = " AND ";
 	}
 	if (shape->having)
-		appendStringInfo(&sql, "%s(%s)", having, define_expression_text(over_partials_mutator(shape->having, &build), partials));
+		appendStringInfo(&sql, "%s(%s)", having, sql_name_expression(over_partials_mutator(shape->having, &build), partials));
 	return sql.data;
 }
 
 /* Say in the catalogs what the companions are for. */
 List *
-define_sql_comments(const RollupRelations *relations, const RollupShape *shape)
+sql_comments(const RollupRelations *relations, const RollupShape *shape)
 {
-	char	   *rollup = define_relation_name(relations->rollup);
+	char	   *rollup = name_of_relation(relations->rollup);
 
 	return list_make3(psprintf("COMMENT ON VIEW %s IS %s", rollup,
-							   quote_literal_cstr(psprintf("rollup of %s", define_relation_name(shape->source)))),
-					  psprintf("COMMENT ON VIEW %s IS %s", define_relation_name(relations->definition),
+							   quote_literal_cstr(psprintf("rollup of %s", name_of_relation(shape->source)))),
+					  psprintf("COMMENT ON VIEW %s IS %s", name_of_relation(relations->definition),
 							   quote_literal_cstr(psprintf("what the rollup %s equals", rollup))),
-					  psprintf("COMMENT ON TABLE %s IS %s", define_relation_name(relations->partials),
+					  psprintf("COMMENT ON TABLE %s IS %s", name_of_relation(relations->partials),
 							   quote_literal_cstr(psprintf("what the rollup %s is made of; read the rollup", rollup))));
 }

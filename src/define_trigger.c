@@ -16,8 +16,10 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
+#include "name.h"
 #include "owner.h"
 #include "source.h"
+#include "sql.h"
 #include "trigger.h"
 
 /* Where triggers of one rollup go, and how they name it. */
@@ -36,7 +38,7 @@ begin(const RollupRelations *relations, Oid table, List *tables)
 {
 	TriggerBuild build = {.rollup = get_rel_name(relations->rollup),.partials = relations->partials,.table = table,.tables = tables};
 
-	build.self = psprintf("%s::regclass", quote_literal_cstr(define_relation_name(relations->partials)));
+	build.self = psprintf("%s::regclass", quote_literal_cstr(name_of_relation(relations->partials)));
 	trigger_count(table, relations->partials, build.counts);
 	return build;
 }
@@ -66,10 +68,10 @@ is_taken(const List *tables, const char *name)
 static char *
 trigger_name(const TriggerBuild *build, TriggerKind kind)
 {
-	char	   *name = define_cut_name(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), build->rollup));
+	char	   *name = sql_name_cut(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), build->rollup));
 
 	for (int i = 2; is_taken(build->tables, name); i++)
-		name = define_cut_name(psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, build->rollup));
+		name = sql_name_cut(psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, build->rollup));
 	return name;
 }
 
@@ -82,7 +84,7 @@ create(const TriggerBuild *build, TriggerKind kind, const char *event, const cha
 	if (build->counts[kind].all > 0)
 		return;
 	sql = psprintf("CREATE TRIGGER %s %s ON %s FOR EACH %s", quote_identifier(trigger_name(build, kind)), event,
-				   define_relation_name(build->table), action);
+				   name_of_relation(build->table), action);
 	if (SPI_execute(sql, false, 0) < 0)
 		elog(ERROR, "could not run \"%s\"", sql);
 }

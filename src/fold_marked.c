@@ -28,8 +28,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "define.h"
 #include "source.h"
+#include "sql.h"
 
 /* The group's row as the active snapshot shows the source, in CurrentMemoryContext; NULL: there is none. */
 static HeapTuple
@@ -50,7 +50,7 @@ compute_row(Partials *partials, Datum *keys, const bool *isnull)
 			values[nvalues++] = keys[i];
 		}
 	SPI_connect();
-	if (SPI_execute_with_args(define_sql_group(rollup_shape(&relations), isnull), nvalues, types, values, NULL,
+	if (SPI_execute_with_args(sql_group(rollup_shape(&relations), isnull), nvalues, types, values, NULL,
 							  true, 0) != SPI_OK_SELECT || SPI_processed > 1)
 		elog(ERROR, "could not compute a group of rollup %u", rollup->rollup);
 	for (int i = 0; i < desc->natts; i++)

@@ -9,6 +9,7 @@
 #include "access/genam.h"
 #include "access/tableam.h"
 
+#include "hint.h"
 #include "rollup.h"
 
 typedef struct Partials

@@ -14,7 +14,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "define.h"
+#include "name.h"
+#include "rollup.h"
 
 /* The partials that gymstream itself is writing just now; a function of the query may truncate the source of others. */
 typedef struct Writing
@@ -54,8 +55,8 @@ hint_for(Oid partials)
 					   "gymstream.rollup, and then the rollup's source, but not its partials.");
 	return psprintf("Write %s instead. gymstream.rebuild_rollup(%s) computes the rollup anew. "
 					"If this is a restore of data alone, leave the partials out of it, with pg_dump --exclude-table-data=%s.",
-					define_relation_name(rollup_shape(&relations)->source),
-					quote_literal_cstr(define_relation_name(relations.rollup)),
+					name_of_relation(rollup_shape(&relations)->source),
+					quote_literal_cstr(name_of_relation(relations.rollup)),
 					quote_literal_cstr(get_rel_name(partials)));
 }
 

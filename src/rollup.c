@@ -230,7 +230,6 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->has_topic = catalog_has_topic(relations->rollup);
 
 	compile_columns(rollup, shape);
-	rollup->hints = hint_make(rollup->context);
 	rollup->econtext = CreateStandaloneExprContext();
 	if (shape->filter)
 		rollup->filter = ExecInitQual(make_ands_implicit(compile_expression(rollup, shape->filter)), NULL);

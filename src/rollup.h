@@ -11,10 +11,12 @@
 #include "utils/hsearch.h"
 
 #include "catalog.h"
-#include "hint.h"
 #include "key.h"
 #include "marked.h"
 #include "shape.h"
+
+/* The most columns of a source that a rollup can use: collect takes each twice, beside two arguments more. */
+#define ROLLUP_MAX_COLUMNS ((FUNC_MAX_ARGS - 2) / 2)
 
 /* A value computed from a source row. */
 typedef struct RollupValue
@@ -75,7 +77,7 @@ typedef struct Rollup
 	bool		can_be_marked;	/* has states that are no sums */
 
 	bool		evaluating;		/* a row, by such a function */
-	Hints	   *hints;			/* of its partials */
+	struct Hints *hints;		/* of its partials; NULL: none yet */
 
 	/* of the cache */
 	MemoryContext context;

@@ -17,9 +17,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "define.h"
 #include "owner.h"
 #include "source.h"
+#include "sql.h"
 #include "trigger.h"
 
 /* the columns of count_rollup */
@@ -58,7 +58,7 @@ count_sql(Oid partials, const RollupShape *shape)
 	rows = psprintf(GS_SCHEMA ".total(%s)", quote_identifier(list_nth(columns, list_length(shape->keys))));
 	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
 					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
-					rows, define_when_marked_text(shape, columns), define_relation_name(partials), keys);
+					rows, sql_marked_when(shape, columns), name_of_relation(partials), keys);
 }
 
 static void
@@ -145,7 +145,7 @@ triggers_problem(Oid table, Oid partials, uint32 wanted)
 		else if (counts[kind].always < n)
 			problem = "has a trigger that does not always fire: run gymstream.rebuild_rollup";
 	}
-	return problem ? psprintf("table %s %s", define_relation_name(table), problem) : NULL;
+	return problem ? psprintf("table %s %s", name_of_relation(table), problem) : NULL;
 }
 
 /* The same for the source, with its partitions, and the partials. */

@@ -16,9 +16,6 @@
 
 #include "rollup.h"
 
-/* The most columns of a source that a rollup can use: collect takes each twice, beside two arguments more. */
-#define WHEN_MAX_COLUMNS ((FUNC_MAX_ARGS - 2) / 2)
-
 /* A call of gymstream.collect, for as long as its statement runs. */
 typedef struct WhenCall
 {
