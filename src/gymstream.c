@@ -8,10 +8,10 @@
 
 #include "claim.h"
 #include "database.h"
+#include "flush.h"
 #include "hint.h"
 #include "launcher.h"
 #include "note.h"
-#include "pending.h"
 #include "ready.h"
 #include "rollup.h"
 #include "settings.h"
@@ -28,7 +28,7 @@ _PG_init(void)
 	shared_init();
 	hint_init();
 	rollup_init();
-	pending_init();
+	flush_init();
 	claim_init();
 	note_init();
 	ready_init();

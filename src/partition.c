@@ -37,6 +37,7 @@
 #include "collect.h"
 #include "ddl.h"
 #include "define.h"
+#include "flush.h"
 #include "pending.h"
 #include "source.h"
 #include "trigger.h"
@@ -152,7 +153,7 @@ rollup_gains(Oid partials, const List *tables, bool with_rows)
 		if (with_rows)
 			collect_rows(rollup, table, true);
 	}
-	pending_flush(partials);
+	flush_rollup(partials);
 }
 
 /* Tables leave, with all that is below them, or have left. A rollup whose source is among them keeps them. */
@@ -176,7 +177,7 @@ tables_leave(const List *tables)
 			flush = list_append_unique_oid(flush, rollup->partials);
 		}
 	foreach(cell, flush)
-		pending_flush(lfirst_oid(cell));
+		flush_rollup(lfirst_oid(cell));
 }
 
 /*

@@ -9,11 +9,6 @@
 #include "access/xact.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
-
-#include "apply.h"
-#include "fold.h"
-#include "note.h"
 
 /* more groups than this are not remembered once they are applied */
 #define GROUPS_REMEMBERED 10000
@@ -252,50 +247,50 @@ pending_storage(PendingRollup *pending, GsRelFile file)
 }
 
 /*
- * Flushing
+ * What there is
  */
-static void
-flush(PendingRollup *pending)
-{
-	if (pending->dirty == NULL)
-		return;
-	apply_deltas(pending);
-	if (pending->groups->members > GROUPS_REMEMBERED)
-		rollup_clear(pending);
-}
-
-static bool
-in_top_level(void)
+PendingRollup *
+pending_first(void)
 {
 	merge_committed();
-	return top != NULL && top->subid == GetCurrentSubTransactionId();
+	return top != NULL && top->subid == GetCurrentSubTransactionId() ? top->rollups : NULL;
+}
+
+PendingRollup *
+pending_find(Oid partials)
+{
+	PendingRollup *pending = pending_first();
+
+	while (pending && pending->rollup->partials != partials)
+		pending = pending->next;
+	return pending;
 }
 
 bool
 pending_is_dirty(Oid partials)
 {
-	PendingRollup *pending = in_top_level() ? level_find(top, partials) : NULL;
+	PendingRollup *pending = pending_find(partials);
 
 	return pending && pending->dirty;
 }
 
-void
-pending_flush(Oid partials)
+bool
+pending_any_dirty(void)
 {
-	PendingRollup *pending = in_top_level() ? level_find(top, partials) : NULL;
+	SubTransactionId subid = GetCurrentSubTransactionId();
 
-	if (pending)
-		flush(pending);
+	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+		for (PendingRollup *pending = level->rollups; pending; pending = pending->next)
+			if (pending->dirty)
+				return true;
+	return false;
 }
 
 void
-pending_flush_all(void)
+pending_trim(PendingRollup *pending)
 {
-	PendingRollup *pending;
-
-	if (in_top_level())
-		for (pending = top->rollups; pending; pending = pending->next)
-			flush(pending);
+	if (pending->groups->members > GROUPS_REMEMBERED)
+		rollup_clear(pending);
 }
 
 void
@@ -315,66 +310,29 @@ pending_forget(Oid partials)
 	}
 }
 
-static bool
-any_dirty(void)
-{
-	SubTransactionId subid = GetCurrentSubTransactionId();
-
-	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
-		for (PendingRollup *pending = level->rollups; pending; pending = pending->next)
-			if (pending->dirty)
-				return true;
-	return false;
-}
-
-/* What no statement trigger has flushed, as in a subscriber's apply worker. */
-static void
-flush_before_end(void)
-{
-	if (!any_dirty())
-		return;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pending_flush_all();
-	PopActiveSnapshot();
-}
-
-/* Late, so that what it takes is ours for a moment only. */
-static void
-fold_before_end(void)
-{
-	if (top == NULL || !note_any_remembered())
-		return;
-	merge_committed();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	for (PendingRollup *pending = top->rollups; pending; pending = pending->next)
-		fold_remembered(pending->rollup);
-	PopActiveSnapshot();
-}
-
 /*
  * The ends of transactions and subtransactions
  */
-static void
-transaction_end(XactEvent event, void *arg)
+void
+pending_discard(void)
 {
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-			flush_before_end();
-			fold_before_end();
-			break;
-		case XACT_EVENT_PRE_PREPARE:
-			flush_before_end();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			while (top)
-				level_discard(top);
-			break;
-		default:
-			break;
-	}
+	while (top)
+		level_discard(top);
+}
+
+void
+pending_discard_subtransaction(SubTransactionId subid)
+{
+	while (top && top->subid == subid)
+		level_discard(top);
+}
+
+/* Only named anew here: merge_committed does the rest, when it can. */
+void
+pending_keep_subtransaction(SubTransactionId subid, SubTransactionId parent)
+{
+	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+		level->subid = parent;
 }
 
 /* What is known of the same rollup outside. Comparing keys may fail: then all of this can be done again. */
@@ -422,34 +380,4 @@ merge_committed(void)
 		level_merge(top, top->parent);
 		level_discard(top);
 	}
-}
-
-static void
-subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
-{
-	if (top == NULL || top->subid != subid)
-		return;
-	switch (event)
-	{
-		case SUBXACT_EVENT_PRE_COMMIT_SUB:
-			flush_before_end();
-			break;
-		case SUBXACT_EVENT_COMMIT_SUB:
-			for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
-				level->subid = parent;
-			break;
-		case SUBXACT_EVENT_ABORT_SUB:
-			while (top && top->subid == subid)
-				level_discard(top);
-			break;
-		default:
-			break;
-	}
-}
-
-void
-pending_init(void)
-{
-	RegisterXactCallback(transaction_end, NULL);
-	RegisterSubXactCallback(subtransaction_end, NULL);
 }

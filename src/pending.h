@@ -49,13 +49,22 @@ extern void pending_storage(PendingRollup *pending, GsRelFile file);
 /* Whether the current subtransaction has anything of the rollup pending. */
 extern bool pending_is_dirty(Oid partials);
 
-/* Apply what the current subtransaction has pending, of one rollup or of all. */
-extern void pending_flush(Oid partials);
-extern void pending_flush_all(void);
+/* All that the current subtransaction has, as a list; or that of one rollup. NULL: none. */
+extern PendingRollup *pending_first(void);
+extern PendingRollup *pending_find(Oid partials);
+
+/* Whether it has anything pending. Unlike the others, looks at no keys, and so calls no functions of their types. */
+extern bool pending_any_dirty(void);
+
+/* Forget the groups of a rollup that has nothing pending, if they are many. */
+extern void pending_trim(PendingRollup *pending);
 
 /* Forget all that is pending or known of the rollup: its partials were truncated. */
 extern void pending_forget(Oid partials);
 
-extern void pending_init(void);
+/* The transaction has ended; a subtransaction was aborted; it was committed into its parent, which goes on with all it had. */
+extern void pending_discard(void);
+extern void pending_discard_subtransaction(SubTransactionId subid);
+extern void pending_keep_subtransaction(SubTransactionId subid, SubTransactionId parent);
 
 #endif							/* GS_PENDING_H */

@@ -4,7 +4,6 @@
  */
 #include "plugin.h"
 
-#include "access/xact.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "replication/origin.h"
@@ -32,118 +31,18 @@ plugin_progress(LogicalDecodingContext *ctx)
 	}
 }
 
-/* A look into catalogs, also outside of a transaction: so a walsender starts, and tells what becomes of a prepared one. */
-typedef struct Look
-{
-	MemoryContext context;
-	bool		alone;
-} Look;
-
-static Look
-look_begin(void)
-{
-	Look		look = {CurrentMemoryContext, !IsTransactionState()};
-
-	if (look.alone)
-		StartTransactionCommand();
-	MemoryContextSwitchTo(look.context);
-	return look;
-}
-
-static void
-look_end(Look look)
-{
-	if (look.alone)
-		CommitTransactionCommand();
-	MemoryContextSwitchTo(look.context);
-}
-
-static void
-look_up_origin(PluginState *state, RepOriginId origin)
-{
-	Look		look = look_begin();
-	char	   *name = NULL;
-
-	(void) replorigin_by_oid(origin, true, &name);
-	if (state->origin != NULL)
-		pfree(state->origin);
-	state->origin = name ? MemoryContextStrdup(state->cache, name) : NULL;
-	state->origin_id = origin;
-	look_end(look);
-}
-
-/* NULL for none. The last one is kept: most transactions have the one of those before. */
-static const char *
-origin_name(PluginState *state, RepOriginId origin)
-{
-	if (!state->options.origins || origin == InvalidRepOriginId)
-		return NULL;
-	if (origin != state->origin_id)
-		look_up_origin(state, origin);
-	return state->origin;
-}
-
-EventStamp
-plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *change_txn)
-{
-	EventStamp	stamp = {InvalidTransactionId};
-
-	stamp.xid = txn->xid;
-	stamp.origin = origin_name(state, txn->origin_id);
-	stamp.origin_lsn = txn->origin_lsn;
-	if (state->in_stream)
-	{
-		if (change_txn != NULL && change_txn->xid != txn->xid)
-			stamp.subxid = change_txn->xid;
-		return stamp;
-	}
-	stamp.commit_lsn = txn->final_lsn;
-	stamp.prepared = gs_txn_is_prepared(txn);
-	stamp.commit_time = stamp.prepared ? txn->xact_time.prepare_time : txn->xact_time.commit_time;
-	return stamp;
-}
-
-void
-plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action, const char *gid, bool first)
-{
-	PluginState *state = ctx->output_plugin_private;
-
-	if (state->options.skip_output)
-		return;
-	state->wire->mark(plugin_write_begin(ctx), state, stamp, action, gid, first);
-	plugin_write_end(ctx);
-}
-
-void
-plugin_transaction_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
-{
-	PluginState *state = ctx->output_plugin_private;
-
-	if (state->began)
-		return;
-	state->began = true;
-	if (state->in_stream)
-		plugin_stream_shown(ctx, txn);
-	else if (state->options.transactions && !gs_txn_is_prepared(txn))
-	{
-		EventStamp	stamp = plugin_stamp(state, txn, NULL);
-
-		plugin_mark(ctx, &stamp, "begin", NULL, false);
-	}
-}
-
 /* ---- callbacks ---- */
 
 static void
 plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
 {
 	PluginState *state = palloc0(sizeof(PluginState));
-	Look		look = look_begin();
+	PluginLook	look = plugin_look_begin();
 
 	/* what is needed where no catalog can be read */
 	state->database = get_database_name(MyDatabaseId);
 	json_conversion_init();
-	look_end(look);
+	plugin_look_end(look);
 	ctx->output_plugin_private = state;
 	plugin_options_read(&state->options, ctx->output_plugin_options);
 	state->wire = state->options.debezium ? &plugin_debezium : &plugin_json;

@@ -187,7 +187,17 @@ extern void plugin_write_end(LogicalDecodingContext *ctx);
 /* Bring what was written to whoever reads. */
 extern void plugin_write_flush(LogicalDecodingContext *ctx);
 
-/* ---- plugin.c ---- */
+/* ---- plugin_mark.c ---- */
+
+/* A look into catalogs, also outside of a transaction: so a walsender starts, and tells what becomes of a prepared one. */
+typedef struct PluginLook
+{
+	MemoryContext context;
+	bool		alone;
+} PluginLook;
+
+extern PluginLook plugin_look_begin(void);
+extern void plugin_look_end(PluginLook look);
 
 /* The stamp of a transaction's events; change_txn is the subtransaction, or NULL. */
 extern EventStamp plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *change_txn);
@@ -199,15 +209,17 @@ extern void plugin_transaction_shown(LogicalDecodingContext *ctx, ReorderBufferT
 extern void plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action, const char *gid,
 						bool first);
 
+/* Whether a block of the streamed transaction was shown. The reorder buffer remembers it with the transaction. */
+extern bool plugin_mark_was_shown(const ReorderBufferTXN *txn);
+
+/* ---- plugin.c ---- */
+
 /* Report progress now and then; call for each change. */
 extern void plugin_progress(LogicalDecodingContext *ctx);
 
 /* ---- plugin_stream.c ---- */
 
 extern void plugin_stream_init(OutputPluginCallbacks *callbacks);
-
-/* Show that a block of a streamed transaction begins. */
-extern void plugin_stream_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn);
 
 /* ---- wire formats ---- */
 

@@ -7,29 +7,12 @@
  */
 #include "plugin.h"
 
-/* Set in a transaction of which a block was shown, for as long as the reorder buffer keeps it. */
-static bool
-was_shown(const ReorderBufferTXN *txn)
-{
-	return txn->output_plugin_private != NULL;
-}
-
 static void
 forget_shown(ReorderBufferTXN *txn)
 {
 	if (txn->output_plugin_private != NULL)
 		pfree(txn->output_plugin_private);
 	txn->output_plugin_private = NULL;
-}
-
-void
-plugin_stream_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
-{
-	EventStamp	stamp = plugin_stamp(ctx->output_plugin_private, txn, NULL);
-
-	plugin_mark(ctx, &stamp, "stream_start", NULL, !was_shown(txn));
-	if (!was_shown(txn))
-		txn->output_plugin_private = MemoryContextAllocZero(ctx->context, sizeof(bool));
 }
 
 /* ---- streaming ---- */
@@ -65,7 +48,7 @@ stream_abort(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr abor
 	ReorderBufferTXN *top = txn->toptxn ? txn->toptxn : txn;
 	EventStamp	stamp = {.xid = top->xid, .subxid = top != txn ? txn->xid : InvalidTransactionId};
 
-	if (was_shown(top))
+	if (plugin_mark_was_shown(top))
 		plugin_mark(ctx, &stamp, "stream_abort", NULL, false);
 	plugin_write_flush(ctx);
 	if (top == txn)
@@ -77,7 +60,7 @@ static void
 stream_end(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, const char *action, const char *gid)
 {
 	PluginState *state = ctx->output_plugin_private;
-	bool		shown = was_shown(txn);
+	bool		shown = plugin_mark_was_shown(txn);
 
 	if (shown)
 	{

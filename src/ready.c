@@ -23,6 +23,8 @@
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "condition.h"
+#include "flush.h"
 #include "pending.h"
 #include "source.h"
 #include "trigger.h"
@@ -57,18 +59,18 @@ static ExecutorStart_hook_type next_start = NULL;
 static bool
 read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 {
-	FuncExpr   *call = trigger_condition(trigger);
+	FuncExpr   *call = condition_of(trigger);
 	const AttrNumber *columns;
 	Rollup	   *rollup;
 	int		   *old_columns,
 			   *new_columns;
 	bool		understood;
 
-	if (call == NULL || !OidIsValid(when_partials(call)))
+	if (call == NULL || !OidIsValid(condition_partials(call)))
 		return false;
 	ready->trigger = trigger->tgoid;
 	ready->events = trigger->tgtype;
-	ready->partials = when_partials(call);
+	ready->partials = condition_partials(call);
 	ready->flushes = trigger_condition_calls(call, "flush");
 	if (ready->flushes)
 		return true;
@@ -76,7 +78,7 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 		return false;
 	rollup = rollup_acquire(ready->partials);
 	columns = source_columns(rollup, table);
-	understood = columns && when_arguments(rollup, columns, call, &old_columns, &new_columns);
+	understood = columns && condition_arguments(rollup, columns, call, &old_columns, &new_columns);
 	if (understood)
 	{
 		ready->has_old = old_columns != NULL;
@@ -229,7 +231,7 @@ evaluate_nothing(ExprState *state, ExprContext *econtext, bool *isnull)
 static Datum
 evaluate_flush(ExprState *state, ExprContext *econtext, bool *isnull)
 {
-	pending_flush(((ReadyTrigger *) state->evalfunc_private)->partials);
+	flush_rollup(((ReadyTrigger *) state->evalfunc_private)->partials);
 	*isnull = false;
 	return BoolGetDatum(false);
 }

@@ -13,16 +13,14 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "nodes/nodeFuncs.h"
-#include "rewrite/prs2lock.h"
-#include "rewrite/rewriteManip.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "catalog.h"
+#include "condition.h"
 #include "source.h"
-#include "when.h"
 
 #define WRITES (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
 
@@ -79,24 +77,6 @@ calls_ours_walker(Node *node, void *context)
 	return expression_tree_walker(node, calls_ours_walker, context);
 }
 
-static Node *
-read_condition(const Trigger *trigger)
-{
-	Node	   *condition = trigger->tgqual ? stringToNode(trigger->tgqual) : NULL;
-
-	ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
-	ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
-	return condition;
-}
-
-FuncExpr *
-trigger_condition(const Trigger *trigger)
-{
-	Node	   *condition = read_condition(trigger);
-
-	return condition && IsA(condition, FuncExpr) ? (FuncExpr *) condition : NULL;
-}
-
 /* Which rows a call of collect takes; false if it takes anything else. */
 static bool
 rows_of_call(const FuncExpr *call, Oid table, Oid partials, bool *has_old, bool *has_new)
@@ -125,7 +105,7 @@ rows_of_call(const FuncExpr *call, Oid table, Oid partials, bool *has_old, bool 
 	}
 	rollup = rollup_acquire(partials);
 	columns = source_columns(rollup, table);
-	understood = columns && when_arguments(rollup, columns, call, &old_columns, &new_columns);
+	understood = columns && condition_arguments(rollup, columns, call, &old_columns, &new_columns);
 	rollup_release(rollup);
 	if (understood)
 	{
@@ -183,7 +163,7 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	*partials = table;
 	if (trigger_guards(trigger))
 		return kind_of_guard(trigger);
-	condition = read_condition(trigger);
+	condition = condition_read(trigger);
 	if (!calls_ours_walker(condition, NULL))
 		return KIND_OTHER;
 	call = (FuncExpr *) condition;

@@ -40,9 +40,6 @@ extern const char *trigger_kind_name(TriggerKind kind);
 /* What the trigger is on the table, and of which partials. Compiles the rollup, where the catalog knows it. */
 extern TriggerKind trigger_kind(const Trigger *trigger, Oid table, Oid *partials);
 
-/* The one call that the condition is, with OLD as INNER_VAR and NEW as OUTER_VAR; NULL: it is anything else. */
-extern FuncExpr *trigger_condition(const Trigger *trigger);
-
 /* Whether it is one of gymstream's functions of that name. */
 extern bool trigger_condition_calls(const FuncExpr *call, const char *name);
 

@@ -11,7 +11,6 @@
  */
 #include "when.h"
 
-#include "access/sysattr.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -25,10 +24,11 @@
 #include "utils/rel.h"
 
 #include "collect.h"
+#include "condition.h"
+#include "flush.h"
 #include "pending.h"
 #include "protect.h"
 #include "source.h"
-#include "trigger.h"
 
 /*
  * Calls
@@ -41,75 +41,6 @@ call_refuse(void)
 			 errmsg("gymstream.collect can only be called by the triggers of a rollup"),
 			 errdetail("It takes rows from the WHEN condition of a trigger on the rollup's source, column by column."),
 			 errhint("Rollups are made by gymstream.create_rollup.")));
-}
-
-Oid
-when_partials(const FuncExpr *call)
-{
-	const Const *partials = call->args != NIL && !call->funcvariadic ? linitial(call->args) : NULL;
-
-	return partials && IsA(partials, Const) && !partials->constisnull ? DatumGetObjectId(partials->constvalue) : InvalidOid;
-}
-
-/* The argument as a column of OLD or NEW; NULL: it is anything else. */
-static const Var *
-call_var(const FuncExpr *call, int arg)
-{
-	const Var  *var = list_nth(call->args, arg);
-
-	return IsA(var, Var) && (var->varno == INNER_VAR || var->varno == OUTER_VAR) ? var : NULL;
-}
-
-/* Where each used column of OLD or NEW is among the arguments. NULL where the call has none of that side. */
-static bool
-call_columns(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call, int side, int **arguments)
-{
-	bool		present = call_var(call, 1)->varno == side;
-
-	*arguments = palloc(sizeof(int) * (rollup->ncolumns + 1));
-	for (int i = 0; i < rollup->ncolumns; i++)
-		(*arguments)[i] = -1;
-	for (int arg = 2; arg < list_length(call->args); arg++)
-	{
-		const Var  *var = call_var(call, arg);
-
-		if (var->varno != side)
-			continue;
-		present = true;
-		for (int i = 0; i < rollup->ncolumns; i++)
-			if (columns[i] == var->varattno)
-				(*arguments)[i] = arg;
-	}
-	for (int i = 0; present && i < rollup->ncolumns; i++)
-		if ((*arguments)[i] < 0)
-			return false;
-	if (!present)
-		*arguments = NULL;
-	return true;
-}
-
-/* Whether the arguments are the partials, the table's OID, and columns, all of OLD or NEW. */
-static bool
-call_is_collect(const FuncExpr *call)
-{
-	if (list_length(call->args) < 2 || !OidIsValid(when_partials(call)))
-		return false;
-	for (int arg = 1; arg < list_length(call->args); arg++)
-	{
-		const Var  *var = call_var(call, arg);
-
-		if (var == NULL || (arg == 1 ? var->varattno != TableOidAttributeNumber : var->varattno <= 0))
-			return false;
-	}
-	return true;
-}
-
-bool
-when_arguments(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call,
-			   int **old_columns, int **new_columns)
-{
-	return call_is_collect(call) && call_columns(rollup, columns, call, INNER_VAR, old_columns) &&
-		call_columns(rollup, columns, call, OUTER_VAR, new_columns);
 }
 
 bool
@@ -143,7 +74,7 @@ call_prepare(FunctionCallInfo fcinfo)
 	rollup_release_with(call->when.rollup, fcinfo->flinfo->fn_mcxt);
 	columns = source_columns(call->when.rollup, table);
 	if (columns == NULL ||
-		!when_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
+		!condition_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
 		call_refuse();
 	call->when.has_old = call->old_columns != NULL;
 	call->when.has_new = call->new_columns != NULL;
@@ -158,7 +89,7 @@ call_check(FunctionCallInfo fcinfo)
 {
 	FuncExpr   *expression = (FuncExpr *) fcinfo->flinfo->fn_expr;
 
-	if (expression == NULL || !IsA(expression, FuncExpr) || expression->location >= 0 || !call_is_collect(expression) ||
+	if (expression == NULL || !IsA(expression, FuncExpr) || expression->location >= 0 || !condition_is_collect(expression) ||
 		list_length(expression->args) != PG_NARGS())
 		call_refuse();
 }
@@ -232,7 +163,7 @@ PG_FUNCTION_INFO_V1(gs_flush);
 Datum
 gs_flush(PG_FUNCTION_ARGS)
 {
-	pending_flush(PG_GETARG_OID(0));
+	flush_rollup(PG_GETARG_OID(0));
 	PG_RETURN_BOOL(false);
 }
 
@@ -264,12 +195,12 @@ static void
 before_truncate(const TriggerData *trigger)
 {
 	Relation	table = trigger->tg_relation;
-	FuncExpr   *call = trigger_condition(trigger->tg_trigger);
+	FuncExpr   *call = condition_of(trigger->tg_trigger);
 	Rollup	   *rollup;
 
-	if (call == NULL || !OidIsValid(when_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	if (call == NULL || !OidIsValid(condition_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		truncate_refuse("gymstream.flush_pending before a statement", table);
-	rollup = rollup_acquire(when_partials(call));
+	rollup = rollup_acquire(condition_partials(call));
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (RelationGetRelid(table) == rollup->source)
 		pending_rollup(rollup)->truncating = true;
@@ -352,6 +283,6 @@ gs_flush_pending(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
 		before_truncate(trigger);
 	else
-		pending_flush_all();
+		flush_all();
 	return PointerGetDatum(NULL);
 }

@@ -12,8 +12,6 @@
 
 #include "gymstream.h"
 
-#include "nodes/primnodes.h"
-
 #include "rollup.h"
 
 /* A call of gymstream.collect, for as long as its statement runs. */
@@ -25,17 +23,6 @@ typedef struct WhenCall
 	bool		needs_event;	/* no statement trigger may follow */
 	bool		event_queued;	/* by this call */
 } WhenCall;
-
-/* The partials that a call is about: its first argument. InvalidOid: that is something else. */
-extern Oid	when_partials(const FuncExpr *call);
-
-/*
- * Read a call in the condition of a trigger on a table that has the used columns at these places: for each of them, which
- * argument has it in the old and the new row; NULL where there is no such row. False if it is not a call as create_rollup
- * writes it.
- */
-extern bool when_arguments(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call,
-						   int **old_columns, int **new_columns);
 
 /* Whether the condition must be true now and then to queue an event: no statement trigger may follow. */
 extern bool when_needs_event(const Rollup *rollup);
