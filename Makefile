@@ -29,6 +29,8 @@ ISOLATION_OPTS = --inputdir=test --temp-instance=tmp_check_iso $(TEST_SERVER)
 REGRESS_PREP = .installcheck.conf
 PGFILEDESC   = "gymstream - rollups, change events and notifications"
 # what a source includes is written beside its object: so a touched header rebuilds what needs it
+# our own headers are named with their folder
+PG_CPPFLAGS  = -I$(top)/src
 PG_CFLAGS    = -MMD -MP -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers $(WERROR)
 
 # The client, a program of its own; CLIENT=no builds without it
@@ -69,7 +71,7 @@ clean-test:
 
 # The client links libpq, yajl and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
 CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" '$(top)/gymstream.control')"' \
-			   -I$(top)/src/client -I$(includedir) -I$(includedir_internal)
+			   -I$(top)/src -I$(includedir) -I$(includedir_internal)
 CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lyajl -lncursesw -ltinfo -lm -o $@
 
 gymstream: $(CLIENT_MAIN) $(CLIENT_OBJS)

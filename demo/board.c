@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "board.h"
-#include "screen.h"
+#include "client/watch/screen.h"
 
 #define SECOND			INT64CONST(1000000)
 #define DRAW_PAUSE		INT64CONST(3000)	/* between two drawings, at least */

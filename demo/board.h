@@ -5,6 +5,7 @@
 #define GYMSTREAM_DEMO_BOARD_H
 
 #include "gym.h"
+
 #include "latency.h"
 
 #define BOARD_SECONDS	240		/* of bookings a second that are kept for the curve */

@@ -7,7 +7,7 @@
 #include "postgres_fe.h"
 
 #include "board.h"
-#include "screen.h"
+#include "client/watch/screen.h"
 
 #define WIDE_COLUMNS	120		/* from here on there is room for words and days */
 #define HEAD_LINES		4		/* title, two lines of figures, heads of the panels */

@@ -4,8 +4,9 @@
 #ifndef GYMSTREAM_DEMO_GYM_H
 #define GYMSTREAM_DEMO_GYM_H
 
-#include "event.h"
-#include "listen.h"
+#include "client/feed/payload.h"
+
+#include "client/feed/listen.h"
 
 #define GYM_DAYS	14			/* of classes, from today */
 

@@ -2,20 +2,20 @@
  * gymstream.c: the door. Holds the magic block and _PG_init, which calls one init a module in the order of the data's
  * way. Does nothing else.
  */
-#include "gymstream.h"
+#include "base/base.h"
 
 #include "fmgr.h"
 
-#include "claim.h"
-#include "database.h"
-#include "flush.h"
-#include "hint.h"
-#include "launcher.h"
-#include "note.h"
-#include "ready.h"
-#include "rollup.h"
-#include "settings.h"
-#include "shared.h"
+#include "base/settings.h"
+#include "base/shared.h"
+#include "rollup/model/rollup.h"
+#include "rollup/partials/claim.h"
+#include "rollup/partials/hint.h"
+#include "rollup/partials/note.h"
+#include "rollup/write/flush.h"
+#include "rollup/write/ready.h"
+#include "worker/database.h"
+#include "worker/launcher.h"
 
 PG_MODULE_MAGIC;
 

@@ -62,8 +62,8 @@ def unused_includes():
         text = read(path)
         words = set(re.findall(r'\w+', bare(re.sub(r'^#\s*include.*$', '', text, flags=re.M))))
         for name in includes(text):
-            # a module's own header comes first, whatever it declares
-            if os.path.splitext(name)[0].split('/')[-1] == os.path.splitext(path)[0].split('/')[-1]:
+            # a module's own header comes first, whatever it declares, and that with the server's base is for all
+            if name.startswith(("base/base.", "base/compat.")) or os.path.splitext(name)[0].split('/')[-1] == os.path.splitext(path)[0].split('/')[-1]:
                 continue
             if name not in headers:
                 headers[name] = declared(read('src/' + name))

@@ -5,11 +5,11 @@
  */
 #include "postgres_fe.h"
 
-#include "doctor.h"
-#include "screen.h"
-#include "slots.h"
-#include "tail.h"
-#include "watch.h"
+#include "client/doctor/doctor.h"
+#include "client/doctor/slots.h"
+#include "client/tail/tail.h"
+#include "client/watch/screen.h"
+#include "client/watch/watch.h"
 
 static const struct
 {

@@ -1,0 +1,224 @@
+/*
+ * catalog.c: takes the name of one of gymstream's tables and a key, gives its row under the snapshot in force: the
+ * historic one while decoding, hence only through systable scans. Trusts a table only when it belongs to the extension:
+ * in a database without it anyone may own a schema of that name.
+ */
+#include "base/catalog.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "commands/extension.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+Oid
+catalog_schema(void)
+{
+	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
+
+	if (OidIsValid(schema) && !OidIsValid(get_extension_oid(GS_SCHEMA, true)))
+		schema = InvalidOid;
+	return schema;
+}
+
+/* Whether the relation exists now, whatever the historic snapshot says. */
+static bool
+exists_now(Oid relid)
+{
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetNonHistoricCatalogSnapshot(RelationRelationId));
+	ScanKeyData key;
+	SysScanDesc scan;
+	bool		exists;
+
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(pg_class, ClassOidIndexId, true, snapshot, 1, &key);
+	exists = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(pg_class, AccessShareLock);
+	return exists;
+}
+
+Relation
+catalog_open(const char *name, LOCKMODE lock)
+{
+	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
+	Oid			relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+	Oid			extension = OidIsValid(relid) ? get_extension_oid(GS_SCHEMA, true) : InvalidOid;
+
+	if (!OidIsValid(extension) || getExtensionOfObject(RelationRelationId, relid) != extension)
+		return NULL;
+	LockRelationOid(relid, lock);
+	/* decoding what was before DROP EXTENSION: the table can be seen, but its file is gone */
+	if (HistoricSnapshotActive() && !exists_now(relid))
+	{
+		UnlockRelationOid(relid, lock);
+		return NULL;
+	}
+	return table_open(relid, NoLock);
+}
+
+/* The index whose only column is this one. The catalogs have one for each column that is searched. */
+static Oid
+catalog_index(Relation catalog, AttrNumber column)
+{
+	List	   *indexes = RelationGetIndexList(catalog);
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		if (index->indisvalid && index->indnatts == 1 && index->indkey.values[0] == column)
+			found = lfirst_oid(lc);
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return found;
+}
+
+HeapTuple
+catalog_find(Relation catalog, AttrNumber column, Datum key)
+{
+	bool		text = TupleDescAttr(RelationGetDescr(catalog), column - 1)->atttypid == TEXTOID;
+	bool		historic = HistoricSnapshotActive();
+	Oid			index = historic ? InvalidOid : catalog_index(catalog, column);
+	ScanKeyData scan_key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&scan_key, column, BTEqualStrategyNumber, text ? F_TEXTEQ : F_OIDEQ, key);
+	scan_key.sk_collation = TupleDescAttr(RelationGetDescr(catalog), column - 1)->attcollation;
+
+	/*
+	 * No index while decoding: of a user's catalog table the server finds the current file, not of its indexes, which
+	 * REINDEX and VACUUM FULL write anew.
+	 *
+	 * Else these rows are never updated, so that what is committed now will do. An MVCC snapshot would make a
+	 * SERIALIZABLE transaction lock what it reads of a user's table, and writers of a rollup's source read here.
+	 */
+	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1, &scan_key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+bool
+catalog_relations(AttrNumber column, Oid relid, RollupRelations *found)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
+	HeapTuple	tuple = catalog ? catalog_find(catalog, column, ObjectIdGetDatum(relid)) : NULL;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		TupleDesc	desc = RelationGetDescr(catalog);
+		bool		isnull;
+
+		found->rollup = DatumGetObjectId(heap_getattr(tuple, ROLLUP_ROLLUP, desc, &isnull));
+		found->definition = DatumGetObjectId(heap_getattr(tuple, ROLLUP_DEFINITION, desc, &isnull));
+		found->partials = DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS, desc, &isnull));
+	}
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+Oid
+catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted)
+{
+	RollupRelations found;
+
+	if (!catalog_relations(column, relid, &found))
+		return InvalidOid;
+	return wanted == ROLLUP_ROLLUP ? found.rollup : wanted == ROLLUP_DEFINITION ? found.definition : found.partials;
+}
+
+static Relation
+catalog_open_rollups(void)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, RowExclusiveLock);
+
+	if (catalog == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is not installed", GS_SCHEMA),
+				 errhint("Run CREATE EXTENSION gymstream.")));
+	return catalog;
+}
+
+/* Those who cache what the partials are must look again. */
+void
+catalog_relations_insert(const RollupRelations *relations)
+{
+	Relation	catalog = catalog_open_rollups();
+	Datum		values[] = {
+		ObjectIdGetDatum(relations->rollup),
+		ObjectIdGetDatum(relations->definition),
+		ObjectIdGetDatum(relations->partials),
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())
+	};
+	bool		nulls[lengthof(values)] = {false};
+
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CacheInvalidateRelcacheByRelid(relations->partials);
+	CommandCounterIncrement();
+}
+
+void
+catalog_relations_delete(Oid rollup)
+{
+	Relation	catalog = catalog_open_rollups();
+	HeapTuple	tuple = catalog_find(catalog, ROLLUP_ROLLUP, ObjectIdGetDatum(rollup));
+
+	if (HeapTupleIsValid(tuple))
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+}
+
+Oid
+catalog_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
+bool
+catalog_has_topic(Oid relation)
+{
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	bool		found = catalog && HeapTupleIsValid(catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation)));
+
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return found;
+}

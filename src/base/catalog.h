@@ -1,0 +1,59 @@
+/*
+ * catalog.h: gymstream's own tables, read and opened by C code, also while decoding.
+ */
+#ifndef GS_CATALOG_H
+#define GS_CATALOG_H
+
+#include "base/base.h"
+
+#include "access/htup.h"
+#include "storage/lockdefs.h"
+#include "utils/relcache.h"
+
+/* attribute numbers, as in sql/gymstream--*.sql */
+#define CATALOG_ROLLUP "rollup"
+#define ROLLUP_ROLLUP 1
+#define ROLLUP_DEFINITION 2
+#define ROLLUP_PARTIALS 3
+#define ROLLUP_CREATED 4
+
+#define CATALOG_TOPIC "topic"
+#define TOPIC_RELATION 1
+#define TOPIC_CHANNEL 2
+#define TOPIC_NOTIFY 3
+#define TOPIC_CREATED 4
+#define TOPIC_NATTS 4
+
+/* The schema of the installed extension, or InvalidOid. */
+extern Oid	catalog_schema(void);
+
+/* One of the extension's tables, opened with the lock; NULL when the extension is not installed. */
+extern Relation catalog_open(const char *name, LOCKMODE lock);
+
+/* The row whose column is key, as a copy, or NULL. Historic while decoding. */
+extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
+
+/* What a rollup is made of: a row of gymstream.rollup. */
+typedef struct RollupRelations
+{
+	Oid			rollup;			/* the view that users read */
+	Oid			definition;
+	Oid			partials;
+} RollupRelations;
+
+/* The row of gymstream.rollup whose column is relid; false when there is none. */
+extern bool catalog_relations(AttrNumber column, Oid relid, RollupRelations *found);
+
+extern void catalog_relations_insert(const RollupRelations *relations);
+extern void catalog_relations_delete(Oid rollup);
+
+/* One OID column of the row of gymstream.rollup whose column is relid; InvalidOid when there is none. */
+extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
+
+/* Whose the relation is; InvalidOid when there is none. */
+extern Oid	catalog_owner(Oid relid);
+
+/* Whether the relation, a table or a rollup, has a topic. */
+extern bool catalog_has_topic(Oid relation);
+
+#endif							/* GS_CATALOG_H */

@@ -1,0 +1,20 @@
+/*
+ * name.h: names as SQL text, in quotes where they need them.
+ */
+#ifndef GS_NAME_H
+#define GS_NAME_H
+
+#include "base/base.h"
+
+/* A schema and a name in it, of what need not exist yet. */
+typedef struct QualifiedName
+{
+	Oid			schema;
+	char	   *name;
+} QualifiedName;
+
+/* All in CurrentMemoryContext. */
+extern char *name_qualified(const QualifiedName *name);
+extern char *name_of_relation(Oid relid);
+
+#endif							/* GS_NAME_H */

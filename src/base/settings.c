@@ -1,0 +1,42 @@
+/*
+ * settings.c: the settings, and how the library was loaded. Gives both to all others, and acts on none.
+ */
+#include "base/settings.h"
+
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+int			settings_max_databases = 16;
+bool		settings_fold = true;
+
+static bool is_preloaded = false;
+
+bool
+settings_is_preloaded(void)
+{
+	return is_preloaded;
+}
+
+void
+settings_init(void)
+{
+	is_preloaded = process_shared_preload_libraries_in_progress;
+	DefineCustomBoolVariable("gymstream.fold",
+							 "Folds the partials of rollups' groups in the background.",
+							 "Without it a group that was busy keeps its partials until it is written again.",
+							 &settings_fold, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	if (!is_preloaded)
+		return;
+	DefineCustomIntVariable("gymstream.max_databases",
+							"Sets the number of databases that can have gymstream's background workers.",
+							"A database with the extension takes one place. With topics it has two workers that stay and a "
+							"replication slot, and while partials are folded one more worker.",
+							&settings_max_databases, 16, 1, 1000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+void
+settings_done(void)
+{
+	if (is_preloaded)
+		MarkGUCPrefixReserved("gymstream");
+}

@@ -1,0 +1,22 @@
+/*
+ * settings.h: what postgresql.conf says of gymstream.
+ */
+#ifndef GS_SETTINGS_H
+#define GS_SETTINGS_H
+
+#include "base/base.h"
+
+/* gymstream.max_databases: the places that the server has for databases with workers. Set only where it is preloaded. */
+extern int	settings_max_databases;
+
+/* gymstream.fold: whether partials are folded without anybody asking for it. */
+extern bool settings_fold;
+
+/* True when the library was loaded by shared_preload_libraries, so that there are workers and shared memory. */
+extern bool settings_is_preloaded(void);
+
+/* First of all inits, and last: names that nobody knows are refused from then on. */
+extern void settings_init(void);
+extern void settings_done(void);
+
+#endif							/* GS_SETTINGS_H */

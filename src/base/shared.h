@@ -1,0 +1,134 @@
+/*
+ * shared.h: what the backends and workers of a server share: one place for each database that gymstream serves.
+ */
+#ifndef GS_SHARED_H
+#define GS_SHARED_H
+
+#include "base/base.h"
+
+#include "datatype/timestamp.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+#define SHARED_ERROR_SIZE 256
+
+/* what the publisher found in its database */
+typedef enum DatabaseState
+{
+	DATABASE_UNKNOWN,			/* not looked at yet */
+	DATABASE_ABSENT,			/* no extension: nothing to do */
+	DATABASE_IDLE,				/* the extension, but no topic */
+	DATABASE_ACTIVE				/* topics: a decoder is wanted */
+} DatabaseState;
+
+/* what a publisher that ended by itself wants next; a failure when it said nothing */
+typedef enum PublisherEnd
+{
+	PUBLISHER_FAILED,
+	PUBLISHER_ABSENT,
+	PUBLISHER_AGAIN
+} PublisherEnd;
+
+typedef enum SharedRole
+{
+	SHARED_PUBLISHER,
+	SHARED_DECODER,
+	SHARED_FOLDER
+} SharedRole;
+#define SHARED_PAIR 2			/* publisher and decoder live and die together */
+#define SHARED_ROLES 3
+
+/* Places are taken by whoever needs one and freed by the launcher alone. */
+typedef struct SharedDatabase
+{
+	/* written under the lock */
+	Oid			database;		/* InvalidOid: free */
+	DatabaseState state;
+	PublisherEnd end;
+	int			topics;
+	int			holds;			/* commands that need the database without workers */
+	bool		occupied;		/* the launcher has workers there */
+	bool		wanted;			/* look whether the extension is there */
+	bool		ready;			/* the decoder has a slot: what is committed from now on is published */
+	pid_t		pids[SHARED_ROLES];
+	char		error[SHARED_ERROR_SIZE];
+	TimestampTz error_at;
+	TimestampTz retry_at;		/* 0: not waiting to start workers again */
+
+	/* read without the lock; a latch that is no longer theirs is woken in vain, which does no harm */
+	Latch	   *volatile latches[SHARED_ROLES];
+	pg_atomic_uint32 pokes;		/* times the publisher was asked to look at its catalogs again */
+	pg_atomic_uint32 preparing; /* transactions in create_topic, which want a decoder before there is a topic */
+	pg_atomic_uint32 waiting_xid;	/* the publisher waits until this is visible */
+	pg_atomic_uint32 queue_full;	/* the last notifications were skipped */
+
+	/* progress: LSNs only grow while workers run */
+	pg_atomic_uint64 wanted_lsn;	/* end of the last commit in this database */
+	pg_atomic_uint64 decoded_lsn;	/* WAL was read up to here */
+	pg_atomic_uint64 sent_lsn;	/* end of the last commit that the publisher was sent */
+	pg_atomic_uint64 published_lsn; /* end of the last commit that listeners were told of */
+	pg_atomic_uint64 confirmed_lsn;
+	pg_atomic_uint64 told_lsn;	/* position of the last event told: commit LSN */
+	pg_atomic_uint32 told_index;
+	pg_atomic_uint64 events;
+	pg_atomic_uint64 notifications;
+	pg_atomic_uint64 skipped;
+	pg_atomic_uint64 folded;	/* groups */
+} SharedDatabase;
+
+typedef struct SharedState
+{
+	LWLock	   *lock;
+	ConditionVariable changed;	/* workers have ended, or a decoder has become ready */
+	pg_atomic_uint32 generation;	/* grows whenever a place is taken or freed */
+	pg_atomic_uint32 prepared_poke; /* a prepared transaction will have to poke, or try its database, at commit */
+	pid_t		launcher_pid;
+	Latch	   *volatile launcher_latch;
+	bool		full;			/* a database found no place */
+	SharedDatabase databases[FLEXIBLE_ARRAY_MEMBER];
+} SharedState;
+
+extern SharedState *shared_state;		/* NULL where not preloaded */
+
+extern void shared_init(void);
+
+/* The place of a database, NULL when it has none. The caller holds the lock. */
+extern SharedDatabase *shared_find(Oid database);
+
+/* The same, taken when there is none yet; NULL when all are taken. The caller holds the lock exclusively. */
+extern SharedDatabase *shared_take(Oid database);
+
+/* The place of this backend's database, or NULL. Takes the lock only after places have changed. */
+extern SharedDatabase *shared_mine(void);
+
+extern void shared_wake_launcher(void);
+extern void shared_wake(SharedDatabase *place, SharedRole role);
+
+/* Once this transaction is committed, let this database's workers, if it has any, look at its catalogs again. */
+extern void shared_poke_at_commit(void);
+
+/*
+ * Before a transaction creates a topic: start the decoder, so that what is committed after the topic is published.
+ * Waits for it for a short while, unless the transaction has written already, which the decoder would wait for.
+ * False when it is not ready.
+ */
+extern bool shared_prepare_decoder(void);
+
+/* Keep workers out of a database until the end of this transaction; returns once they are gone. */
+extern void shared_hold_database(Oid database);
+
+/* Once this transaction is committed, let the launcher look whether a database needs workers. */
+extern void shared_try_at_commit(Oid database);
+
+/* A worker's own: enters itself in the place, and leaves it when it exits. */
+extern void shared_enter(SharedDatabase *place, SharedRole role);
+
+/* Remember the error in hand, for status. In a PG_CATCH block, before rethrowing. */
+extern void shared_note_error(SharedDatabase *place);
+extern void shared_note_problem(SharedDatabase *place, const char *message);
+
+extern void shared_advance(pg_atomic_uint64 *lsn, XLogRecPtr to);
+
+#endif							/* GS_SHARED_H */

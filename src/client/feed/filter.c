@@ -1,0 +1,126 @@
+/*
+ * filter.c: which events of a slot are wanted.
+ *
+ * Takes tables and keys from the command line, and an event; gives whether it is wanted. Compares values as the text that
+ * they are in the event.
+ */
+#include "postgres_fe.h"
+
+#include "pqexpbuffer.h"
+
+#include "client/feed/filter.h"
+
+bool
+filter_add_table(Filter *filter, const char *name)
+{
+	filter->tables = pg_realloc(filter->tables, sizeof(*filter->tables) * (filter->ntables + 1));
+	filter->tables[filter->ntables++] = name;
+	return *name != '\0';
+}
+
+/* COLUMN=VALUE */
+bool
+filter_add_key(Filter *filter, const char *pair)
+{
+	const char *equal = strchr(pair, '=');
+
+	if (equal == NULL || equal == pair)
+		return false;
+	filter->keys = pg_realloc(filter->keys, sizeof(*filter->keys) * (filter->nkeys + 1));
+	filter->keys[filter->nkeys++] = (FilterKey) {pnstrdup(pair, equal - pair), equal + 1};
+	return true;
+}
+
+bool
+filter_is_set(const Filter *filter)
+{
+	return filter->ntables > 0 || filter->nkeys > 0;
+}
+
+/* A name without a schema is a table of that name in any. */
+static bool
+filter_is_table(const char *name, const Event *event)
+{
+	size_t		length = event->schema ? strlen(event->schema) : 0;
+
+	return strcmp(name, event->table) == 0 ||
+		(event->schema && strncmp(name, event->schema, length) == 0 && name[length] == '.' &&
+		 strcmp(name + length + 1, event->table) == 0);
+}
+
+/* Part of a name, with what is special in a list of tables made plain. */
+static void
+filter_escape(PQExpBuffer out, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		if (strchr("\\,.* ", text[i]))
+			appendPQExpBufferChar(out, '\\');
+		appendPQExpBufferChar(out, text[i]);
+	}
+}
+
+/*
+ * The tables as the output plugin's option add-tables names them, and no others; to be freed. NULL: all. A point may be
+ * the one behind a schema, or part of a name.
+ */
+char *
+filter_tables(const Filter *filter)
+{
+	PQExpBufferData out;
+
+	if (filter->ntables == 0)
+		return NULL;
+	initPQExpBuffer(&out);
+	for (int i = 0; i < filter->ntables; i++)
+	{
+		const char *name = filter->tables[i];
+
+		appendPQExpBufferStr(&out, i == 0 ? "*." : ",*.");
+		filter_escape(&out, name, strlen(name));
+		for (const char *point = name; (point = strchr(point, '.')) != NULL; point++)
+		{
+			if (point == name || point[1] == '\0')
+				continue;
+			appendPQExpBufferChar(&out, ',');
+			filter_escape(&out, name, point - name);
+			appendPQExpBufferChar(&out, '.');
+			filter_escape(&out, point + 1, strlen(point + 1));
+		}
+	}
+	return out.data;
+}
+
+static bool
+filter_has_keys(const Filter *filter, const EventRow *row)
+{
+	for (int i = 0; i < filter->nkeys; i++)
+	{
+		const char *text = event_text(row, filter->keys[i].column);
+
+		if (text == NULL || strcmp(text, filter->keys[i].value) != 0)
+			return false;
+	}
+	return row->state == ROW_GIVEN;
+}
+
+/*
+ * The marks of transactions are always wanted, messages not when there is a filter. An emptied table has no more rows of
+ * any key.
+ */
+bool
+filter_takes(const Filter *filter, const Event *event)
+{
+	bool		found = filter->ntables == 0;
+
+	if (!filter_is_set(filter))
+		return true;
+	if (event->table == NULL)
+		return event->action != EVENT_MESSAGE;
+	for (int i = 0; i < filter->ntables && !found; i++)
+		found = filter_is_table(filter->tables[i], event);
+	if (!found)
+		return false;
+	return filter->nkeys == 0 || event->action == EVENT_TRUNCATE || filter_has_keys(filter, &event->key) ||
+		filter_has_keys(filter, &event->new_row) || filter_has_keys(filter, &event->old_row);
+}

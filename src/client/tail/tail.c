@@ -1,0 +1,206 @@
+/*
+ * tail.c: "gymstream tail": events as JSON lines.
+ *
+ * Takes the command line, gives it to one of two ways to hear of events: the notifications of topics, or a replication
+ * slot.
+ */
+#include "postgres_fe.h"
+
+#include "client/tail/tail.h"
+
+static bool
+tail_set_count(void *context, const char *value)
+{
+	return options_number(value, 1, PG_INT64_MAX, &((TailOptions *) context)->count);
+}
+
+static bool
+tail_set_slot(void *context, const char *value)
+{
+	((TailOptions *) context)->stream.slot = value;
+	return *value != '\0';
+}
+
+static bool
+tail_set_from(void *context, const char *value)
+{
+	return lsn_parse(value, &((TailOptions *) context)->stream.from);
+}
+
+static bool
+tail_set_until(void *context, const char *value)
+{
+	TailOptions *options = context;
+
+	options->until_now = strcmp(value, "now") == 0;
+	return options->until_now || (lsn_parse(value, &options->until) && options->until != 0);
+}
+
+static bool
+tail_set_table(void *context, const char *value)
+{
+	return filter_add_table(&((TailOptions *) context)->filter, value);
+}
+
+static bool
+tail_set_key(void *context, const char *value)
+{
+	return filter_add_key(&((TailOptions *) context)->filter, value);
+}
+
+/* NAME or NAME=VALUE */
+static bool
+tail_set_plugin(void *context, const char *value)
+{
+	StreamOptions *stream = &((TailOptions *) context)->stream;
+	size_t		length = strcspn(value, "=");
+
+	stream->plugin = pg_realloc(stream->plugin, sizeof(*stream->plugin) * (stream->nplugin + 1));
+	stream->plugin[stream->nplugin++] = (PluginOption) {pnstrdup(value, length), value[length] ? value + length + 1 : NULL};
+	return length > 0;
+}
+
+static bool
+tail_set_output(void *context, const char *value)
+{
+	((TailOptions *) context)->sink.file = value;
+	return *value != '\0';
+}
+
+/* A size or a time: a number with its unit. */
+static bool
+tail_set_rotate(void *context, const char *value)
+{
+	static const struct
+	{
+		const char *unit;
+		int64		seconds;
+	}			units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+	SinkOptions *sink = &((TailOptions *) context)->sink;
+	size_t		digits = strspn(value, "0123456789");
+	int64		number;
+
+	if (options_size(value, &sink->rotate_bytes))
+		return true;
+	if (!options_number(pnstrdup(value, digits), 1, 1000000, &number))
+		return false;
+	for (int i = 0; i < lengthof(units); i++)
+	{
+		if (strcmp(value + digits, units[i].unit) == 0)
+		{
+			sink->rotate_seconds = number * units[i].seconds;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+tail_set_exec(void *context, const char *value)
+{
+	((TailOptions *) context)->sink.command = value;
+	return *value != '\0';
+}
+
+static bool
+tail_set_interval(void *context, const char *value)
+{
+	return options_number(value, 1, 3600, &((TailOptions *) context)->interval);
+}
+
+static const CommandOption tail_options[] = {
+	{'n', "count", "COUNT", "stop after that many events", tail_set_count},
+	{'S', "slot", "NAME", "read this replication slot; all options below need it", tail_set_slot},
+	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
+	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", .flag = offsetof(TailOptions, if_not_exists)},
+	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", .flag = offsetof(TailOptions, two_phase)},
+	{0, "drop-slot", NULL, "drop the slot, and do no more", .flag = offsetof(TailOptions, drop)},
+	{0, "from", "LSN", "pass over what was committed before", tail_set_from},
+	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
+	{'t', "table", "NAME", "only this table or rollup; may be repeated", tail_set_table},
+	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated", tail_set_key},
+	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated", tail_set_plugin},
+	{'f', "output", "FILE", "append to a file", tail_set_output},
+	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h", tail_set_rotate},
+	{'x', "exec", "COMMAND", "write to a command's standard input", tail_set_exec},
+	{0, "restart", NULL, "with --exec: start it again when it has ended", .flag = offsetof(TailOptions, sink.restart)},
+	{'s', "status-interval", "SECONDS", "how often to confirm what is safe (1)", tail_set_interval},
+	{0, "progress", NULL, "show how far a long catch-up is", .flag = offsetof(TailOptions, progress)},
+	{0},
+};
+
+static const Command tail_command = {
+	.name = "gymstream tail",
+	.arguments = "TOPIC...\n  gymstream tail [OPTION]... --slot=NAME",
+	.about = "Prints each event of tables and rollups as a line of JSON, as it happens.\n\n"
+	"With topics, what happens from now on. Each needs one:\n"
+	"  SELECT gymstream.create_topic('booking', notify => 'row');\n"
+	"With a replication slot, all that was committed since the slot was read last.",
+	.options = tail_options,
+};
+
+/* Options that make no sense together. */
+static void
+tail_check(const TailOptions *options, int arguments)
+{
+	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
+		options->stream.from ? "from" : options->until || options->until_now ? "until" :
+		options->filter.ntables ? "table" : options->filter.nkeys ? "key" : options->stream.nplugin ? "option" :
+		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ? "progress" : NULL;
+
+	if (options->stream.slot == NULL && slot_only)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\"", slot_only);
+	if (options->stream.slot == NULL && arguments == 0)
+		options_usage_error(&tail_command, "no topic is given");
+	if (options->stream.slot && arguments > 0)
+		options_usage_error(&tail_command, "topics cannot be given with \"--slot\"; \"--table\" chooses tables");
+	if (options->create && options->drop)
+		options_usage_error(&tail_command, "\"--create-slot\" and \"--drop-slot\" cannot be used together");
+	if ((options->if_not_exists || options->two_phase) && !options->create)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--create-slot\"",
+							options->two_phase ? "two-phase" : "if-not-exists");
+	if (options->sink.file && options->sink.command)
+		options_usage_error(&tail_command, "\"--output\" and \"--exec\" cannot be used together");
+	if ((options->sink.rotate_bytes || options->sink.rotate_seconds) && !options->sink.file)
+		options_usage_error(&tail_command, "option \"--rotate\" needs \"--output\"");
+	if (options->sink.restart && !options->sink.command)
+		options_usage_error(&tail_command, "option \"--restart\" needs \"--exec\"");
+}
+
+/*
+ * The plugin may choose the tables where that gives the same lines: not where the options ask for marks of transactions,
+ * of which there would be fewer, nor where the name that an event bears may not be the one that the plugin compares.
+ */
+static bool
+tail_plugin_chooses(const TailOptions *options)
+{
+	static const char *const harmless[] = {"actions", "batch", "format-version", "include-lsn", "include-origin", "include-pk",
+		"include-timestamp", "include-types", "include-xids", "numeric-data-types-as-string", "only-local", "origin"};
+
+	for (int i = 0; i < options->stream.nplugin; i++)
+	{
+		int			j = 0;
+
+		while (j < lengthof(harmless) && strcmp(options->stream.plugin[i].name, harmless[j]) != 0)
+			j++;
+		if (j == lengthof(harmless))
+			return false;
+	}
+	return true;
+}
+
+int
+tail_main(int argc, char **argv)
+{
+	ConnectOptions connect = {0};
+	TailOptions options = {.count = -1,.interval = 1};
+	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
+
+	tail_check(&options, argc - first);
+	if (tail_plugin_chooses(&options))
+		options.stream.tables = filter_tables(&options.filter);
+	loop_start();
+	if (options.stream.slot)
+		return tail_slot(&options, &connect);
+	return tail_topics(&options, &connect, (const char *const *) argv + first, argc - first);
+}

@@ -1,0 +1,32 @@
+/*
+ * tail.h: "gymstream tail": its options, and its two ways to hear of events
+ */
+#ifndef GYMSTREAM_CLIENT_TAIL_H
+#define GYMSTREAM_CLIENT_TAIL_H
+
+#include "client/feed/filter.h"
+
+#include "client/feed/stream.h"
+#include "client/tail/sink.h"
+
+typedef struct TailOptions
+{
+	int64		count;			/* events to print before the end; -1: no end */
+	StreamOptions stream;		/* no slot: topics */
+	SinkOptions sink;
+	Filter		filter;
+	Lsn			until;			/* 0: no end */
+	bool		until_now;
+	bool		create;
+	bool		if_not_exists;
+	bool		two_phase;
+	bool		drop;
+	bool		progress;
+	int64		interval;		/* seconds between confirmations */
+} TailOptions;
+
+extern int	tail_main(int argc, char **argv);
+extern int	tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names, int nnames);
+extern int	tail_slot(const TailOptions *options, ConnectOptions *connect);
+
+#endif

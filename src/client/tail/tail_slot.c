@@ -1,0 +1,331 @@
+/*
+ * tail_slot.c: "gymstream tail --slot": the events of a replication slot.
+ *
+ * Takes what the server sends, gives the wanted lines to the sink, and confirms to the server what is safe there: synced
+ * to the file, or read from the pipe. A position is confirmed only when a later one has come, because several messages
+ * may carry the same one, and a transaction when the next one begins. So after a crash of anything nothing is missing, and
+ * only what was not confirmed comes again.
+ */
+#include "postgres_fe.h"
+
+#include "client/feed/catchup.h"
+#include "client/feed/slot.h"
+#include "client/tail/tail.h"
+
+#define ENDING_MOST		INT64CONST(1000000) /* microseconds */
+#define DRAIN_MOST		INT64CONST(10000000)
+#define DRAIN_PAUSE		INT64CONST(10000)
+#define RESTART_FIRST	INT64CONST(100000)
+#define RESTART_MOST	INT64CONST(5000000)
+
+typedef struct TailSlot
+{
+	const TailOptions *options;
+	Stream		stream;
+	Filter		filter;			/* what the server does not do of it */
+	Sink		sink;
+	Marks		marks;
+	Catchup		catchup;
+	Lsn			highest;		/* of all messages; the last may not be complete */
+	Lsn			commit;			/* of the transaction that the last line is of; 0: not known */
+	Lsn			until;			/* 0: no end */
+	int64		left;			/* events to print before the end; below zero: no end */
+	int64		ending_at;		/* all are printed: wait until then to see where their transaction ends; 0: not yet */
+	int64		confirm_at;		/* not before, but for a server that asks */
+	int64		restart_pause;	/* before the command is started again */
+	Lsn			restart_lsn;	/* what was confirmed when it was started last */
+	bool		more;			/* messages are at hand, and the sink is full */
+	bool		reply;			/* the server asks */
+	bool		stop;
+	bool		odd;			/* a line was no event, and that was told */
+	bool		reading;		/* the stream has run since the connection was made */
+} TailSlot;
+
+/* Everything up to here came before what comes next. */
+static void
+tail_mark(TailSlot *t, Lsn lsn)
+{
+	marks_set(&t->marks, t->sink.taken, lsn);
+	t->stream.resume = t->marks.last;
+}
+
+/*
+ * See where a line's transaction was committed: the one before it is complete then. False: it is not wanted. One that
+ * does not say it is committed after the position of its message, unless it is the last of its transaction.
+ */
+static bool
+tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
+{
+	const Filter *filter = &t->filter;
+	bool		wanted;
+	Event		event;
+	Lsn			lsn = position;
+
+	*beyond = t->until != 0 && position > t->until;
+	if (!event_parse_change(line, &event, !filter_is_set(filter)))
+	{
+		if (!t->odd && (filter_is_set(filter) || t->until))
+			fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
+		t->odd = true;
+		return true;
+	}
+	if (event.lsn && lsn_parse(event.lsn, &lsn))
+	{
+		*beyond = t->until != 0 && lsn > t->until;
+		if (lsn > t->commit && t->commit != 0)
+			tail_mark(t, t->commit + 1);
+		t->commit = Max(t->commit, lsn);
+	}
+	wanted = filter_takes(filter, &event);
+	event_free(&event);
+	return wanted;
+}
+
+static void
+tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
+{
+	char	   *end = text + length;
+	bool		beyond;
+	bool		wanted;
+
+	for (char *next; text < end && t->sink.state == SINK_FINE; text = next)
+	{
+		next = memchr(text, '\n', end - text);
+		next = next ? next : end;
+		*next = '\0';			/* after a message libpq has put one anyway */
+		wanted = tail_judge(t, text, position, &beyond);
+		if (beyond)
+		{
+			/* where lines do not say it, its transaction's commit may begin before the end: then it comes again */
+			if (t->commit > t->until)
+				tail_mark(t, t->until + 1);
+			t->stop = true;
+			return;
+		}
+		if (wanted)
+			sink_take(&t->sink, text, next - text);
+		next++;
+		if (wanted && t->left > 0 && --t->left == 0)
+		{
+			t->ending_at = loop_now() + ENDING_MOST;
+			t->stop = next < end;
+			return;
+		}
+	}
+}
+
+static void
+tail_take(TailSlot *t, StreamMessage *message)
+{
+	if (message->text == NULL)
+	{
+		tail_mark(t, message->lsn);
+		t->reply = t->reply || message->reply;
+		/* one that was asked for may come while the server is still within the last transaction */
+		t->stop = t->stop || (t->ending_at != 0 && message->lsn >= t->highest) || (t->until != 0 && message->lsn >= t->until);
+		t->highest = Max(t->highest, message->lsn);
+		return;
+	}
+	if (message->lsn > t->highest)
+	{
+		tail_mark(t, t->highest);
+		t->highest = message->lsn;
+	}
+	if (t->ending_at != 0)
+		t->stop = true;
+	else
+		tail_lines(t, message->text, message->length, message->lsn);
+}
+
+/*
+ * Make safe what was written, and confirm it: once in a while, and at once when the server asks.
+ */
+static void
+tail_confirm(TailSlot *t)
+{
+	sink_settle(&t->sink);
+	stream_confirm(&t->stream, marks_done(&t->marks, t->sink.done, t->stream.confirmed));
+	t->confirm_at = loop_now() + t->options->interval * 1000000;
+	t->reply = false;
+}
+
+static int64
+tail_confirm_deadline(const TailSlot *t)
+{
+	int64		reply = t->stream.replied_at + t->stream.reply_most;
+
+	if (!t->stream.running)
+		return LOOP_NEVER;
+	return t->marks.count > 0 || t->catchup.active ? Min(reply, t->confirm_at) : reply;
+}
+
+static int64
+tail_deadline(const TailSlot *t)
+{
+	int64		deadline = Min(tail_confirm_deadline(t), connection_deadline(&t->stream.connection));
+
+	deadline = Min(deadline, Min(sink_deadline(&t->sink), catchup_deadline(&t->catchup)));
+	return t->ending_at != 0 ? Min(deadline, t->ending_at) : deadline;
+}
+
+/* The stream has begun, or begun again. */
+static void
+tail_begun(TailSlot *t)
+{
+	t->reading = true;
+	t->filter = t->options->filter;
+	if (t->stream.by_table)
+		t->filter.ntables = 0;
+	if (t->options->until_now && t->until == 0)
+		t->until = t->stream.end;
+	catchup_begin(&t->catchup, t->options->progress, Max(t->stream.confirmed, t->stream.resume), t->stream.end);
+	if (t->sink.fd >= 0)
+		return;
+	t->restart_lsn = t->stream.confirmed;
+	if (!sink_open(&t->sink, &t->options->sink))
+		t->stop = true;
+}
+
+/*
+ * The command has ended: read again what it has not read, and start it then. The pause grows while it gets nowhere.
+ */
+static void
+tail_restart(TailSlot *t)
+{
+	char	   *fate;
+
+	tail_confirm(t);
+	sink_close(&t->sink);
+	t->sink.state = SINK_FINE;
+	fate = sink_command_fate(&t->sink);
+	marks_clear(&t->marks);
+	t->highest = t->commit = t->stream.resume = 0;
+	t->more = false;
+	stream_rewind(&t->stream, fate);
+	t->restart_pause = t->stream.confirmed > t->restart_lsn ? RESTART_FIRST : Min(t->restart_pause * 2, RESTART_MOST);
+	t->stream.connection.retry_at = Max(t->stream.connection.retry_at, loop_now() + t->restart_pause);
+	free(fate);
+}
+
+/* Wait once, and do what there is to do. */
+static void
+tail_step(TailSlot *t)
+{
+	Connection *c = &t->stream.connection;
+	StreamMessage message;
+	struct pollfd fds[] = {
+		{.fd = t->more ? -1 : connection_socket(c),.events = c->poll_for},
+		sink_poll(&t->sink),
+	};
+
+	loop_wait(fds, 2, t->more && !sink_full(&t->sink) ? 0 : tail_deadline(t));
+	if (loop_stopping())
+		return;
+	if (!t->more)
+		stream_step(&t->stream);
+	if (!t->stream.running)
+		t->reading = false;
+	else if (!t->reading)
+		tail_begun(t);
+	stream_tell(&t->stream);
+	if (t->sink.fd < 0)
+		return;
+
+	while (!t->stop && t->sink.state == SINK_FINE && !(t->more = sink_full(&t->sink)) && stream_next(&t->stream, &message))
+		tail_take(t, &message);
+	sink_write(&t->sink);
+	if (t->options->sink.command)
+		sink_command_look(&t->sink);
+	if (fds[1].revents & (POLLERR | POLLHUP))
+		sink_settle(&t->sink);
+	catchup_show(&t->catchup, t->highest);
+	if (t->reply || loop_now() >= tail_confirm_deadline(t))
+		tail_confirm(t);
+	if (t->sink.state == SINK_ENDED && t->options->sink.restart && !t->stop)
+		tail_restart(t);
+	t->stop = t->stop || (t->ending_at != 0 && loop_now() >= t->ending_at);
+}
+
+/*
+ * Let the reader have what is written, confirm it, and end the stream. Waits for a slow reader only so long.
+ */
+static void
+tail_finish(TailSlot *t)
+{
+	int64		deadline = loop_now() + DRAIN_MOST;
+
+	loop_go_on();				/* a second signal ends the waiting */
+	while (t->sink.state == SINK_FINE && t->sink.done < t->sink.taken && loop_now() < deadline && !loop_stopping())
+	{
+		struct pollfd fd = sink_poll(&t->sink);
+
+		loop_wait(&fd, 1, loop_now() + DRAIN_PAUSE);
+		sink_write(&t->sink);
+		sink_settle(&t->sink);
+		if (loop_now() >= t->stream.replied_at + t->stream.reply_most)
+			tail_confirm(t);
+	}
+	tail_confirm(t);
+	stream_finish(&t->stream);
+	loop_go_on();
+	sink_close(&t->sink);
+}
+
+/* How it went, as an exit status. What is wrong with a command was not told yet. */
+static int
+tail_status(const TailSlot *t)
+{
+	char	   *fate;
+
+	if (t->stream.failed || t->sink.state == SINK_BROKEN)
+		return 1;
+	if (t->options->sink.command == NULL || t->sink.status == 0)
+		return 0;
+	fate = sink_command_fate(&t->sink);
+	fprintf(stderr, "gymstream: %s\n", fate);
+	free(fate);
+	return 1;
+}
+
+/* The slot is there: read it until something ends it. */
+static int
+tail_run(TailSlot *t)
+{
+	stream_begin(&t->stream);
+	if (t->stream.running)
+	{
+		tail_begun(t);
+		t->more = true;			/* libpq may have taken in the first messages already */
+	}
+	else if (!loop_stopping())
+		stream_tell(&t->stream);
+	while (!t->stop && !t->stream.failed && !loop_stopping() && t->sink.state == SINK_FINE)
+		tail_step(t);
+	catchup_end(&t->catchup);
+	if (t->sink.fd >= 0)
+		tail_finish(t);
+	return tail_status(t);
+}
+
+int
+tail_slot(const TailOptions *options, ConnectOptions *connect)
+{
+	TailSlot	t = {.options = options,.until = options->until,.left = options->count,.restart_pause = RESTART_FIRST};
+	Connection *connection = &t.stream.connection;
+	int			status = 1;
+
+	connect->replication = true;
+	t.sink.fd = -1;
+	if (stream_open(&t.stream, connect, &options->stream))
+	{
+		if (options->drop)
+			status = slot_drop(connection, options->stream.slot) ? 0 : 1;
+		else if (!options->create ||
+				 slot_create(connection, options->stream.slot, options->two_phase, options->if_not_exists))
+			status = tail_run(&t);
+	}
+	stream_close(&t.stream);
+	free(t.marks.marks);
+	free(t.sink.buffer);
+	return loop_stopping() ? 0 : status;
+}

@@ -1,0 +1,189 @@
+/*
+ * watch_draw.c: the live tables on the screen.
+ *
+ * Takes the tables and where the user has scrolled to, gives a screen, and the time when a changed cell must be drawn
+ * again because it is not fresh any more. Never changes a value; sorts and clamps the scrolling.
+ */
+#include "postgres_fe.h"
+
+#include "client/watch/screen.h"
+#include "client/watch/watch.h"
+
+#define GAP			2			/* between columns */
+#define FRAME_LINES 2			/* a view's own: name and column heads */
+
+static void
+watch_draw_top(Watch *watch)
+{
+	char	   *trouble = listener_trouble(&watch->listener);
+	char	   *left = psprintf(" gymstream watch  %s", trouble ? "" : PQdb(watch->listener.connection.pg));
+	char	   *right = trouble ? psprintf("%s ", trouble) :
+		psprintf("%lld changes  %s ", (long long) watch->listener.heard, screen_fancy() ? "● live" : "live");
+	int			columns = screen_columns();
+	int			split = Min((int) strlen(left) + GAP, columns / 2);
+
+	screen_put(0, 0, split, ALIGN_LEFT, STYLE_TITLE, left);
+	screen_put(0, split, columns - split, ALIGN_RIGHT, trouble ? STYLE_ALARM : STYLE_TITLE, right);
+	free(left);
+	free(right);
+	free(trouble);
+}
+
+static void
+watch_draw_bottom(const Watch *watch)
+{
+	const char *keys = screen_fancy() ?
+		" q quit   ↑↓ scroll   ←→ sort by   r reverse   Tab next table" :
+		" q quit   up/down scroll   left/right sort by   r reverse   Tab next table";
+
+	screen_put(screen_lines() - 1, 0, screen_columns(), ALIGN_LEFT, STYLE_DIM, keys);
+}
+
+/* The line over a view: its name, how much it has, what it shows of it. */
+static void
+watch_draw_name(const Watch *watch, int index, int y)
+{
+	const WatchView *view = &watch->views[index];
+	const Topic *topic = &watch->listener.topics[index];
+	const Table *table = &view->table;
+	int			x = 1;
+	char	   *text;
+
+	x = screen_text(y, x, index == watch->focus && watch->nviews > 1 ? STYLE_WARN : STYLE_STRONG, table->name);
+	text = psprintf("  %d row%s", table->nrows, table->nrows == 1 ? "" : "s");
+	x = screen_text(y, x, STYLE_DIM, text);
+	free(text);
+	if (table->nrows > view->shown_rows && view->shown_rows > 0)
+	{
+		text = psprintf(", from %d to %d", view->first_row + 1, Min(view->first_row + view->shown_rows, table->nrows));
+		x = screen_text(y, x, STYLE_DIM, text);
+		free(text);
+	}
+	if (!topic->rows)
+	{
+		text = psprintf("  read again at each change; for rows in its notifications: "
+						"SELECT gymstream.drop_topic('%s'); "
+						"SELECT gymstream.create_topic('%s', notify => 'row');", topic->given, topic->given);
+		screen_put(y, x, screen_columns() - x, ALIGN_LEFT, STYLE_WARN, text);
+		free(text);
+	}
+}
+
+/* The first column to show, so that the one sorted by is on the screen. */
+static int
+watch_first_column(const Table *table)
+{
+	int			first = table->sort_column;
+	int			room = screen_columns() - 1;
+
+	if (table->ncolumns == 0)
+		return 0;
+	room -= table->columns[first].width + GAP;
+	while (first > 0 && room >= table->columns[first - 1].width + GAP)
+	{
+		first--;
+		room -= table->columns[first].width + GAP;
+	}
+	return first;
+}
+
+static void
+watch_draw_heads(const Table *table, int first, int y)
+{
+	int			x = 1;
+
+	for (int i = first; i < table->ncolumns && x < screen_columns(); i++)
+	{
+		const TableColumn *column = &table->columns[i];
+		int			width = Min(column->width + GAP, screen_columns() - x);
+		const char *arrow = "";
+		char	   *text;
+
+		if (i == table->sort_column && screen_fancy())
+			arrow = table->descending ? "▼" : "▲";
+		else if (i == table->sort_column)
+			arrow = table->descending ? "v" : "^";
+		/* the arrow takes of the gap, on the side where there is no text */
+		text = column->number ? psprintf("%s%s", arrow, column->name) : psprintf("%s%s", column->name, arrow);
+		if (column->number)
+			screen_put(y, x, width - 1, ALIGN_RIGHT, STYLE_HEAD, text);
+		else
+			screen_put(y, x + 1, width - 1, ALIGN_LEFT, STYLE_HEAD, text);
+		free(text);
+		x += width;
+	}
+}
+
+static void
+watch_draw_row(Watch *watch, const Table *table, int first, int y, const TableRow *row, int64 now)
+{
+	int			x = 1;
+
+	for (int i = first; i < table->ncolumns && x < screen_columns(); i++)
+	{
+		const TableColumn *column = &table->columns[i];
+		const TableCell *cell = &row->cells[i];
+		int			width = Min(column->width + GAP, screen_columns() - x);
+		ScreenStyle style = cell->text ? STYLE_PLAIN : STYLE_DIM;
+
+		if (cell->changed > 0 && cell->changed + WATCH_FRESH > now)
+		{
+			style = STYLE_FRESH;
+			watch->fade_at = Min(watch->fade_at, cell->changed + WATCH_FRESH);
+		}
+		screen_put(y, column->number ? x : x + 1, width - 1, column->number ? ALIGN_RIGHT : ALIGN_LEFT, style,
+				   cell->text ? cell->text : "null");
+		x += width;
+	}
+}
+
+static void
+watch_draw_view(Watch *watch, int index, int y, int lines, int64 now)
+{
+	WatchView  *view = &watch->views[index];
+	Table	   *table = &view->table;
+	int			first = watch_first_column(table);
+
+	table_sort(table);
+	view->shown_rows = Max(lines - FRAME_LINES, 0);
+	view->first_row = Max(0, Min(view->first_row, table->nrows - view->shown_rows));
+	watch_draw_name(watch, index, y);
+	if (lines > 1)
+		watch_draw_heads(table, first, y + 1);
+	for (int i = 0; i < view->shown_rows && view->first_row + i < table->nrows; i++)
+		watch_draw_row(watch, table, first, y + FRAME_LINES + i, table->rows[view->first_row + i], now);
+}
+
+static int
+watch_needed_lines(const Watch *watch, int index)
+{
+	return FRAME_LINES + watch->views[index].table.nrows + (index < watch->nviews - 1 ? 1 : 0);
+}
+
+/*
+ * Share the lines out: a view that needs less than an even share leaves the rest to the others.
+ */
+void
+watch_draw(Watch *watch, int64 now)
+{
+	int			y = 1;
+	int			left = screen_lines() - 2;
+
+	watch->fade_at = LOOP_NEVER;
+	screen_clear();
+	watch_draw_top(watch);
+	for (int i = 0; i < watch->nviews && left > 0; i++)
+	{
+		int			share = left / (watch->nviews - i);
+		int			lines = left;
+
+		for (int later = i + 1; later < watch->nviews; later++)
+			lines -= Min(watch_needed_lines(watch, later), share);
+		lines = Max(1, Min(lines, watch_needed_lines(watch, i)));
+		watch_draw_view(watch, i, y, i < watch->nviews - 1 ? Max(lines - 1, 1) : lines, now);
+		y += lines;
+		left -= lines;
+	}
+	watch_draw_bottom(watch);
+	screen_show();
+}

@@ -1,0 +1,362 @@
+/*
+ * event.c: takes a decoded change, a truncate or a message and gives one JSON object. Reads no user's table, never
+ * waits while decoding.
+ */
+#include "decode/event.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+EventStamp
+event_stamp(const ReorderBufferTXN *txn)
+{
+	EventStamp	stamp = {.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = txn->xact_time.commit_time};
+
+	return stamp;
+}
+
+/* As 2026-01-31T12:00:00.000000Z; digit by digit, since a transaction of one row has one too. */
+static void
+append_time(StringInfo out, const char *label, TimestampTz time)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	char		text[64];
+	char	   *p = text;
+
+	/* without a time zone the result is UTC */
+	if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "commit time out of range");
+	p = pg_ultostr_zeropad(p, tm.tm_year, 4);
+	*p++ = '-';
+	p = pg_ultostr_zeropad(p, tm.tm_mon, 2);
+	*p++ = '-';
+	p = pg_ultostr_zeropad(p, tm.tm_mday, 2);
+	*p++ = 'T';
+	p = pg_ultostr_zeropad(p, tm.tm_hour, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_min, 2);
+	*p++ = ':';
+	p = pg_ultostr_zeropad(p, tm.tm_sec, 2);
+	*p++ = '.';
+	p = pg_ultostr_zeropad(p, fsec, 6);
+	appendStringInfoString(out, label);
+	appendBinaryStringInfo(out, text, p - text);
+	appendStringInfoString(out, "Z\"");
+}
+
+/* The members that say in which transaction. They are the same for all of its events, hence kept. */
+static void
+append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stamp)
+{
+	static EventOptions last_options;
+	static EventStamp last_stamp;
+	static StringInfoData text;
+
+	if (text.data == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		initStringInfo(&text);
+		MemoryContextSwitchTo(old);
+	}
+	if (memcmp(&last_stamp, stamp, sizeof(*stamp)) != 0 || memcmp(&last_options, options, sizeof(*options)) != 0)
+	{
+		/* what is left when an error comes now fits nothing */
+		last_stamp.xid = InvalidTransactionId;
+		last_stamp.commit_lsn = InvalidXLogRecPtr;
+		resetStringInfo(&text);
+		if (options->xids && TransactionIdIsValid(stamp->xid))
+			appendStringInfo(&text, ",\"xid\":%u", stamp->xid);
+		if (TransactionIdIsValid(stamp->subxid))
+			appendStringInfo(&text, ",\"subxid\":%u", stamp->subxid);
+		if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
+			appendStringInfo(&text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
+		if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
+			append_time(&text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"", stamp->commit_time);
+		if (stamp->origin != NULL)
+		{
+			appendStringInfoString(&text, ",\"origin\":");
+			json_append_string(&text, stamp->origin, strlen(stamp->origin));
+		}
+		last_options = *options;
+		memcpy(&last_stamp, stamp, sizeof(*stamp));
+	}
+	appendBinaryStringInfo(out, text.data, text.len);
+}
+
+/* {"action":"...","schema":"...","table":"...","xid":... */
+static void
+append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+			const char *action)
+{
+	enlargeStringInfo(out, 64);
+	appendBinaryStringInfo(out, "{\"action\":\"", 11);
+	appendBinaryStringInfo(out, action, strlen(action));
+	appendStringInfoChar(out, '"');
+	if (shape != NULL)
+		appendBinaryStringInfo(out, shape->name.data, shape->name.len);
+	append_stamp(out, options, stamp);
+}
+
+bool
+event_is_unchanged(const EventColumn *column, const EventRow *row)
+{
+	return column->len == -1 && !row->nulls[column->index] &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
+}
+
+/* {"column":value,...} of columns from first up to end; without NULLs where the row holds no more than a key. */
+static void
+append_row(StringInfo out, const EventShape *shape, const EventRow *row, int first, int end, bool skip_nulls)
+{
+	int			start = out->len;
+
+	for (int i = first; i < end; i++)
+	{
+		EventColumn *column = &shape->columns[i];
+		bool		isnull = row->nulls[column->index];
+
+		if ((skip_nulls && isnull) || event_is_unchanged(column, row))
+			continue;
+		json_append_member(out, &column->json, row->values[column->index], isnull);
+	}
+	if (out->len == start)
+		appendStringInfoChar(out, '{');
+	else
+		out->data[start] = '{';
+	appendStringInfoChar(out, '}');
+}
+
+/* Append a column's name to a list of names. */
+static void
+append_label(StringInfo out, const EventColumn *column, char separator)
+{
+	appendStringInfoChar(out, separator);
+	appendBinaryStringInfo(out, column->json.label, column->json.label_len - 1);
+}
+
+/* ,"unchanged":["column",...] when there is any */
+static void
+append_unchanged(StringInfo out, const EventShape *shape, const EventRow *row)
+{
+	bool		any = false;
+
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		if (!event_is_unchanged(&shape->columns[i], row))
+			continue;
+		if (!any)
+			appendStringInfoString(out, ",\"unchanged\":");
+		append_label(out, &shape->columns[i], any ? ',' : '[');
+		any = true;
+	}
+	if (any)
+		appendStringInfoChar(out, ']');
+}
+
+/* ,"changed":["column",...] by comparing the bytes of both rows */
+static void
+append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new)
+{
+	char		separator = '[';
+
+	appendStringInfoString(out, ",\"changed\":");
+	for (int n = 0; n < shape->ncolumns; n++)
+	{
+		const EventColumn *column = &shape->columns[n];
+		int			i = column->index;
+
+		if (event_is_unchanged(column, new) || (old->nulls[i] && new->nulls[i]))
+			continue;
+		if (old->nulls[i] == new->nulls[i] && datum_image_eq(old->values[i], new->values[i], column->byval, column->len))
+			continue;
+		append_label(out, column, separator);
+		separator = ',';
+	}
+	if (separator == '[')
+		appendStringInfoChar(out, '[');
+	appendStringInfoChar(out, ']');
+}
+
+void
+event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+{
+	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
+	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
+
+	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
+	appendBinaryStringInfo(out, shape->details.data, shape->details.len);
+	if (new != NULL)
+	{
+		appendBinaryStringInfo(out, ",\"new\":", 7);
+		append_row(out, shape, new, 0, shape->ncolumns, false);
+	}
+
+	/*
+	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not NULL
+	 * is the key. With REPLICA IDENTITY FULL it is the whole row.
+	 */
+	if (old != NULL)
+	{
+		appendBinaryStringInfo(out, ",\"old\":", 7);
+		append_row(out, shape, old, 0, shape->ncolumns, !shape->full_identity);
+	}
+	else if (is_delete)
+		appendStringInfoString(out, ",\"old\":null");
+	if (new != NULL && !is_insert)
+	{
+		append_unchanged(out, shape, new);
+		if (old != NULL && shape->full_identity)
+			append_changed(out, shape, old, new);
+	}
+	appendStringInfoChar(out, '}');
+}
+
+void
+event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
+			 ReorderBufferChange *change)
+{
+	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
+	EventShape *shape = &relation->shape;
+
+	if (new != NULL)
+		event_deform(shape, &shape->new, new);
+	if (old != NULL)
+		event_deform(shape, &shape->old, old);
+	event_rows(out, options, stamp, shape, change->action, new ? &shape->new : NULL, old ? &shape->old : NULL);
+}
+
+/* How many bytes a tuple has with those of its long values, uncompressed. */
+static Size
+whole_size(const EventShape *shape, EventRow *row, HeapTuple tuple)
+{
+	Size		size = tuple->t_len;
+
+	if (!HeapTupleHasExternal(tuple))
+		return size;
+	event_deform(shape, row, tuple);
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		const EventColumn *column = &shape->columns[i];
+
+		if (column->len == -1 && !row->nulls[column->index] && !event_is_unchanged(column, row))
+			size += toast_raw_datum_size(row->values[column->index]);
+	}
+	return size;
+}
+
+Size
+event_change_size(EventRelation *relation, ReorderBufferChange *change)
+{
+	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
+	EventShape *shape = &relation->shape;
+
+	return (old ? whole_size(shape, &shape->old, old) : 0) + (new ? whole_size(shape, &shape->new, new) : 0);
+}
+
+bool
+event_shows_truncate(const EventRelation *relation)
+{
+	return (!relation->hidden || relation->subject != relation->relid) && relation->shape.name.len > 0;
+}
+
+void
+event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+			   bool cascade, bool restart_identity)
+{
+	append_head(out, options, stamp, shape, "truncate");
+	appendStringInfo(out, ",\"cascade\":%s,\"restart_identity\":%s}", cascade ? "true" : "false",
+					 restart_identity ? "true" : "false");
+}
+
+bool
+event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp, const RollupMessage *message)
+{
+	EventRelation *relation = event_relation_by_oid(message->partials);
+	EventShape *shape;
+	int			nkeys = 0;
+
+	/* the partials may have become something else since the message was written */
+	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
+		relation->shape.name.len == 0 || !message_fits(message, relation->desc))
+		return false;
+
+	shape = &relation->shape;
+	event_deform(shape, &shape->new, message->tuple);
+	while (nkeys < shape->ncolumns && shape->columns[nkeys].index < message->nkeys)
+		nkeys++;
+	append_head(out, options, stamp, shape, "rollup");
+	appendStringInfoString(out, ",\"key\":");
+	append_row(out, shape, &shape->new, 0, nkeys, false);
+	appendStringInfoString(out, ",\"delta\":");
+	append_row(out, shape, &shape->new, nkeys, shape->ncolumns, true);
+	appendStringInfoChar(out, '}');
+	return true;
+}
+
+/* Whether bytes can be shown as text, also outside of a transaction, where no encoding can be converted. */
+static bool
+is_text(const char *content, Size size)
+{
+	int			encoding = GetDatabaseEncoding();
+	bool		ascii = true;
+
+	for (Size i = 0; i < size; i++)
+	{
+		if (content[i] == '\0')
+			return false;
+		ascii = ascii && !IS_HIGHBIT_SET(content[i]);
+	}
+	if (ascii)
+		return true;
+	return (encoding == PG_UTF8 || IsTransactionState()) && encoding != PG_SQL_ASCII &&
+		pg_encoding_verifymbstr(encoding, content, size) == size;
+}
+
+void
+event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
+			  const char *prefix, const char *content, Size size)
+{
+	append_head(out, options, stamp, NULL, "message");
+	appendStringInfo(out, ",\"transactional\":%s,\"prefix\":", transactional ? "true" : "false");
+	json_append_string(out, prefix, strlen(prefix));
+	if (is_text(content, size))
+	{
+		appendStringInfoString(out, ",\"content\":");
+		json_append_string(out, content, size);
+	}
+	else
+	{
+		appendStringInfoString(out, ",\"content_hex\":\"");
+		enlargeStringInfo(out, size * 2);
+		out->len += hex_encode(content, size, out->data + out->len);
+		appendStringInfoChar(out, '"');
+	}
+	appendStringInfoChar(out, '}');
+}
+
+void
+event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action, const char *gid,
+		   bool first)
+{
+	append_head(out, options, stamp, NULL, action);
+	if (gid != NULL)
+	{
+		appendStringInfoString(out, ",\"gid\":");
+		json_append_string(out, gid, strlen(gid));
+	}
+	if (first)
+		appendStringInfoString(out, ",\"first\":true");
+	appendStringInfoChar(out, '}');
+}

@@ -1,0 +1,163 @@
+/*
+ * event.h: a change as one JSON object, for the output plugin, the decoder and the publisher.
+ *
+ * Each event is appended to a StringInfo without a newline; it begins with "{" and ends with "}", so that a caller can
+ * put members in front or behind. All of it is valid in the database's encoding and in UTF-8.
+ */
+#ifndef GS_EVENT_H
+#define GS_EVENT_H
+
+#include "base/base.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "lib/stringinfo.h"
+#include "nodes/bitmapset.h"
+#include "replication/reorderbuffer.h"
+#include "utils/relcache.h"
+
+#include "decode/json.h"
+#include "rollup/model/message.h"
+
+typedef struct EventOptions
+{
+	bool		xids;
+	bool		lsn;
+	bool		timestamp;
+} EventOptions;
+
+/* the transaction an event belongs to; what is not known is zero, and not shown */
+typedef struct EventStamp
+{
+	TransactionId xid;
+	XLogRecPtr	commit_lsn;		/* of a prepared transaction, where it was prepared */
+	TimestampTz commit_time;	/* likewise */
+	TransactionId subxid;		/* where a subtransaction may still be rolled back */
+	bool		prepared;
+	const char *origin;			/* name; NULL where it is not to be shown, or there is none */
+	XLogRecPtr	origin_lsn;		/* of the commit there */
+} EventStamp;
+
+/* one column as rows show it */
+typedef struct EventColumn
+{
+	JsonColumn	json;
+	int			index;			/* in the row */
+	int16		len;			/* of its type */
+	bool		byval;
+} EventColumn;
+
+/* a row taken apart */
+typedef struct EventRow
+{
+	Datum	   *values;
+	bool	   *nulls;
+} EventRow;
+
+/* How the rows of a relation are shown, and under which name. */
+typedef struct EventShape
+{
+	TupleDesc	desc;			/* of the tuples that come in */
+	bool		full_identity;	/* old rows are logged whole */
+	char	   *schema;			/* names; NULL when the relation that is named is gone */
+	char	   *table;
+	StringInfoData name;		/* ,"schema":"...","table":"..." */
+	StringInfoData details;		/* members that are the same in each event of a row */
+	int			ncolumns;
+	EventColumn *columns;		/* those that are shown, in the order in which they are */
+	EventRow	old;			/* room to take rows apart */
+	EventRow	new;
+} EventShape;
+
+/* What a shape is made from. */
+typedef struct EventShapeSource
+{
+	Relation	rel;			/* whose tuples come in */
+	Relation	shown;			/* whose columns are shown, by name: rel, or a partitioned table that it belongs to */
+	Oid			name;			/* the relation that is named */
+	const Bitmapset *columns;	/* attribute numbers of shown; NULL for all */
+	bool		without_schema;
+	bool		types;			/* name the columns' types */
+	bool		key;			/* name the primary key's columns */
+	bool		quoted;			/* numbers as strings */
+} EventShapeSource;
+
+/*
+ * What rendering needs of a relation, prepared once a backend and invalidated by the relation cache. A pointer to it is
+ * good until the next call of a function of this file.
+ */
+typedef struct EventRelation
+{
+	Oid			relid;			/* hash key */
+	bool		valid;			/* all below is filled in and up to date */
+	bool		topic_known;	/* has_topic is */
+	bool		hidden;			/* gymstream's own tables, partials, no table at all: its rows are no events */
+	bool		has_topic;		/* the subject has a topic */
+	Oid			subject;		/* what its events are about: relid itself, or for partials the rollup's view */
+	Oid			partials;		/* of a rollup's view, else InvalidOid */
+	MemoryContext context;		/* holds all that follows */
+	TupleDesc	desc;			/* a copy */
+	EventShape	shape;			/* of all columns */
+} EventRelation;
+
+extern EventStamp event_stamp(const ReorderBufferTXN *txn);
+
+/* Looked up under the snapshot in force, historic while decoding. Never NULL for an open relation. */
+extern EventRelation *event_relation(Relation rel);
+
+/* The same by OID; NULL when there is no such relation any more. Takes a lock only where no decoding goes on. */
+extern EventRelation *event_relation_by_oid(Oid relid);
+
+/* True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup. */
+extern bool event_rollup_is_published(Oid rollup);
+
+/* Whether events have a member for this column. */
+extern bool event_shows_column(Form_pg_attribute attribute);
+
+/* Make a shape in context, which holds it. */
+extern void event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context);
+
+/* Take a tuple apart into the shape's own room. */
+extern void event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple);
+
+/* The value stayed in the TOAST table and did not come with the change. */
+extern bool event_is_unchanged(const EventColumn *column, const EventRow *row);
+
+/* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
+extern void event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
+						 ReorderBufferChange *change);
+
+/* How many bytes its rows have, uncompressed; reads no long value. */
+extern Size event_change_size(EventRelation *relation, ReorderBufferChange *change);
+
+/* The same event from rows, new or old NULL where there is none. */
+extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+					   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old);
+
+/* Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials. */
+extern bool event_shows_truncate(const EventRelation *relation);
+
+/* A truncate of what the shape names. */
+extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
+						   bool cascade, bool restart_identity);
+
+/*
+ * A rollup's delta, while decoding or in any transaction. False, with nothing appended, when the rollup is gone or is
+ * not what it was when the message was written.
+ */
+extern bool event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+						 const RollupMessage *message);
+
+/* A logical message of somebody else; one that belongs to no transaction has a stamp without xid and commit time. */
+extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
+						  const char *prefix, const char *content, Size size);
+
+/*
+ * A mark of a transaction: action says which. With a gid where the transaction is a prepared one, and first where it begins
+ * to be streamed.
+ */
+extern void event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action,
+					   const char *gid, bool first);
+
+#endif							/* GS_EVENT_H */

@@ -1,0 +1,212 @@
+/*
+ * event_relation.c: takes a relation and gives what rendering its events needs, prepared once a backend under the
+ * snapshot in force and thrown away when the relation cache says so. While decoding it takes no lock and never waits.
+ */
+#include "decode/event.h"
+
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "base/catalog.h"
+
+/* entries of relations dropped long ago are looked for when there are more than this */
+#define MANY_RELATIONS 1024
+
+static HTAB *relations = NULL;
+
+/* counts what was invalidated: when it moves while the catalogs are read, what was read is not kept */
+static uint64 invalidations = 0;
+
+static void
+relation_forget(EventRelation *relation)
+{
+	relation->valid = false;
+	relation->topic_known = false;
+}
+
+static void
+relation_invalidated(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS all;
+	EventRelation *relation;
+
+	invalidations++;
+	if (OidIsValid(relid))
+	{
+		relation = hash_search(relations, &relid, HASH_FIND, NULL);
+		if (relation == NULL)
+			return;
+		relation_forget(relation);
+		/* the events of partials bear the view's name */
+		relation = hash_search(relations, &relation->partials, HASH_FIND, NULL);
+		if (relation != NULL)
+			relation_forget(relation);
+		return;
+	}
+	hash_seq_init(&all, relations);
+	while ((relation = hash_seq_search(&all)) != NULL)
+		relation_forget(relation);
+}
+
+static void
+schema_invalidated(Datum arg, int cacheid, uint32 hash)
+{
+	relation_invalidated(arg, InvalidOid);
+}
+
+static void
+relations_init(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(EventRelation)};
+
+	if (relations != NULL)
+		return;
+	relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidated, (Datum) 0);
+}
+
+static void
+relations_drop_invalid(void)
+{
+	HASH_SEQ_STATUS all;
+	EventRelation *relation;
+
+	hash_seq_init(&all, relations);
+	while ((relation = hash_seq_search(&all)) != NULL)
+	{
+		/* a rollup's view leads to its partials even when it is not prepared itself */
+		if (relation->valid || OidIsValid(relation->partials))
+			continue;
+		if (relation->context != NULL)
+			MemoryContextDelete(relation->context);
+		hash_search(relations, &relation->relid, HASH_REMOVE, NULL);
+	}
+}
+
+static EventRelation *
+relation_entry(Oid relid)
+{
+	EventRelation *relation;
+	bool		found;
+
+	relation = hash_search(relations, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(relation, 0, sizeof(*relation));
+		relation->relid = relid;
+	}
+	return relation;
+}
+
+/* What the relation is to gymstream. */
+static void
+relation_classify(EventRelation *relation, Relation rel)
+{
+	Oid			relid = relation->relid;
+	Oid			rollup = InvalidOid;
+
+	relation->subject = relid;
+	relation->hidden = true;
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		rollup = catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP);
+		relation->hidden = OidIsValid(rollup) || RelationGetNamespace(rel) == catalog_schema();
+	}
+	else if (rel->rd_rel->relkind == RELKIND_VIEW)
+		relation->partials = catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_PARTIALS);
+	if (OidIsValid(rollup))
+		relation->subject = rollup;
+	relation->has_topic = catalog_has_topic(relation->subject);
+}
+
+/* Read the catalogs anew. */
+static EventRelation *
+relation_prepare(Oid relid, Relation rel)
+{
+	EventShapeSource source = {.rel = rel, .shown = rel};
+	EventRelation *relation;
+	uint64		before = invalidations;
+
+	if (hash_get_num_entries(relations) > MANY_RELATIONS)
+		relations_drop_invalid();
+	relation = relation_entry(relid);
+	relation->valid = false;
+	if (relation->context == NULL)
+		relation->context = AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(relation->context);
+
+	relation_classify(relation, rel);
+	if (relation->subject != relid)
+		relation_entry(relation->subject)->partials = relid;
+	source.name = relation->subject;
+
+	event_shape_init(&relation->shape, &source, relation->context);
+	relation->desc = relation->shape.desc;
+	relation->valid = relation->topic_known = before == invalidations;
+	return relation;
+}
+
+EventRelation *
+event_relation(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	EventRelation *relation;
+
+	relations_init();
+	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	return relation != NULL && relation->valid ? relation : relation_prepare(relid, rel);
+}
+
+EventRelation *
+event_relation_by_oid(Oid relid)
+{
+	EventRelation *relation;
+	Relation	rel;
+
+	relations_init();
+	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	if (relation != NULL && relation->valid)
+		return relation;
+
+	/* decoding must not wait behind somebody's lock; its snapshot is historic, so nothing changes under its feet */
+	if (HistoricSnapshotActive())
+	{
+		rel = RelationIdGetRelation(relid);
+		if (rel == NULL)
+			return NULL;
+		relation = relation_prepare(relid, rel);
+		RelationClose(rel);
+		return relation;
+	}
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return NULL;
+	relation = relation_prepare(relid, rel);
+	relation_close(rel, AccessShareLock);
+	return relation;
+}
+
+bool
+event_rollup_is_published(Oid rollup)
+{
+	EventRelation *relation;
+	uint64		before;
+
+	relations_init();
+	relation = relation_entry(rollup);
+	if (!relation->topic_known)
+	{
+		before = invalidations;
+		relation->has_topic = catalog_has_topic(rollup);
+		relation->topic_known = before == invalidations;
+	}
+	return relation->has_topic;
+}

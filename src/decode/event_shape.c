@@ -1,0 +1,169 @@
+/*
+ * event_shape.c: takes a relation and gives how its rows are shown: names and columns, escaped and in order. Reads the
+ * catalogs under the snapshot in force, takes no lock and never waits.
+ */
+#include "decode/event.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_index.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+/* A virtual generated column is not stored, and what it would show is not known. */
+bool
+event_shows_column(Form_pg_attribute attribute)
+{
+	return !attribute->attisdropped && !gs_is_virtual(attribute);
+}
+
+/* The names of what is shown, and the members that say them; none when it is gone. */
+static void
+shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext context)
+{
+	StringInfo	out = &shape->name;
+	char	   *name = get_rel_name(source->name);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(source->name)) : NULL;
+
+	shape->schema = shape->table = NULL;
+	if (schema == NULL)
+		return;
+	shape->schema = MemoryContextStrdup(context, schema);
+	shape->table = MemoryContextStrdup(context, name);
+	if (!source->without_schema)
+	{
+		appendStringInfoString(out, ",\"schema\":");
+		json_append_string(out, schema, strlen(schema));
+	}
+	appendStringInfoString(out, ",\"table\":");
+	json_append_string(out, name, strlen(name));
+}
+
+/* Where the shown relation's attribute stands in the tuples that come in; -1 where they do not have it. */
+static int
+incoming_index(const EventShapeSource *source, TupleDesc desc, int i)
+{
+	const char *name;
+
+	if (source->rel == source->shown)
+		return i;
+	name = NameStr(TupleDescAttr(RelationGetDescr(source->shown), i)->attname);
+	for (int n = 0; n < desc->natts; n++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, n);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0)
+			return n;
+	}
+	return -1;
+}
+
+static void
+shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext context)
+{
+	TupleDesc	shown = RelationGetDescr(source->shown);
+
+	for (int i = 0; i < shown->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(shown, i);
+		int			index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
+		EventColumn *column = &shape->columns[shape->ncolumns];
+
+		if (index < 0 || (source->columns != NULL && !bms_is_member(i + 1, source->columns)))
+			continue;
+		json_column_init(&column->json, TupleDescAttr(shape->desc, index), context);
+		column->json.quoted = source->quoted;
+		column->index = index;
+		column->len = attribute->attlen;
+		column->byval = attribute->attbyval;
+		shape->ncolumns++;
+	}
+}
+
+/* ,"types":{"column":"type",...} */
+static void
+append_types(StringInfo out, const EventShape *shape)
+{
+	/* names are qualified unless they are in pg_catalog */
+	json_pin_settings();
+	appendStringInfoString(out, ",\"types\":{");
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		const EventColumn *column = &shape->columns[i];
+		Form_pg_attribute attribute = TupleDescAttr(shape->desc, column->index);
+		char	   *type = format_type_with_typemod(attribute->atttypid, attribute->atttypmod);
+
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		appendBinaryStringInfo(out, column->json.label, column->json.label_len);
+		json_append_string(out, type, strlen(type));
+	}
+	appendStringInfoChar(out, '}');
+}
+
+/* ,"pk":["column",...]; empty where there is none */
+static void
+append_key(StringInfo out, const EventShapeSource *source)
+{
+	HeapTuple	tuple = NULL;
+	char		separator = '[';
+
+	appendStringInfoString(out, ",\"pk\":");
+	list_free(RelationGetIndexList(source->shown));
+	if (OidIsValid(source->shown->rd_pkindex))
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(source->shown->rd_pkindex));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		for (int i = 0; i < index->indnkeyatts; i++)
+		{
+			const char *name =
+				NameStr(TupleDescAttr(RelationGetDescr(source->shown), index->indkey.values[i] - 1)->attname);
+
+			appendStringInfoChar(out, separator);
+			json_append_string(out, name, strlen(name));
+			separator = ',';
+		}
+		ReleaseSysCache(tuple);
+	}
+	if (separator == '[')
+		appendStringInfoChar(out, '[');
+	appendStringInfoChar(out, ']');
+}
+
+void
+event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	int			natts;
+
+	shape->desc = CreateTupleDescCopyConstr(RelationGetDescr(source->rel));
+	shape->full_identity = source->rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
+	natts = shape->desc->natts;
+	initStringInfo(&shape->name);
+	initStringInfo(&shape->details);
+	shape->ncolumns = 0;
+	shape->columns = palloc0(Max(RelationGetDescr(source->shown)->natts, 1) * sizeof(EventColumn));
+	shape->old.values = palloc((natts + 1) * sizeof(Datum));
+	shape->old.nulls = palloc((natts + 1) * sizeof(bool));
+	shape->new.values = palloc((natts + 1) * sizeof(Datum));
+	shape->new.nulls = palloc((natts + 1) * sizeof(bool));
+	MemoryContextSwitchTo(old);
+
+	shape_name(shape, source, context);
+	shape_columns(shape, source, context);
+	if (source->key)
+		append_key(&shape->details, source);
+	if (source->types)
+		append_types(&shape->details, shape);
+}
+
+void
+event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple)
+{
+	heap_deform_tuple(tuple, shape->desc, row->values, row->nulls);
+}

@@ -1,0 +1,278 @@
+/*
+ * json.c: takes text in the database's encoding and gives a JSON string, and lines of JSON made of several. Knows no types.
+ */
+#include "decode/json.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_conversion.h"
+#include "catalog/pg_namespace.h"
+#include "mb/pg_wchar.h"
+#include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
+#include "utils/memutils.h"
+
+/* what cannot be copied as it is */
+#define IN_STRING 1				/* within a JSON string */
+#define IN_RAW 2				/* on a line of JSON */
+
+#define ESCAPED_LEN 6			/* of the longest escape */
+#define PIECE_BYTES 512
+
+/* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
+typedef unsigned char Block __attribute__((vector_size(16)));
+
+/* A bit for each byte, the first one's lowest: its highest bit. */
+static inline uint32
+high_bits(Block block)
+{
+#ifdef __SSE2__
+	return __builtin_ia32_pmovmskb128((char __attribute__((vector_size(16)))) block);
+#else
+	uint64		halves[2];
+	uint32		bits = 0;
+
+	memcpy(halves, &block, sizeof(halves));
+	for (int i = 0; i < lengthof(halves); i++)
+	{
+#ifdef WORDS_BIGENDIAN
+		halves[i] = pg_bswap64(halves[i]);
+#endif
+		/* the product has the eight bits, each from its byte, in its highest byte */
+		bits |= ((halves[i] >> 7 & UINT64CONST(0x0101010101010101)) * UINT64CONST(0x0102040810204080) >> 56) << 8 * i;
+	}
+	return bits;
+#endif
+}
+
+static inline bool
+is_special(unsigned char c, int mode)
+{
+	return mode == IN_RAW ? c == '\n' || c == '\r' : c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
+}
+
+/* A bit for each special byte. */
+static inline uint32
+special_bits(Block block, int mode)
+{
+	if (mode == IN_RAW)
+		return high_bits((Block) (block == '\n') | (Block) (block == '\r'));
+	return high_bits((Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f));
+}
+
+/* uXXXX, at a place with enough room; returns its end */
+static inline char *
+put_unit(char *to, uint32 unit)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	*to++ = 'u';
+	*to++ = hex[unit >> 12];
+	*to++ = hex[(unit >> 8) & 15];
+	*to++ = hex[(unit >> 4) & 15];
+	*to++ = hex[unit & 15];
+	return to;
+}
+
+static void
+append_code_point(StringInfo out, pg_wchar code)
+{
+	char		text[2 * ESCAPED_LEN];
+	char	   *to = text;
+
+	*to++ = '\\';
+	if (code >= 0x10000)
+	{
+		to = put_unit(to, 0xd800 + ((code - 0x10000) >> 10));
+		*to++ = '\\';
+		to = put_unit(to, 0xdc00 + ((code - 0x10000) & 0x3ff));
+	}
+	else
+		to = put_unit(to, code);
+	appendBinaryStringInfo(out, text, to - text);
+}
+
+/* The conversion to UTF-8 that comes with the server. */
+static FmgrInfo conversion = {.fn_oid = InvalidOid};
+
+void
+json_conversion_init(void)
+{
+	Oid			function;
+
+	if (OidIsValid(conversion.fn_oid) || GetDatabaseEncoding() == PG_UTF8)
+		return;
+	function = FindDefaultConversion(PG_CATALOG_NAMESPACE, GetDatabaseEncoding(), PG_UTF8);
+	if (OidIsValid(function))
+		fmgr_info_cxt(function, &conversion, TopMemoryContext);
+}
+
+/* A character; false: there is none in UTF-8. */
+static bool
+convert_to_utf8(const char *bytes, int len, int encoding, unsigned char *utf8)
+{
+	if (IsTransactionState())
+		json_conversion_init();
+	return OidIsValid(conversion.fn_oid) &&
+		DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8), CStringGetDatum(bytes),
+									CStringGetDatum((char *) utf8), Int32GetDatum(len), BoolGetDatum(true))) == len;
+}
+
+/* Append the character beyond ASCII at bytes, escaped unless this database is UTF-8. Returns its length in bytes. */
+static int
+append_character(StringInfo out, const char *bytes, int len)
+{
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+	int			taken = pg_encoding_verifymbchar(encoding, bytes, len);
+	unsigned char utf8[64] = "";
+	unsigned char *c;
+
+	if (taken > 0 && GetDatabaseEncoding() == PG_UTF8)
+		appendBinaryStringInfo(out, bytes, taken);
+	else if (taken > 0 && encoding == PG_UTF8)
+		append_code_point(out, utf8_to_unicode((const unsigned char *) bytes));
+	else if (taken > 0 && convert_to_utf8(bytes, taken, encoding, utf8))
+	{
+		for (c = utf8; *c != '\0'; c += pg_utf_mblen(c))
+			append_code_point(out, utf8_to_unicode(c));
+	}
+	else
+		append_code_point(out, 0xfffd);
+	return Max(taken, 1);
+}
+
+/* What stands for a byte, in a string or on a line; it is copied whole. */
+typedef struct Replacement
+{
+	char		text[7];
+	uint8		more;			/* how much longer than the byte it is */
+} Replacement;
+
+static void
+replacement_init(Replacement *to, unsigned char c, int mode)
+{
+	static const char letters[] = {
+		['\b'] = 'b',['\t'] = 't',['\n'] = 'n',['\f'] = 'f',['\r'] = 'r',['"'] = '"',['\\'] = '\\',
+	};
+
+	to->more = 0;
+	to->text[0] = c;
+	if (!is_special(c, mode))
+		return;
+	if (mode == IN_RAW)
+	{
+		to->text[0] = ' ';
+		return;
+	}
+	to->text[0] = '\\';
+	if (c < sizeof(letters) && letters[c] != '\0')
+	{
+		to->text[1] = letters[c];
+		to->more = 1;
+	}
+	else
+		to->more = put_unit(to->text + 1, c) - to->text - 1;
+}
+
+/* Those of all bytes, made when they are needed first. */
+static const Replacement *
+replacements(int mode)
+{
+	static Replacement tables[2][256];
+	static bool ready[2];
+	Replacement *table = tables[mode == IN_RAW];
+
+	if (!ready[mode == IN_RAW])
+	{
+		for (int c = 0; c < lengthof(tables[0]); c++)
+			replacement_init(&table[c], c, mode);
+		ready[mode == IN_RAW] = true;
+	}
+	return table;
+}
+
+/*
+ * Append a piece, or less where a byte beyond ASCII comes and ascii says that it must not. Blocks are copied whole; then
+ * each special byte's replacement is put over it and what follows it copied again, behind that. Returns where it stopped.
+ */
+static pg_attribute_always_inline const char *
+append_piece(StringInfo out, const char *p, const char *end, int mode, bool ascii)
+{
+	const Replacement *table = replacements(mode);
+	const char *piece = Min(end, p + PIECE_BYTES);
+	int			len = sizeof(Block);
+	char	   *to;
+
+	enlargeStringInfo(out, (piece - p + sizeof(Block)) * ESCAPED_LEN + sizeof(Block));
+	to = out->data + out->len;
+	while (p < piece && len == sizeof(Block))
+	{
+		char		padded[2 * sizeof(Block)];
+		const char *from = p;
+		Block		block;
+		uint32		special;
+
+		/* two blocks are read */
+		if (end - p < sizeof(padded))
+		{
+			memset(padded, 0, sizeof(padded));
+			from = memcpy(padded, p, end - p);
+			len = Min(end - p, len);
+		}
+		memcpy(&block, from, sizeof(Block));
+		memcpy(to, &block, sizeof(Block));
+		if (ascii && high_bits(block) != 0)
+			len = pg_rightmost_one_pos32(high_bits(block));
+		special = special_bits(block, mode);
+		if (len < sizeof(Block))
+			special &= (1 << len) - 1;
+		for (; special != 0; special &= special - 1)
+		{
+			uint32		i = pg_rightmost_one_pos32(special);
+			const Replacement *with = &table[(unsigned char) from[i]];
+
+			memcpy(to + i, with, sizeof(*with));
+			to += with->more;
+			memcpy(to + i + 1, from + i + 1, sizeof(Block));
+		}
+		p += len;
+		to += len;
+	}
+	out->len = to - out->data;
+	out->data[out->len] = '\0';
+	return p;
+}
+
+static pg_attribute_always_inline void
+append_bytes(StringInfo out, const char *bytes, int len, int mode)
+{
+	const char *end = bytes + len;
+	const char *p = bytes;
+	const char *valid = bytes;	/* up to here all is valid UTF-8, in a UTF-8 database */
+
+	while (p < end)
+	{
+		p = append_piece(out, p, p < valid ? valid : end, mode, p >= valid);
+		if (p < end && p >= valid && IS_HIGHBIT_SET(*p))
+		{
+			if (GetDatabaseEncoding() == PG_UTF8)
+				valid = p + pg_encoding_verifymbstr(PG_UTF8, p, end - p);
+			if (valid <= p)
+				p += append_character(out, p, end - p);
+		}
+	}
+}
+
+void
+json_append_string(StringInfo out, const char *bytes, int len)
+{
+	appendStringInfoCharMacro(out, '"');
+	append_bytes(out, bytes, len, IN_STRING);
+	appendStringInfoCharMacro(out, '"');
+}
+
+void
+json_append_raw(StringInfo out, const char *bytes, int len)
+{
+	append_bytes(out, bytes, len, IN_RAW);
+}

@@ -1,0 +1,76 @@
+/*
+ * json.h: values of any type as JSON.
+ *
+ * What is appended is valid in the database's encoding and in UTF-8 alike: in a database of another encoding than UTF-8
+ * all characters beyond ASCII are escaped. Renderings never depend on the session's settings.
+ */
+#ifndef GS_JSON_H
+#define GS_JSON_H
+
+#include "base/base.h"
+
+#include "catalog/pg_attribute.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+
+typedef enum JsonCategory
+{
+	JSON_BOOL,
+	JSON_INT2,
+	JSON_INT4,
+	JSON_INT8,
+	JSON_FLOAT4,
+	JSON_FLOAT8,
+	JSON_NUMERIC,
+	JSON_TEXT,					/* a varlena whose bytes are the text */
+	JSON_DATE,
+	JSON_TIME,
+	JSON_TIMESTAMP,
+	JSON_TIMESTAMPTZ,
+	JSON_UUID,
+	JSON_BYTEA,
+	JSON_RAW,					/* the type's text output is JSON */
+	JSON_OUTPUT					/* the type's text output, as a string */
+} JsonCategory;
+
+/* A column, prepared once for many values. */
+typedef struct JsonColumn
+{
+	JsonCategory category;
+	bool		quoted;			/* numbers are shown as strings */
+	FmgrInfo	output;
+	char	   *label;			/* "name": after a comma that does not count */
+	int			label_len;
+} JsonColumn;
+
+/* Allocates in context what the column needs; it lives as long as that. */
+extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
+
+/* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
+extern void json_append_value(StringInfo out, JsonColumn *column, Datum value);
+
+/* Append ,"name":value, and leave the same garbage. */
+extern void json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
+
+/* Append a numeric as it is stored; false, with nothing appended, for NaN and the infinities. */
+extern bool json_append_numeric(StringInfo out, Datum value);
+
+/* Append bytes in the database's encoding as a JSON string, with quotes. What is no valid character becomes U+FFFD. */
+extern void json_append_string(StringInfo out, const char *bytes, int len);
+
+/* Append bytes in the database's encoding that are JSON, on one line. */
+extern void json_append_raw(StringInfo out, const char *bytes, int len);
+
+/* Append one JSON value over several lines, indented. */
+extern void json_append_pretty(StringInfo out, const char *bytes, int len);
+
+/* Where a catalog can be read: for what is written where none can, in a database that is not UTF-8. Else it is done on demand. */
+extern void json_conversion_init(void);
+
+/*
+ * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on) fixed values until the
+ * end of the current transaction or subtransaction. Cheap when they have them.
+ */
+extern void json_pin_settings(void);
+
+#endif							/* GS_JSON_H */

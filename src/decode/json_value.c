@@ -1,0 +1,423 @@
+/*
+ * json_value.c: takes a value of any type and gives JSON. Common types have formatters of their own here, which read what is
+ * stored and give, to the byte, what the type's output gives under the pinned settings. Else it runs type output functions,
+ * which a superuser installed, and never a cast or any other function that users define: decoding has all rights.
+ */
+#include "decode/json.h"
+
+#include <ctype.h>
+
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "common/shortest_dec.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/float.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+/* more than any value takes whose text is of bounded length, with quotes */
+#define BOUNDED_LEN 64
+
+/* gymstream's own types, whose output is JSON */
+static bool
+is_own_type(Oid type)
+{
+	static const char *const names[] = {"numeric_sum", "float_sum", "bit_counts"};
+	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
+	Oid			extension;
+	bool		found = false;
+
+	for (int i = 0; i < lengthof(names) && OidIsValid(schema) && !found; i++)
+		found = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]), ObjectIdGetDatum(schema)) == type;
+	if (!found)
+		return false;
+	extension = get_extension_oid(GS_SCHEMA, true);
+	return OidIsValid(extension) && getExtensionOfObject(TypeRelationId, type) == extension;
+}
+
+static JsonCategory
+category_of(Oid type)
+{
+	switch (type)
+	{
+		case BOOLOID:
+			return JSON_BOOL;
+		case INT2OID:
+			return JSON_INT2;
+		case INT4OID:
+			return JSON_INT4;
+		case INT8OID:
+			return JSON_INT8;
+		case FLOAT4OID:
+			return JSON_FLOAT4;
+		case FLOAT8OID:
+			return JSON_FLOAT8;
+		case NUMERICOID:
+			return JSON_NUMERIC;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			return JSON_TEXT;
+		case DATEOID:
+			return JSON_DATE;
+		case TIMEOID:
+			return JSON_TIME;
+		case TIMESTAMPOID:
+			return JSON_TIMESTAMP;
+		case TIMESTAMPTZOID:
+			return JSON_TIMESTAMPTZ;
+		case UUIDOID:
+			return JSON_UUID;
+		case BYTEAOID:
+			return JSON_BYTEA;
+		case JSONOID:
+		case JSONBOID:
+			return JSON_RAW;
+		default:
+			return is_own_type(type) ? JSON_RAW : JSON_OUTPUT;
+	}
+}
+
+void
+json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context)
+{
+	StringInfoData label;
+	Oid			output;
+	bool		is_varlena;
+
+	initStringInfo(&label);
+	appendStringInfoChar(&label, ',');
+	json_append_string(&label, NameStr(attribute->attname), strlen(NameStr(attribute->attname)));
+	appendStringInfoChar(&label, ':');
+	column->label = MemoryContextStrdup(context, label.data) + 1;
+	column->label_len = label.len - 1;
+	pfree(label.data);
+
+	column->quoted = false;
+	column->category = category_of(getBaseType(attribute->atttypid));
+	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+	fmgr_info_cxt(output, &column->output, context);
+}
+
+void
+json_pin_settings(void)
+{
+	const struct
+	{
+		const char *name;
+		const char *value;
+		bool		pinned;
+	}			settings[] = {
+		{"DateStyle", "ISO, YMD", DateStyle == USE_ISO_DATES},
+		{"IntervalStyle", "postgres", IntervalStyle == INTSTYLE_POSTGRES},
+		{"TimeZone", "UTC", strcmp(pg_get_timezone_name(session_timezone), "UTC") == 0},
+		{"bytea_output", "hex", bytea_output == BYTEA_OUTPUT_HEX},
+		{"extra_float_digits", "1", extra_float_digits > 0},
+		{"quote_all_identifiers", "off", !quote_all_identifiers},
+		{"search_path", "pg_catalog", strcmp(namespace_search_path, "pg_catalog") == 0},
+	};
+
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		if (!settings[i].pinned)
+			(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+									 true, ERROR, false);
+	}
+}
+
+/* ---- text of one value, at a place with enough room; each returns its end ---- */
+
+static inline char *
+put_two(char *p, uint32 n)
+{
+	p[0] = '0' + n / 10;
+	p[1] = '0' + n % 10;
+	return p + 2;
+}
+
+static inline char *
+put_four(char *p, uint32 n)
+{
+	return put_two(put_two(p, n / 100), n % 100);
+}
+
+/* A day as YYYY-MM-DD; NULL where the year has not four digits. The last one is kept: neighbours are often of one day. */
+static char *
+put_day(char *p, int64 day)
+{
+	static int64 last_day = PG_INT64_MAX;
+	static char last[10];
+
+	if (day != last_day)
+	{
+		int			year;
+		int			month;
+		int			mday;
+
+		/* 0001-01-01 and 9999-12-31 */
+		if (day < -730119 || day > 2921939)
+			return NULL;
+		j2date((int) day + POSTGRES_EPOCH_JDATE, &year, &month, &mday);
+		put_four(last, year);
+		last[4] = last[7] = '-';
+		put_two(last + 5, month);
+		put_two(last + 8, mday);
+		last_day = day;
+	}
+	memcpy(p, last, sizeof(last));
+	return p + sizeof(last);
+}
+
+/* A time of day in microseconds as HH:MM:SS and what there is of fractions. */
+static char *
+put_time(char *p, int64 time)
+{
+	uint32		seconds = time / USECS_PER_SEC;
+	uint32		fraction = time % USECS_PER_SEC;
+
+	p = put_two(p, seconds / SECS_PER_HOUR);
+	*p++ = ':';
+	p = put_two(p, seconds / SECS_PER_MINUTE % MINS_PER_HOUR);
+	*p++ = ':';
+	p = put_two(p, seconds % SECS_PER_MINUTE);
+	if (fraction == 0)
+		return p;
+	*p++ = '.';
+	p = put_two(put_four(p, fraction / 100), fraction % 100);
+	while (p[-1] == '0')
+		p--;
+	return p;
+}
+
+/* Without a zone's name; NULL where the year has not four digits. */
+static char *
+put_timestamp(char *p, Timestamp timestamp)
+{
+	int64		day = timestamp / USECS_PER_DAY;
+	int64		time = timestamp % USECS_PER_DAY;
+
+	if (time < 0)
+	{
+		time += USECS_PER_DAY;
+		day--;
+	}
+	p = put_day(p, day);
+	if (p == NULL)
+		return NULL;
+	*p++ = ' ';
+	return put_time(p, time);
+}
+
+static char *
+put_uuid(char *p, const pg_uuid_t *uuid)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = 0; i < UUID_LEN; i++)
+	{
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = hex[uuid->data[i] >> 4];
+		*p++ = hex[uuid->data[i] & 15];
+	}
+	return p;
+}
+
+/* ---- appending ---- */
+
+/* What begins after a quote at start, ended by another; put gave NULL where it cannot. */
+static bool
+append_put(StringInfo out, char *start, char *end)
+{
+	if (end == NULL)
+		return false;
+	start[0] = '"';
+	*end++ = '"';
+	out->len = end - out->data;
+	return true;
+}
+
+/* False, with nothing appended, for a value that only its type's output can show. */
+static bool
+append_time_value(StringInfo out, JsonCategory category, Datum value)
+{
+	char	   *start = out->data + out->len;
+	char	   *end;
+
+	switch (category)
+	{
+		case JSON_DATE:
+			return append_put(out, start, put_day(start + 1, DatumGetDateADT(value)));
+		case JSON_TIME:
+			return append_put(out, start, put_time(start + 1, DatumGetTimeADT(value)));
+		case JSON_TIMESTAMP:
+			return append_put(out, start, put_timestamp(start + 1, DatumGetTimestamp(value)));
+		default:
+			end = put_timestamp(start + 1, DatumGetTimestampTz(value));
+			if (end == NULL)
+				return false;
+			memcpy(end, "+00", 3);
+			return append_put(out, start, end + 3);
+	}
+}
+
+/* A number's text as it is; what is no JSON number (NaN, Infinity) as a string. */
+static void
+append_number(StringInfo out, const char *text, int len)
+{
+	bool		finite = isdigit((unsigned char) text[len - 1]);
+
+	if (!finite)
+		appendStringInfoChar(out, '"');
+	appendBinaryStringInfo(out, text, len);
+	if (!finite)
+		appendStringInfoChar(out, '"');
+}
+
+static void
+append_text(StringInfo out, Datum value)
+{
+	text	   *t = DatumGetTextPP(value);
+
+	json_append_string(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+}
+
+static void
+append_bytea(StringInfo out, Datum value)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+	Size		len = VARSIZE_ANY_EXHDR(bytes);
+
+	if (len > MaxAllocSize / 2 - BOUNDED_LEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("value of %zu bytes is too long to be shown", len)));
+	appendStringInfoString(out, "\"\\\\x");
+	enlargeStringInfo(out, len * 2 + 1);
+	out->len += hex_encode(VARDATA_ANY(bytes), len, out->data + out->len);
+	appendStringInfoChar(out, '"');
+}
+
+static void
+append_output(StringInfo out, JsonColumn *column, Datum value)
+{
+	char	   *text;
+
+	json_pin_settings();
+	text = OutputFunctionCall(&column->output, value);
+	if (column->category == JSON_NUMERIC)
+		append_number(out, text, strlen(text));
+	else if (column->category == JSON_RAW)
+		json_append_raw(out, text, strlen(text));
+	else
+		json_append_string(out, text, strlen(text));
+}
+
+/* Appends; there is room for a value of bounded length. */
+static void
+append_value(StringInfo out, JsonColumn *column, Datum value)
+{
+	char	   *end = out->data + out->len;
+
+	switch (column->category)
+	{
+		case JSON_BOOL:
+			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");
+			break;
+		case JSON_INT2:
+			out->len += pg_itoa(DatumGetInt16(value), end);
+			break;
+		case JSON_INT4:
+			out->len += pg_ltoa(DatumGetInt32(value), end);
+			break;
+		case JSON_INT8:
+			out->len += pg_lltoa(DatumGetInt64(value), end);
+			break;
+		case JSON_FLOAT4:
+			{
+				char		number[FLOAT_SHORTEST_DECIMAL_LEN];
+
+				append_number(out, number, float_to_shortest_decimal_buf(DatumGetFloat4(value), number));
+			}
+			break;
+		case JSON_FLOAT8:
+			{
+				char		number[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+				append_number(out, number, double_to_shortest_decimal_buf(DatumGetFloat8(value), number));
+			}
+			break;
+		case JSON_NUMERIC:
+			if (!json_append_numeric(out, value))
+				append_output(out, column, value);
+			break;
+		case JSON_TEXT:
+			append_text(out, value);
+			break;
+		case JSON_BYTEA:
+			append_bytea(out, value);
+			break;
+		case JSON_UUID:
+			append_put(out, end, put_uuid(end + 1, DatumGetUUIDP(value)));
+			break;
+		case JSON_DATE:
+		case JSON_TIME:
+		case JSON_TIMESTAMP:
+		case JSON_TIMESTAMPTZ:
+			if (!append_time_value(out, column->category, value))
+				append_output(out, column, value);
+			break;
+		default:
+			append_output(out, column, value);
+			break;
+	}
+}
+
+/* A number as a string. */
+static void
+append_quoted(StringInfo out, JsonColumn *column, Datum value)
+{
+	int			start = out->len;
+
+	append_value(out, column, value);
+	if (out->data[start] == '"')
+		return;
+	appendStringInfoChar(out, '"');
+	memmove(out->data + start + 1, out->data + start, out->len - start - 1);
+	out->data[start] = '"';
+	appendStringInfoChar(out, '"');
+}
+
+void
+json_append_value(StringInfo out, JsonColumn *column, Datum value)
+{
+	enlargeStringInfo(out, BOUNDED_LEN);
+	if (column->quoted && column->category >= JSON_INT2 && column->category <= JSON_NUMERIC)
+		append_quoted(out, column, value);
+	else
+		append_value(out, column, value);
+}
+
+void
+json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull)
+{
+	enlargeStringInfo(out, column->label_len + 1 + BOUNDED_LEN);
+	memcpy(out->data + out->len, column->label - 1, column->label_len + 1);
+	out->len += column->label_len + 1;
+	if (isnull)
+		appendBinaryStringInfo(out, "null", 4);
+	else if (column->quoted)
+		json_append_value(out, column, value);
+	else
+		append_value(out, column, value);
+}

@@ -1,0 +1,225 @@
+/*
+ * plugin_publication.c: takes a relation and gives what the publications that the client named say of it, as PostgreSQL's
+ * own subscribers would get it: actions, row filters, column lists, and under which partitioned table's name. Reads the
+ * catalogs under the snapshot in force: a publication says what it said when the change was made.
+ */
+#include "decode/plugin.h"
+
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_publication_rel.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* One publication's view of the relation at hand. */
+typedef struct Membership
+{
+	Publication *publication;
+	Oid			shown;
+	int			level;			/* how far above the relation that is */
+} Membership;
+
+/* NULL when there is no such publication, which may come, or may have come after the change. */
+static Publication *
+find_publication(PluginState *state, const char *name)
+{
+	Publication *publication = GetPublicationByName(name, true);
+
+	if (publication == NULL && !state->warned)
+	{
+		state->warned = true;
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("publication \"%s\" does not exist at this point in the WAL", name),
+				 errdetail("Changes from before it was created are not shown.")));
+	}
+	return publication;
+}
+
+/* Whether the publication has the relation, and under which name. */
+static bool
+find_membership(Membership *member, Relation rel, List *ancestors)
+{
+	Publication *publication = member->publication;
+	Oid			relid = RelationGetRelid(rel);
+	Oid			ancestor = InvalidOid;
+	int			level = 0;
+
+	member->shown = relid;
+	member->level = 0;
+	if (publication->alltables)
+	{
+		if (publication->pubviaroot && ancestors != NIL)
+		{
+			member->shown = llast_oid(ancestors);
+			member->level = list_length(ancestors);
+		}
+		return true;
+	}
+	if (ancestors != NIL)
+		ancestor = GetTopMostAncestorInPublication(publication->oid, ancestors, &level);
+	if (OidIsValid(ancestor) && publication->pubviaroot)
+	{
+		member->shown = ancestor;
+		member->level = level;
+	}
+	return OidIsValid(ancestor) || list_member_oid(GetRelationPublications(relid), publication->oid) ||
+		list_member_oid(GetSchemaPublications(RelationGetNamespace(rel)), publication->oid);
+}
+
+/* An attribute of the publication's entry for the table; false where it is NULL or there is no entry. */
+static bool
+entry_value(const Membership *member, AttrNumber attribute, Datum *value, HeapTuple *tuple)
+{
+	bool		isnull = true;
+
+	*tuple = NULL;
+	if (!member->publication->alltables)
+		*tuple = SearchSysCache2(PUBLICATIONRELMAP, ObjectIdGetDatum(member->shown),
+								 ObjectIdGetDatum(member->publication->oid));
+	if (HeapTupleIsValid(*tuple))
+		*value = SysCacheGetAttr(PUBLICATIONRELMAP, *tuple, attribute, &isnull);
+	return !isnull;
+}
+
+/* The columns that the publication lists; NULL for all. */
+static Bitmapset *
+member_columns(const Membership *member)
+{
+	Bitmapset  *columns = NULL;
+	HeapTuple	tuple;
+	Datum		value;
+
+	if (entry_value(member, Anum_pg_publication_rel_prattrs, &value, &tuple))
+	{
+		ArrayType  *array = DatumGetArrayTypeP(value);
+		int16	   *numbers = (int16 *) ARR_DATA_PTR(array);
+
+		for (int i = 0; i < ARR_DIMS(array)[0]; i++)
+			columns = bms_add_member(columns, numbers[i]);
+	}
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return columns;
+}
+
+/* The rows that the publication lists; NULL for all, also where it has the whole schema. */
+static Node *
+member_filter(const Membership *member)
+{
+	Node	   *filter = NULL;
+	HeapTuple	tuple;
+	Datum		value;
+
+	if (entry_value(member, Anum_pg_publication_rel_prqual, &value, &tuple) &&
+		!SearchSysCacheExists2(PUBLICATIONNAMESPACEMAP, ObjectIdGetDatum(get_rel_namespace(member->shown)),
+							   ObjectIdGetDatum(member->publication->oid)))
+		filter = stringToNode(TextDatumGetCString(value));
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return filter;
+}
+
+static int
+member_actions(const Membership *member)
+{
+	PublicationActions actions = member->publication->pubactions;
+
+	return (actions.pubinsert ? PLUGIN_INSERT : 0) | (actions.pubupdate ? PLUGIN_UPDATE : 0) |
+		(actions.pubdelete ? PLUGIN_DELETE : 0) | (actions.pubtruncate ? PLUGIN_TRUNCATE : 0);
+}
+
+/* Of several publications a row needs to pass one that has the action. */
+static void
+add_filters(PluginPublished *published, const Membership *member, bool *unfiltered)
+{
+	static const int actions[] = {PLUGIN_INSERT, PLUGIN_UPDATE, PLUGIN_DELETE};
+	Node	   *filter = member_filter(member);
+
+	for (int i = 0; i < lengthof(actions); i++)
+	{
+		if (!(member_actions(member) & actions[i]))
+			continue;
+		if (filter == NULL)
+			unfiltered[i] = true;
+		published->filters[i] = unfiltered[i] ? NIL : lappend(published->filters[i], copyObject(filter));
+	}
+}
+
+/* What the publications say that show the relation under the chosen name. */
+static void
+add_details(PluginPublished *published, List *members)
+{
+	bool		unfiltered[lengthof(published->filters)] = {false};
+	bool		first = true;
+	ListCell   *lc;
+
+	foreach(lc, members)
+	{
+		const Membership *member = lfirst(lc);
+		Bitmapset  *columns;
+
+		if (member->shown != published->shown)
+			continue;
+		add_filters(published, member, unfiltered);
+		columns = member_columns(member);
+		if (!first && !bms_equal(columns, published->columns))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot use different column lists for table \"%s\" in different publications",
+							get_rel_name(published->shown)),
+					 errhint("Name publications that list the same columns of the table.")));
+		published->columns = columns;
+		first = false;
+	}
+}
+
+void
+plugin_published(PluginState *state, Relation rel, PluginPublished *published)
+{
+	List	   *ancestors = NIL;
+	List	   *members = NIL;
+	int			level = 0;
+	ListCell   *lc;
+
+	if (!is_publishable_relation(rel))
+		return;
+	if (rel->rd_rel->relispartition)
+		ancestors = get_partition_ancestors(RelationGetRelid(rel));
+	foreach(lc, state->options.publications)
+	{
+		Membership	member = {find_publication(state, lfirst(lc))};
+
+		if (member.publication == NULL || !find_membership(&member, rel, ancestors) ||
+			(rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !member.publication->pubviaroot))
+			continue;
+		members = lappend(members, memcpy(palloc(sizeof(member)), &member, sizeof(member)));
+		published->actions |= member_actions(&member);
+		if (member.level >= level)
+		{
+			published->shown = member.shown;
+			level = member.level;
+		}
+	}
+	add_details(published, members);
+}
+
+bool
+plugin_publishes_view(PluginState *state, Oid schema)
+{
+	ListCell   *lc;
+
+	foreach(lc, state->options.publications)
+	{
+		Publication *publication = find_publication(state, lfirst(lc));
+
+		if (publication != NULL &&
+			(publication->alltables || list_member_oid(GetSchemaPublications(schema), publication->oid)))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,402 @@
+/*
+ * decoder.c: takes the WAL of its database, woken at each commit, and gives the publisher the committed changes of
+ * whatever has a topic. Only decodes: it never gets a transaction id, never writes a table and runs no SQL.
+ *
+ * One decoding context stays open. Its page_read answers "would block" where the WAL flushed so far ends; the record
+ * reader then keeps its place and can simply be asked again. The slot is confirmed up to what the publisher has told,
+ * or, when that is all that was sent, up to where WAL was read: an idle database holds no WAL back.
+ */
+#include "worker/launcher.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlogreader.h"
+#include "access/xlogutils.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "replication/decode.h"
+#include "replication/logical.h"
+#include "replication/slot.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "decode/event.h"
+#include "publish/frame.h"
+#include "rollup/model/message.h"
+
+#define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
+#define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
+#define SLOT_WAIT_MS 20			/* between looks for WAL while the slot is being made */
+#define HUGE_CHANGE (64 * 1024 * 1024)	/* not rendered: no notification has room for it, and an event has at most 1 GB */
+#define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
+
+static SharedDatabase *place;
+static shm_mq_handle *queue;
+static bool wait_for_wal;		/* page_read waits: while the slot is being made */
+
+/* the transaction at hand */
+static bool begun;				/* its BEGIN was sent */
+static uint32 last_index;
+static MemoryContext event_context; /* reset after each event */
+
+static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true};
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Reading WAL
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+static void
+decoder_sleep(int timeout_ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout_ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* XLogReaderRoutine's page_read. The flush pointer always stands at a record's end or at a page's. */
+static int
+decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecPtr target, char *buffer)
+{
+	TimeLineID	timeline;
+	XLogRecPtr	flushed = GetFlushRecPtr(&timeline);
+	WALReadError error;
+	int			count;
+
+	while (flushed < page + needed)
+	{
+		if (!wait_for_wal)
+			return XLREAD_WOULDBLOCK;
+		decoder_sleep(SLOT_WAIT_MS);
+		flushed = GetFlushRecPtr(&timeline);
+	}
+
+	XLogReadDetermineTimeline(reader, page, needed, timeline);
+	if (reader->currTLI != timeline)
+	{
+		timeline = reader->currTLI;
+		flushed = reader->currTLIValidUntil;
+	}
+	count = Min(XLOG_BLCKSZ, flushed - page);
+	if (!WALRead(reader, buffer, page, count, timeline, &error))
+		WALReadRaiseError(&error);
+	return count;
+}
+
+#define DECODER_READER \
+	XL_ROUTINE(.page_read = decoder_read_page, .segment_open = wal_segment_open, .segment_close = wal_segment_close)
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * What decoding calls: for each transaction its begin, changes and commit
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+/* Send an event, and the transaction's begin before its first one. */
+static void
+decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
+{
+	if (!begun)
+	{
+		Frame		begin = {.kind = FRAME_BEGIN,.stamp = event_stamp(txn)};
+
+		frame_send(queue, &begin, NULL, 0, false);
+		begun = true;
+	}
+	event->index = ++last_index;
+	frame_send(queue, event, body, size, false);
+}
+
+static void
+decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json)
+{
+	Frame		event = {.kind = FRAME_EVENT,.relation = subject};
+
+	strlcpy(event.action, action, sizeof(event.action));
+	if (json->len >= GS_NOTIFY_LIMIT || json->len == 0)
+	{
+		event.kind = FRAME_LARGE_EVENT;
+		json->len = 0;
+	}
+	decoder_send(txn, &event, json->data, json->len);
+}
+
+static void
+decoder_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	begun = false;
+	last_index = 0;
+}
+
+static void
+decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, ReorderBufferChange *change)
+{
+	MemoryContext old = MemoryContextSwitchTo(event_context);
+	EventRelation *relation = event_relation(rel);
+
+	if (relation->has_topic && !relation->hidden)
+	{
+		EventStamp	stamp = event_stamp(txn);
+		Oid			subject = relation->subject;
+		const char *action = change->action == REORDER_BUFFER_CHANGE_INSERT ? "insert" :
+			change->action == REORDER_BUFFER_CHANGE_UPDATE ? "update" : "delete";
+		StringInfoData json;
+
+		initStringInfo(&json);
+		if (event_change_size(relation, change) < HUGE_CHANGE)
+			event_change(&json, &event_options, &stamp, relation, change);
+		decoder_send_json(txn, subject, action, &json);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(event_context);
+}
+
+static void
+decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelations, Relation relations[],
+				 ReorderBufferChange *change)
+{
+	MemoryContext old = MemoryContextSwitchTo(event_context);
+	EventStamp	stamp = event_stamp(txn);
+
+	for (int i = 0; i < nrelations; i++)
+	{
+		EventRelation *relation = event_relation(relations[i]);
+		Oid			subject = relation->subject;
+		StringInfoData json;
+
+		if (!relation->has_topic)
+			continue;
+		initStringInfo(&json);
+		event_truncate(&json, &event_options, &stamp, &relation->shape, change->data.truncate.cascade,
+					   change->data.truncate.restart_seqs);
+		decoder_send_json(txn, subject, "truncate", &json);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(event_context);
+}
+
+static void
+decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
+				const char *prefix, Size size, const char *content)
+{
+	MemoryContext old = MemoryContextSwitchTo(event_context);
+	RollupMessage message;
+
+	if (transactional && txn != NULL && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
+		message_read(content, size, txn->xid, &message) && event_rollup_is_published(message.rollup))
+	{
+		Frame		event = {.kind = FRAME_ROLLUP,.relation = message.rollup,.action = "rollup"};
+
+		decoder_send(txn, &event, content, size);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(event_context);
+}
+
+static void
+decoder_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
+{
+	if (begun)
+	{
+		Frame		end = {.kind = FRAME_END,.end_lsn = txn->end_lsn};
+
+		shared_advance(&place->sent_lsn, txn->end_lsn);
+		frame_send(queue, &end, NULL, 0, true);
+	}
+	begun = false;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The slot
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+static void
+decoder_create_slot(const char *name)
+{
+	LogicalDecodingContext *ctx;
+
+	pgstat_report_activity(STATE_RUNNING, "creating the replication slot");
+	gs_slot_create(name);
+	wait_for_wal = true;
+	ctx = CreateInitDecodingContext("gymstream", NIL, false, InvalidXLogRecPtr, DECODER_READER, NULL, NULL, NULL);
+	DecodingContextFindStartpoint(ctx);
+	FreeDecodingContext(ctx);
+	wait_for_wal = false;
+	ReplicationSlotPersist();
+	ReplicationSlotRelease();
+}
+
+/* Acquire the slot of this database, made when it is missing, and made anew when the server has given it up. */
+static void
+decoder_acquire_slot(void)
+{
+	char		name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), GS_SLOT_NAME, MyDatabaseId);
+	if (SearchNamedReplicationSlot(name, true) == NULL)
+		decoder_create_slot(name);
+	gs_slot_acquire(name);
+	if (strcmp(NameStr(MyReplicationSlot->data.plugin), "gymstream") != 0 ||
+		MyReplicationSlot->data.database != MyDatabaseId)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("replication slot \"%s\" is not gymstream's", name),
+				 errhint("Drop this slot: its name is reserved for gymstream's decoder.")));
+	if (gs_slot_is_invalid(MyReplicationSlot))
+	{
+		/* What it has missed is lost: later, a reset event will say so to every topic. */
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("replication slot \"%s\" has been invalidated and is made anew", name),
+				 errdetail("Changes made in the meantime are not published."),
+				 errhint("You might need to increase max_slot_wal_keep_size.")));
+		ReplicationSlotRelease();
+		ReplicationSlotDrop(name, true);
+		decoder_create_slot(name);
+		gs_slot_acquire(name);
+	}
+}
+
+static LogicalDecodingContext *
+decoder_open(void)
+{
+	LogicalDecodingContext *ctx;
+
+	/* newer minor releases want output plugins to be named there; it is a superuser's setting, which we are */
+	if (GetConfigOption("output_plugin_libraries", true, false) != NULL)
+		SetConfigOption("output_plugin_libraries", "gymstream", PGC_SUSET, PGC_S_OVERRIDE);
+	CheckLogicalDecodingRequirements();
+	decoder_acquire_slot();
+
+	ctx = CreateDecodingContext(InvalidXLogRecPtr, NIL, false, DECODER_READER, NULL, NULL, NULL);
+	ctx->streaming = false;
+	ctx->callbacks.begin_cb = decoder_begin;
+	ctx->callbacks.change_cb = decoder_change;
+	ctx->callbacks.truncate_cb = decoder_truncate;
+	ctx->callbacks.message_cb = decoder_message;
+	ctx->callbacks.commit_cb = decoder_commit;
+	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
+
+	/* what an earlier decoder has sent and nobody published is sent again */
+	pg_atomic_write_u64(&place->sent_lsn, pg_atomic_read_u64(&place->published_lsn));
+	shared_advance(&place->wanted_lsn, MyReplicationSlot->data.confirmed_flush);
+	pg_atomic_write_u64(&place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	place->ready = true;
+	LWLockRelease(shared_state->lock);
+	ConditionVariableBroadcast(&shared_state->changed);
+	return ctx;
+}
+
+/* Confirm what nobody will need again. True when everything sent is confirmed. */
+static bool
+decoder_confirm(XLogRecPtr decoded)
+{
+	XLogRecPtr	published = pg_atomic_read_u64(&place->published_lsn);
+	bool		idle = pg_atomic_read_u64(&place->sent_lsn) <= published;
+	XLogRecPtr	upto = idle ? decoded : published;
+
+	if (upto > pg_atomic_read_u64(&place->confirmed_lsn))
+	{
+		LogicalConfirmReceivedLocation(upto);
+		/* so that the next checkpoint writes it, a shutdown's too */
+		ReplicationSlotMarkDirty();
+		pg_atomic_write_u64(&place->confirmed_lsn, upto);
+	}
+	return idle;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The worker
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+/* Decode what has been flushed. */
+static void
+decoder_catch_up(LogicalDecodingContext *ctx)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	XLogRecPtr	confirm_at = ctx->reader->EndRecPtr + CONFIRM_BYTES;
+	XLogRecord *record;
+	char	   *error = NULL;
+
+	while ((record = XLogReadRecord(ctx->reader, &error)) != NULL)
+	{
+		LogicalDecodingProcessRecord(ctx, ctx->reader);
+		/* a decoded transaction leaves TopMemoryContext and no resource owner behind */
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		CHECK_FOR_INTERRUPTS();
+		pg_atomic_write_u64(&place->decoded_lsn, ctx->reader->EndRecPtr);
+		if (ctx->reader->EndRecPtr > confirm_at)
+		{
+			decoder_confirm(ctx->reader->EndRecPtr);
+			confirm_at = ctx->reader->EndRecPtr + CONFIRM_BYTES;
+		}
+	}
+	if (error != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("could not read WAL at %X/%X: %s", LSN_FORMAT_ARGS(ctx->reader->EndRecPtr), error)));
+}
+
+static void
+decoder_run(void)
+{
+	LogicalDecodingContext *ctx = decoder_open();
+
+	pgstat_report_activity(STATE_IDLE, "");
+	for (;;)
+	{
+		bool		confirmed;
+
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		/* Sending waits on the latch too, and so may have missed a commit: look again. */
+		do
+		{
+			/* with synchronous_commit = off commits are not flushed yet */
+			if (pg_atomic_read_u64(&place->wanted_lsn) > GetFlushRecPtr(NULL))
+				XLogFlush(pg_atomic_read_u64(&place->wanted_lsn));
+			decoder_catch_up(ctx);
+		} while (pg_atomic_read_u64(&place->wanted_lsn) > GetFlushRecPtr(NULL));
+		confirmed = decoder_confirm(ctx->reader->EndRecPtr);
+		decoder_sleep(confirmed ? FALLBACK_MS : UNCONFIRMED_MS);
+	}
+}
+
+/*
+ * Finding where to begin it waits for transactions to end, outside of one of its own: a lock that it gets in the moment in
+ * which it is told to end is released by nobody else.
+ */
+static void
+decoder_leave(int code, Datum arg)
+{
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
+void
+decoder_main(Datum arg)
+{
+	queue = launcher_begin_worker(arg, SHARED_DECODER, &place);
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
+	event_context = AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
+	before_shmem_exit(decoder_leave, (Datum) 0);
+
+	PG_TRY();
+	{
+		decoder_run();
+	}
+	PG_CATCH();
+	{
+		shared_note_error(place);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,113 @@
+/*
+ * drop.c: takes what a DROP has dropped, in an event trigger, and takes away what belonged to it: the companions of a
+ * rollup's view, and the topics of what is gone. Refuses to let a companion, or a trigger, be dropped by itself.
+ *
+ * An event trigger, since dependencies beyond those that SQL text implies are not dumped and would be gone after restore.
+ */
+#include "base/base.h"
+
+#include "access/relation.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/catalog.h"
+#include "rollup/ddl/ddl.h"
+#include "rollup/write/trigger.h"
+#include "topic/topic.h"
+
+static char *
+relation_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
+static void
+drop_if_exists(Oid relid, DropBehavior behavior)
+{
+	ObjectAddress object;
+
+	if (!OidIsValid(relid) || !SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return;
+	ObjectAddressSet(object, RelationRelationId, relid);
+	performDeletion(&object, behavior, PERFORM_DELETION_QUIETLY);
+}
+
+/* The rollup, or one of its companions, was dropped: what is left of it goes as well. */
+static void
+drop_rollup(const RollupRelations *relations, const DdlDropped *dropped)
+{
+	if (dropped->relation != relations->rollup && dropped->asked_for && get_rel_name(relations->rollup))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
+						relation_name(relations->rollup)),
+				 errhint("Drop the view of the rollup instead.")));
+	catalog_relations_delete(relations->rollup);
+	drop_if_exists(relations->rollup, DROP_CASCADE);
+	drop_if_exists(relations->definition, DROP_RESTRICT);
+	/* the triggers on the source depend on the partials */
+	drop_if_exists(relations->partials, DROP_CASCADE);
+}
+
+static void
+dropped_relation(const DdlDropped *dropped)
+{
+	RollupRelations relations;
+
+	(void) topic_delete(dropped->relation);
+	for (AttrNumber column = ROLLUP_ROLLUP; column <= ROLLUP_PARTIALS; column++)
+		if (catalog_relations(column, dropped->relation, &relations))
+		{
+			drop_rollup(&relations, dropped);
+			break;
+		}
+}
+
+/* One of a rollup's, by itself. It is gone, but not the others that the rollup has on the table. */
+static void
+dropped_trigger(const DdlDropped *dropped)
+{
+	Relation	table;
+	bool		needed = false;
+
+	if (!dropped->asked_for || strncmp(dropped->trigger, TRIGGER_PREFIX, strlen(TRIGGER_PREFIX)) != 0)
+		return;
+	table = relation_open(dropped->relation, AccessShareLock);
+	for (int i = 0; table->trigdesc && i < table->trigdesc->numtriggers; i++)
+		needed = needed || trigger_flushes(&table->trigdesc->triggers[i]) || trigger_guards(&table->trigdesc->triggers[i]);
+	relation_close(table, NoLock);
+	if (needed)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop trigger \"%s\" because a rollup of %s needs it", dropped->trigger,
+						relation_name(dropped->relation)),
+				 errhint("Drop the view of the rollup instead.")));
+}
+
+/* gymstream.on_drop(): event trigger for sql_drop */
+PG_FUNCTION_INFO_V1(gs_on_drop);
+Datum
+gs_on_drop(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream.on_drop");
+	ListCell   *cell;
+
+	/* DROP EXTENSION has taken the catalogs away */
+	if (!OidIsValid(get_relname_relid("rollup", get_namespace_oid(GS_SCHEMA, true))))
+		return PointerGetDatum(NULL);
+	foreach(cell, ddl_dropped())
+	{
+		const DdlDropped *dropped = lfirst(cell);
+
+		if (dropped->trigger == NULL)
+			dropped_relation(dropped);
+		else if (event->tag == CMDTAG_DROP_TRIGGER)
+			dropped_trigger(dropped);
+	}
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,31 @@
+/*
+ * define.h: making a rollup from its query.
+ */
+#ifndef GS_DEFINE_H
+#define GS_DEFINE_H
+
+#include "base/base.h"
+
+#include "nodes/parsenodes.h"
+
+#include "rollup/model/rollup.h"
+
+/*
+ * Parse, analyze, and refuse what cannot be kept exact, or is not supported yet, with an error that names it and points
+ * at its place in the query.
+ */
+extern Query *define_query(const char *text);
+
+/*
+ * Those triggers of a rollup that are not there, on its source, on the partitions of that, and on its partials. All fire
+ * always then. The caller is connected to SPI, and has locked all these tables.
+ */
+extern void define_create_triggers(const RollupRelations *relations, const RollupShape *shape);
+
+/* Those that a partition needs of its own, beside the row triggers that the server gives it: for statements on it. */
+extern void define_create_partition_triggers(const RollupRelations *relations, Oid partition);
+
+/* Error if the table cannot be a partition of a rollup's source. */
+extern void define_check_partition(Oid source, Oid partition);
+
+#endif							/* GS_DEFINE_H */

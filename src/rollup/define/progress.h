@@ -1,0 +1,13 @@
+/*
+ * progress.h: how far the making of a rollup is.
+ */
+#ifndef GS_PROGRESS_H
+#define GS_PROGRESS_H
+
+#include "base/base.h"
+
+/* Between the two gymstream.create_progress shows how many rows of the source were read. An error ends it as well. */
+extern void progress_begin(Oid rollup, Oid source);
+extern void progress_end(void);
+
+#endif							/* GS_PROGRESS_H */

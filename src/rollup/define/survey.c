@@ -1,0 +1,196 @@
+/*
+ * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials, and whether what
+ * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing.
+ */
+#include "base/base.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "base/owner.h"
+#include "rollup/model/source.h"
+#include "rollup/model/sql.h"
+#include "rollup/write/trigger.h"
+
+/* the columns of count_rollup */
+enum
+{
+	COUNT_GROUPS,
+	COUNT_PARTIALS,
+	COUNT_MARKED,
+	COUNT_COLUMNS
+};
+
+/* gymstream.rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no rollup */
+PG_FUNCTION_INFO_V1(gs_rollup_source);
+Datum
+gs_rollup_source(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(rollup_shape(&relations)->source);
+}
+
+/* How many groups, partials and marked groups there are. The columns may have been renamed, here or in the source. */
+static char *
+count_sql(Oid partials, const RollupShape *shape)
+{
+	List	   *columns = NIL;
+	char	   *keys = "";
+	char	   *rows;
+
+	for (int i = 0; i < list_length(shape->keys) + list_length(shape->states); i++)
+		columns = lappend(columns, get_attname(partials, i + 1, false));
+	for (int i = 0; i < list_length(shape->keys); i++)
+		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ", quote_identifier(list_nth(columns, i)));
+	rows = psprintf(GS_SCHEMA ".total(%s)", quote_identifier(list_nth(columns, list_length(shape->keys))));
+	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
+					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
+					rows, sql_marked_when(shape, columns), name_of_relation(partials), keys);
+}
+
+static void
+count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
+{
+	OwnerCaller caller;
+	Relation	partials = table_open(relations->partials, AccessShareLock);
+
+	/* comparing keys is the owner's business */
+	owner_enter(&caller, partials->rd_rel->relowner);
+	SPI_connect();
+	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not count the partials of rollup %u", relations->rollup);
+	for (int i = 0; i < COUNT_COLUMNS; i++)
+		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &nulls[i]);
+	SPI_finish();
+	owner_leave(&caller);
+	table_close(partials, AccessShareLock);
+}
+
+/* A group has one partial, mostly. */
+static void
+count_roughly(Relation partials, Datum *values, bool *nulls)
+{
+	BlockNumber pages;
+	double		rows;
+	double		allvisible;
+
+	estimate_rel_size(partials, NULL, &pages, &rows, &allvisible);
+	values[COUNT_GROUPS] = values[COUNT_PARTIALS] = Int64GetDatum((int64) rows);
+	nulls[COUNT_GROUPS] = nulls[COUNT_PARTIALS] = false;
+}
+
+/*
+ * gymstream.count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
+ *
+ * Those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them.
+ */
+PG_FUNCTION_INFO_V1(gs_count_rollup);
+Datum
+gs_count_rollup(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+	Relation	partials;
+	TupleDesc	desc;
+	Datum		values[COUNT_COLUMNS] = {0};
+	bool		nulls[COUNT_COLUMNS] = {true, true, true};
+	bool		exactly;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (PG_ARGISNULL(0) || !catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	{
+		partials = table_open(relations.partials, AccessShareLock);
+		exactly = PG_ARGISNULL(1) || (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1);
+		if (exactly)
+			count_exactly(&relations, values, nulls);
+		else
+			count_roughly(partials, values, nulls);
+		table_close(partials, AccessShareLock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* What is wrong with the triggers that a table should have, each once; NULL: nothing. */
+static char *
+triggers_problem(Oid table, Oid partials, uint32 wanted)
+{
+	TriggerCount counts[TRIGGER_KINDS];
+	const char *problem = NULL;
+
+	trigger_count(table, partials, counts);
+	for (TriggerKind kind = KIND_INSERT; kind < TRIGGER_KINDS && problem == NULL; kind++)
+	{
+		int			n = (wanted & TRIGGER_BIT(kind)) ? 1 : 0;
+
+		if (counts[kind].all > n)
+			problem = "has a second trigger that does the same: drop it, and run gymstream.rebuild_rollup";
+		else if (counts[kind].all < n)
+			problem = "lacks a trigger: run gymstream.rebuild_rollup";
+		else if (counts[kind].always < n)
+			problem = "has a trigger that does not always fire: run gymstream.rebuild_rollup";
+	}
+	return problem ? psprintf("table %s %s", name_of_relation(table), problem) : NULL;
+}
+
+/* The same for the source, with its partitions, and the partials. */
+static char *
+all_triggers_problem(const RollupRelations *relations, const RollupShape *shape)
+{
+	bool		partitioned = source_is_partitioned(shape->source);
+	uint32		every = TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) | TRIGGER_BIT(KIND_FLUSH) |
+		(shape_columns(shape) ? TRIGGER_BIT(KIND_UPDATE) : 0) | (partitioned ? TRIGGER_BIT(KIND_TRUNCATING) : 0);
+	char	   *problem = NULL;
+	ListCell   *cell;
+
+	foreach(cell, source_tables(shape->source, AccessShareLock))
+		if (problem == NULL)
+			problem = triggers_problem(lfirst_oid(cell), relations->partials,
+									   every | (lfirst_oid(cell) == shape->source ? TRIGGER_BIT(KIND_TRUNCATE) : 0));
+	return problem ? problem : triggers_problem(relations->partials, relations->partials,
+												TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
+}
+
+static const char *
+rollup_problem(const RollupRelations *relations)
+{
+	RollupShape *shape = rollup_shape(relations);
+	Oid			owner = catalog_owner(relations->rollup);
+
+	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
+		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
+	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
+		return "its owner may not read its source: grant SELECT";
+	return all_triggers_problem(relations, shape);
+}
+
+/* gymstream.rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */
+PG_FUNCTION_INFO_V1(gs_rollup_problem);
+Datum
+gs_rollup_problem(PG_FUNCTION_ARGS)
+{
+	RollupRelations relations;
+	const char *problem;
+
+	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		PG_RETURN_NULL();
+	problem = rollup_problem(&relations);
+	if (problem == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(problem));
+}

@@ -1,0 +1,586 @@
+/*
+ * aggregate.c: takes an aggregate of a rollup's query and gives the states that it is kept in, and the SQL that makes its
+ * value of them. Knows no rollup and no table.
+ *
+ * Sums of floating point numbers are exact. A variance is made of the count, the sum, and the sum of squares; what takes two
+ * arguments also of the sum of their products. It counts rows in which both are there.
+ */
+#include "rollup/model/aggregate.h"
+
+#include "catalog/pg_aggregate_d.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_type_d.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+
+#include "rollup/model/marked.h"
+
+/* What the aggregates that are kept in states have in common. */
+typedef enum Family
+{
+	NO_FAMILY,
+	COUNT,
+	SUM,
+	AVERAGE,
+	STATISTIC,					/* of one number */
+	REGRESSION,					/* of two */
+	ALL_TRUE,
+	ANY_TRUE,
+	BITS_OF_ALL,
+	BITS_OF_ANY,
+	BITS_OF_ODD
+} Family;
+
+#define OVER_NUMBERS(name) \
+	case F_##name##_INT2: case F_##name##_INT4: case F_##name##_INT8: case F_##name##_NUMERIC: \
+	case F_##name##_FLOAT4: case F_##name##_FLOAT8
+
+#define OVER_INTEGERS(name) \
+	case F_##name##_INT2: case F_##name##_INT4: case F_##name##_INT8
+
+/* What is made of the sums that a regression needs. */
+typedef struct Regression
+{
+	Oid			aggregate;
+	const char *name;
+	const char *sums;			/* what of XYxyp it is made of; in capitals: sums, else of squares, p: of products */
+} Regression;
+
+static const Regression regressions[] = {
+	{F_REGR_COUNT, "regr_count", ""},
+	{F_REGR_AVGX, "regr_avgx", "X"},
+	{F_REGR_AVGY, "regr_avgy", "Y"},
+	{F_REGR_SXX, "regr_sxx", "Xx"},
+	{F_REGR_SYY, "regr_syy", "Yy"},
+	{F_REGR_SXY, "regr_sxy", "XYp"},
+	{F_COVAR_POP, "covar_pop", "XYp"},
+	{F_COVAR_SAMP, "covar_samp", "XYp"},
+	{F_REGR_SLOPE, "regr_slope", "XxYp"},
+	{F_REGR_INTERCEPT, "regr_intercept", "XxYp"},
+	{F_REGR_R2, "regr_r2", "XxYyp"},
+	{F_CORR, "corr", "XxYyp"}
+};
+
+/* The order in which the sums of a regression are stored, and passed to gymstream.statistic. */
+static const char regression_sums[] = "XxYyp";
+
+static const Regression *
+regression_of(Oid aggregate)
+{
+	for (int i = 0; i < lengthof(regressions); i++)
+		if (regressions[i].aggregate == aggregate)
+			return &regressions[i];
+	return NULL;
+}
+
+/* A statistic by its name in the SQL standard; NULL for other aggregates. */
+static const char *
+statistic_name(Oid aggregate)
+{
+	switch (aggregate)
+	{
+		OVER_NUMBERS(VAR_POP):
+			return "var_pop";
+		OVER_NUMBERS(VARIANCE):
+		OVER_NUMBERS(VAR_SAMP):
+			return "var_samp";
+		OVER_NUMBERS(STDDEV_POP):
+			return "stddev_pop";
+		OVER_NUMBERS(STDDEV):
+		OVER_NUMBERS(STDDEV_SAMP):
+			return "stddev_samp";
+		default:
+			return NULL;
+	}
+}
+
+static Family
+family_of(const Aggref *aggregate)
+{
+	if (aggregate->aggkind != AGGKIND_NORMAL || aggregate->aggdistinct != NIL)
+		return NO_FAMILY;
+	switch (aggregate->aggfnoid)
+	{
+		case F_COUNT_:
+		case F_COUNT_ANY:
+			return COUNT;
+		OVER_NUMBERS(SUM):
+		case F_SUM_INTERVAL:
+		case F_SUM_MONEY:
+			return SUM;
+		OVER_NUMBERS(AVG):
+		case F_AVG_INTERVAL:
+			return AVERAGE;
+		case F_BOOL_AND:
+		case F_EVERY:
+			return ALL_TRUE;
+		case F_BOOL_OR:
+			return ANY_TRUE;
+		OVER_INTEGERS(BIT_AND):
+			return BITS_OF_ALL;
+		OVER_INTEGERS(BIT_OR):
+			return BITS_OF_ANY;
+		OVER_INTEGERS(BIT_XOR):
+			return BITS_OF_ODD;
+		default:
+			return statistic_name(aggregate->aggfnoid) ? STATISTIC :
+				regression_of(aggregate->aggfnoid) ? REGRESSION : NO_FAMILY;
+	}
+}
+
+static Expr *
+argument(const Aggref *aggregate, int n)
+{
+	return n < list_length(aggregate->args) ? list_nth_node(TargetEntry, aggregate->args, n)->expr : NULL;
+}
+
+static Oid
+argument_type(const Aggref *aggregate)
+{
+	return exprType((Node *) argument(aggregate, 0));
+}
+
+static bool
+is_float(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
+
+/*
+ * States
+ */
+
+/* CASE WHEN condition THEN input END */
+static Expr *
+input_where(Expr *condition, Expr *input)
+{
+	CaseWhen   *when = makeNode(CaseWhen);
+	CaseExpr   *filtered = makeNode(CaseExpr);
+
+	when->expr = condition;
+	when->result = input;
+	when->location = -1;
+	filtered->casetype = exprType((Node *) input);
+	filtered->casecollid = exprCollation((Node *) input);
+	filtered->args = list_make1(when);
+	filtered->defresult = (Expr *) makeNullConst(filtered->casetype, exprTypmod((Node *) input), filtered->casecollid);
+	filtered->location = -1;
+	return (Expr *) filtered;
+}
+
+/* The input as FILTER lets the aggregate read it. */
+static Expr *
+filtered(const Aggref *aggregate, Expr *input)
+{
+	if (aggregate->aggfilter == NULL)
+		return input;
+	return input_where(aggregate->aggfilter, input ? input : (Expr *) makeBoolConst(true, false));
+}
+
+/* One of two arguments, NULL where FILTER does not let the row through or the other one is NULL. */
+static Expr *
+paired(const Aggref *aggregate, Expr *input, Expr *other)
+{
+	NullTest   *present = makeNode(NullTest);
+	Expr	   *condition = (Expr *) present;
+
+	present->arg = other;
+	present->nulltesttype = IS_NOT_NULL;
+	present->location = -1;
+	if (aggregate->aggfilter)
+		condition = makeBoolExpr(AND_EXPR, list_make2(aggregate->aggfilter, present), -1);
+	return input_where(condition, input);
+}
+
+/* What is true where the input is, and else NULL: nullif(input, false) */
+static Expr *
+true_only(Expr *input)
+{
+	NullIfExpr *result = makeNode(NullIfExpr);
+
+	result->opno = BooleanEqualOperator;
+	result->opfuncid = F_BOOLEQ;
+	result->opresulttype = BOOLOID;
+	result->args = list_make2(input, makeBoolConst(false, false));
+	result->location = -1;
+	return (Expr *) result;
+}
+
+static Expr *
+cast_to(Expr *input, Oid type, Oid function)
+{
+	return (Expr *) makeFuncExpr(function, type, list_make1(input), InvalidOid, InvalidOid, COERCE_EXPLICIT_CAST);
+}
+
+/* input * input, in a type in which it always fits */
+static Expr *
+squared(Expr *input)
+{
+	static const Oid operators[] = {INT8OID, 686, F_INT8MUL, NUMERICOID, 1760, F_NUMERIC_MUL};
+	Oid			type = exprType((Node *) input);
+	const Oid  *multiply = &operators[type == INT2OID || type == INT4OID ? 0 : 3];
+	OpExpr	   *square;
+
+	if (type == INT2OID || type == INT4OID)
+		input = cast_to(input, INT8OID, type == INT2OID ? F_INT8_INT2 : F_INT8_INT4);
+	else if (type == INT8OID)
+		input = cast_to(input, NUMERICOID, F_NUMERIC_INT8);
+	square = (OpExpr *) make_opclause(multiply[1], multiply[0], false, input, input, InvalidOid, InvalidOid);
+	square->opfuncid = multiply[2];
+	return (Expr *) square;
+}
+
+static List *
+add(List *states, StateKind kind, Expr *input, Expr *input2)
+{
+	AggregateState *state = palloc0(sizeof(AggregateState));
+
+	state->kind = kind;
+	state->input = input;
+	state->input2 = input2;
+	return lappend(states, state);
+}
+
+static List *
+sum_states(const Aggref *aggregate, Expr *input)
+{
+	switch (argument_type(aggregate))
+	{
+		case INT2OID:
+		case INT4OID:
+			return add(NIL, STATE_SUM_SMALL, input, NULL);
+		case INT8OID:
+			return add(NIL, STATE_SUM_BIG, input, NULL);
+		case NUMERICOID:
+			return add(NIL, STATE_SUM_NUMERIC, input, NULL);
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return add(NIL, STATE_SUM_FLOAT, input, NULL);
+		case MONEYOID:
+			return add(NIL, STATE_SUM_MONEY, input, NULL);
+		case INTERVALOID:
+			return add(add(add(NIL, STATE_SUM_MONTHS, input, NULL), STATE_SUM_DAYS, input, NULL),
+					   STATE_SUM_MICROSECONDS, input, NULL);
+	}
+	elog(ERROR, "there is no sum over type %u", argument_type(aggregate));
+}
+
+static List *
+statistic_states(const Aggref *aggregate, Expr *input)
+{
+	Oid			type = argument_type(aggregate);
+	List	   *states = add(sum_states(aggregate, input), STATE_COUNT, input, NULL);
+
+	if (is_float(type))
+		return add(states, STATE_SUM_PRODUCT, input, input);
+	return add(states, type == INT2OID || type == INT4OID ? STATE_SUM_BIG : STATE_SUM_NUMERIC,
+			   filtered(aggregate, squared(argument(aggregate, 0))), NULL);
+}
+
+static List *
+regression_states(const Aggref *aggregate)
+{
+	const Regression *regression = regression_of(aggregate->aggfnoid);
+	Expr	   *y = paired(aggregate, argument(aggregate, 0), argument(aggregate, 1));
+	Expr	   *x = paired(aggregate, argument(aggregate, 1), argument(aggregate, 0));
+	List	   *states = add(NIL, STATE_COUNT, x, NULL);
+
+	for (const char *sum = regression_sums; *sum; sum++)
+	{
+		if (strchr(regression->sums, *sum) == NULL)
+			continue;
+		if (*sum == 'X' || *sum == 'Y')
+			states = add(states, STATE_SUM_FLOAT, *sum == 'X' ? x : y, NULL);
+		else
+			states = add(states, STATE_SUM_PRODUCT, *sum == 'y' ? y : x, *sum == 'x' ? x : y);
+	}
+	return states;
+}
+
+/* Of one that is made of counts and sums; NIL for others. */
+static List *
+family_states(const Aggref *aggregate)
+{
+	Expr	   *input = filtered(aggregate, argument(aggregate, 0));
+
+	switch (family_of(aggregate))
+	{
+		case NO_FAMILY:
+			return NIL;
+		case COUNT:
+			return add(NIL, STATE_COUNT, input, NULL);
+		case SUM:
+		case AVERAGE:
+			/* a sum of numerics has the count in it */
+			if (argument_type(aggregate) == NUMERICOID)
+				return sum_states(aggregate, input);
+			return add(sum_states(aggregate, input), STATE_COUNT, input, NULL);
+		case STATISTIC:
+			return statistic_states(aggregate, input);
+		case REGRESSION:
+			return regression_states(aggregate);
+		case ALL_TRUE:
+		case ANY_TRUE:
+			return add(add(NIL, STATE_COUNT, input, NULL),
+					   STATE_COUNT, filtered(aggregate, true_only(argument(aggregate, 0))), NULL);
+		case BITS_OF_ALL:
+		case BITS_OF_ANY:
+			return add(add(NIL, STATE_COUNT, input, NULL), STATE_BITS, input, NULL);
+		case BITS_OF_ODD:
+			return add(add(NIL, STATE_COUNT, input, NULL), STATE_XOR, input, NULL);
+	}
+	return NIL;
+}
+
+bool
+aggregate_is_float(const Aggref *aggregate)
+{
+	Family		family = family_of(aggregate);
+
+	return (family == REGRESSION && aggregate->aggfnoid != F_REGR_COUNT) ||
+		((family == SUM || family == AVERAGE || family == STATISTIC) && is_float(argument_type(aggregate)));
+}
+
+/*
+ * Text
+ */
+char *
+aggregate_state_text(StateKind kind, const char *input, const char *input2)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+			return psprintf("count(%s)", input ? input : "*");
+		case STATE_SUM_SMALL:
+		case STATE_SUM_BIG:
+			return psprintf("coalesce(sum(%s), 0)", input);
+		case STATE_SUM_NUMERIC:
+			return psprintf(GS_SCHEMA ".numeric_sum_agg(%s)", input);
+		case STATE_SUM_FLOAT:
+			return psprintf(GS_SCHEMA ".float_sum_agg(%s)", input);
+		case STATE_SUM_PRODUCT:
+			return psprintf(GS_SCHEMA ".float_sum_agg(%s, %s)", input, input2);
+		case STATE_SUM_MONTHS:
+			return psprintf("coalesce(sum(" GS_SCHEMA ".interval_months(%s)), 0)", input);
+		case STATE_SUM_DAYS:
+			return psprintf("coalesce(sum(" GS_SCHEMA ".interval_days(%s)), 0)", input);
+		case STATE_SUM_MICROSECONDS:
+			return psprintf(GS_SCHEMA ".microseconds_agg(%s)", input);
+		case STATE_SUM_MONEY:
+			return psprintf("coalesce(sum(" GS_SCHEMA ".money_units(%s)), 0)", input);
+		case STATE_BITS:
+			return psprintf(GS_SCHEMA ".bit_counts_agg(%s)", input);
+		case STATE_XOR:
+			return psprintf("coalesce(bit_xor(%s), 0)::bigint", input);
+		default:
+			break;
+	}
+	return NULL;
+}
+
+/* The states of all partials as one. */
+static char *
+merged_text(StateKind kind, const char *column)
+{
+	switch (kind)
+	{
+		case STATE_COUNT:
+		case STATE_SUM_SMALL:
+		case STATE_SUM_MONTHS:
+		case STATE_SUM_DAYS:
+			return psprintf(GS_SCHEMA ".total(%s)", column);
+		case STATE_SUM_BIG:
+		case STATE_SUM_MONEY:
+			return psprintf("sum(%s)", column);
+		case STATE_SUM_NUMERIC:
+			return psprintf(GS_SCHEMA ".numeric_sum_merge(%s)", column);
+		case STATE_SUM_FLOAT:
+		case STATE_SUM_PRODUCT:
+		case STATE_SUM_MICROSECONDS:
+			return psprintf(GS_SCHEMA ".float_sum_merge(%s)", column);
+		case STATE_BITS:
+			return psprintf(GS_SCHEMA ".bit_counts_merge(%s)", column);
+		case STATE_XOR:
+			return psprintf("bit_xor(%s)", column);
+		default:
+			break;
+	}
+	return NULL;
+}
+
+static char *
+sum_text(Oid type, List *states)
+{
+	char	   *sum = linitial(states);
+	char	   *count = llast(states);
+
+	switch (type)
+	{
+		case NUMERICOID:
+			return psprintf(GS_SCHEMA ".numeric_sum_total(%s)", sum);
+		case FLOAT4OID:
+			sum = psprintf(GS_SCHEMA ".float_sum_total_real(%s)", sum);
+			break;
+		case FLOAT8OID:
+			sum = psprintf(GS_SCHEMA ".float_sum_total(%s)", sum);
+			break;
+		case MONEYOID:
+			sum = psprintf(GS_SCHEMA ".money_total(%s)", sum);
+			break;
+		case INTERVALOID:
+			sum = psprintf(GS_SCHEMA ".interval_total(%s, %s, %s)", sum, (char *) lsecond(states), (char *) lthird(states));
+			break;
+	}
+	return psprintf("CASE WHEN %s > 0 THEN %s END", count, sum);
+}
+
+static char *
+average_text(Oid type, List *states)
+{
+	char	   *sum = linitial(states);
+	char	   *count = llast(states);
+
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+			return psprintf("%s::numeric / nullif(%s, 0)::numeric", sum, count);
+		case INT8OID:
+			return psprintf("%s / nullif(%s, 0)::numeric", sum, count);
+		case NUMERICOID:
+			return psprintf(GS_SCHEMA ".numeric_sum_average(%s)", sum);
+		case INTERVALOID:
+			return psprintf(GS_SCHEMA ".interval_average(%s, %s, %s, %s)", sum, (char *) lsecond(states),
+							(char *) lthird(states), count);
+		default:
+			return psprintf(GS_SCHEMA ".float_sum_average(%s, %s)", sum, count);
+	}
+}
+
+AggregateWay
+aggregate_way(const Aggref *aggregate)
+{
+	bool		largest;
+
+	if (family_of(aggregate) != NO_FAMILY)
+		return AGGREGATE_BY_STATES;
+	return marked_is_extreme(aggregate, &largest) ? AGGREGATE_BY_EXTREME : AGGREGATE_BY_SOURCE;
+}
+
+List *
+aggregate_states(const Aggref *aggregate)
+{
+	Expr	   *input;
+	List	   *states;
+	ListCell   *cell;
+	bool		largest;
+
+	if (family_of(aggregate) != NO_FAMILY)
+		return family_states(aggregate);
+	if (!marked_is_extreme(aggregate, &largest))
+		return add(add(NIL, STATE_CHANGED, NULL, NULL), STATE_VALUE, (Expr *) aggregate, NULL);
+	input = filtered(aggregate, argument(aggregate, 0));
+	states = add(NIL, largest ? STATE_MAX_IN : STATE_MIN_IN, input, NULL);
+	states = add(states, largest ? STATE_MAX_OUT : STATE_MIN_OUT, input, NULL);
+	foreach(cell, states)
+		((AggregateState *) lfirst(cell))->order = aggregate->aggfnoid;
+	return states;
+}
+
+static char *
+statistic_text(const Aggref *aggregate, List *states)
+{
+	const char *name = statistic_name(aggregate->aggfnoid);
+	Oid			type = argument_type(aggregate);
+	char	   *sum = linitial(states),
+			   *count = lsecond(states),
+			   *squares = lthird(states);
+
+	if (type == INT2OID || type == INT4OID)
+		sum = psprintf("%s::numeric", sum);
+	else if (type == NUMERICOID)
+		sum = psprintf(GS_SCHEMA ".numeric_sum_total(%s)", sum);
+	if (type == INT8OID || type == NUMERICOID)
+		squares = psprintf(GS_SCHEMA ".numeric_sum_total(%s)", squares);
+	return psprintf(GS_SCHEMA ".statistic('%s', %s, %s, %s)", name, count, sum, squares);
+}
+
+static char *
+regression_text(const Aggref *aggregate, List *states, bool keyed)
+{
+	const Regression *regression = regression_of(aggregate->aggfnoid);
+	char	   *count = linitial(states);
+	StringInfoData sums;
+	int			next = 1;
+
+	if (aggregate->aggfnoid == F_REGR_COUNT)
+		return keyed ? count : psprintf("coalesce(%s, 0)", count);
+	if (list_length(states) == 2)
+		return psprintf(GS_SCHEMA ".float_sum_average(%s, %s)", (char *) lsecond(states), count);
+	initStringInfo(&sums);
+	for (const char *sum = regression_sums; *sum; sum++)
+		appendStringInfo(&sums, ", %s", strchr(regression->sums, *sum) ? (char *) list_nth(states, next++) : "NULL");
+	return psprintf(GS_SCHEMA ".statistic('%s', %s%s)", regression->name, count, sums.data);
+}
+
+/* All states are bigints; the value fits the type that it was made of. */
+static char *
+bits_text(const Aggref *aggregate, Family family, List *states)
+{
+	char	   *count = linitial(states);
+	char	   *bits = lsecond(states);
+
+	if (family == BITS_OF_ALL)
+		bits = psprintf(GS_SCHEMA ".bit_counts_and(%s, %s)", bits, count);
+	else if (family == BITS_OF_ANY)
+		bits = psprintf(GS_SCHEMA ".bit_counts_or(%s)", bits);
+	return psprintf("CASE WHEN %s > 0 THEN %s::%s END", count, bits, format_type_be(aggregate->aggtype));
+}
+
+char *
+aggregate_value_text(const Aggref *aggregate, List *states, bool keyed)
+{
+	Family		family = family_of(aggregate);
+
+	switch (family)
+	{
+		case NO_FAMILY:
+			break;
+		case COUNT:
+			return keyed ? linitial(states) : psprintf("coalesce(%s, 0)", (char *) linitial(states));
+		case SUM:
+			return sum_text(argument_type(aggregate), states);
+		case AVERAGE:
+			return average_text(argument_type(aggregate), states);
+		case STATISTIC:
+			return statistic_text(aggregate, states);
+		case REGRESSION:
+			return regression_text(aggregate, states, keyed);
+		case ALL_TRUE:
+			return psprintf("CASE WHEN %s > 0 THEN %s = %s END", (char *) linitial(states), (char *) lsecond(states),
+							(char *) linitial(states));
+		case ANY_TRUE:
+			return psprintf("CASE WHEN %s > 0 THEN %s > 0 END", (char *) linitial(states), (char *) lsecond(states));
+		case BITS_OF_ALL:
+		case BITS_OF_ANY:
+		case BITS_OF_ODD:
+			return bits_text(aggregate, family, states);
+	}
+	elog(ERROR, "aggregate %u has no states", aggregate->aggfnoid);
+}
+
+char *
+aggregate_text(const Aggref *aggregate, List *columns, bool keyed)
+{
+	List	   *states = NIL;
+	ListCell   *state,
+			   *column;
+
+	if (aggregate_way(aggregate) != AGGREGATE_BY_STATES)
+		return marked_value_text(aggregate, columns);
+	forboth(state, aggregate_states(aggregate), column, columns)
+		states = lappend(states, merged_text(((AggregateState *) lfirst(state))->kind, lfirst(column)));
+	return aggregate_value_text(aggregate, states, keyed);
+}

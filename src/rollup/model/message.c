@@ -1,0 +1,139 @@
+/*
+ * message.c: takes a rollup's delta and gives a transactional WAL message, and back. Reads no catalog.
+ *
+ * Anyone may call pg_logical_emit_message with our prefix. A message therefore carries a seal: a hash of its bytes that
+ * is keyed with the cluster's secret nonce, which no SQL user can read. Without the right seal it is no message of ours,
+ * so that what the tuple's bytes say can be trusted.
+ */
+#include "rollup/model/message.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "replication/slot.h"
+
+/* what precedes the tuple's bytes; MAXALIGNed within the buffer that is logged */
+typedef struct MessageHeader
+{
+	uint64		seal;			/* of all that follows */
+	uint32		version;
+	Oid			rollup;
+	Oid			partials;
+	int32		nkeys;
+	uint32		tuple_len;
+	uint32		row_type;
+	uint32		nstates;		/* so many bytes follow those of the tuple */
+	TransactionId subxid;		/* the (sub)transaction that wrote it */
+} MessageHeader;
+
+#define MESSAGE_VERSION 4
+
+/*
+ * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a
+ * slot's names stand before it reserves the WAL that it will decode, and a false yes costs a message that nobody reads.
+ */
+static bool
+slot_wants(void)
+{
+	static char own[NAMEDATALEN] = "";
+
+	if (own[0] == '\0')
+		snprintf(own, sizeof(own), GS_SLOT_NAME, MyDatabaseId);
+	for (int i = 0; i < max_replication_slots; i++)
+	{
+		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
+
+		if (slot->in_use && slot->data.database == MyDatabaseId &&
+			strcmp(NameStr(slot->data.plugin), "gymstream") == 0 && strcmp(NameStr(slot->data.name), own) != 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+message_is_wanted(bool has_topic)
+{
+	return XLogLogicalInfoActive() && (has_topic || slot_wants());
+}
+
+static uint64
+message_seal(const char *content, Size size, TransactionId xid)
+{
+	uint64		secret;
+
+	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
+	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64), size - sizeof(uint64), secret ^ xid);
+}
+
+static uint32
+message_row_type(TupleDesc desc)
+{
+	uint32		hash = desc->natts;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		hash = hash_combine(hash, attribute->attisdropped ? 0 : murmurhash32(attribute->atttypid));
+	}
+	return hash;
+}
+
+void
+message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta, const uint8 *kinds)
+{
+	int			nstates = desc->natts - nkeys;
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc), nstates,
+	GetCurrentTransactionId()};
+	Size		size = sizeof(header) + delta->t_len + nstates;
+	char	   *content = palloc(size);
+
+	memcpy(content, &header, sizeof(header));
+	memcpy(content + sizeof(header), delta->t_data, delta->t_len);
+	memcpy(content + sizeof(header) + delta->t_len, kinds, nstates);
+	header.seal = message_seal(content, size, GetTopTransactionId());
+	memcpy(content, &header.seal, sizeof(header.seal));
+	gs_log_message(GS_MESSAGE_PREFIX, content, size);
+	pfree(content);
+}
+
+bool
+message_read(const char *content, Size size, TransactionId xid, RollupMessage *message)
+{
+	MessageHeader header;
+	HeapTuple	tuple;
+
+	if (size < sizeof(header))
+		return false;
+	memcpy(&header, content, sizeof(header));
+	if (header.seal != message_seal(content, size, xid) || header.version != MESSAGE_VERSION ||
+		header.tuple_len < SizeofHeapTupleHeader || header.tuple_len + header.nstates != size - sizeof(header))
+		return false;
+
+	tuple = palloc(HEAPTUPLESIZE + header.tuple_len);
+	tuple->t_len = header.tuple_len;
+	tuple->t_data = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
+	memcpy(tuple->t_data, content + sizeof(header), header.tuple_len);
+	ItemPointerSetInvalid(&tuple->t_self);
+	tuple->t_tableOid = header.partials;
+
+	message->rollup = header.rollup;
+	message->subxid = header.subxid;
+	message->partials = header.partials;
+	message->nkeys = header.nkeys;
+	message->row_type = header.row_type;
+	message->tuple = tuple;
+	message->nstates = header.nstates;
+	message->kinds = (const uint8 *) content + sizeof(header) + header.tuple_len;
+	return true;
+}
+
+bool
+message_fits(const RollupMessage *message, TupleDesc desc)
+{
+	return message->row_type == message_row_type(desc) &&
+		HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts && message->nkeys + message->nstates == desc->natts &&
+		!HeapTupleHasExternal(message->tuple);
+}

@@ -1,0 +1,130 @@
+/*
+ * shape.c: takes the query of a rollup and gives its shape. The same query always has the same shape, states in the same
+ * order, so that the partials of a dumped and restored rollup fit its definition. Checks no expressions: define_check does.
+ */
+#include "rollup/model/shape.h"
+
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "utils/rel.h"
+
+#include "rollup/model/aggregate.h"
+#include "rollup/model/flatten.h"
+
+static int
+find_state(const RollupShape *shape, const AggregateState *wanted)
+{
+	ListCell   *cell;
+
+	foreach(cell, shape->states)
+	{
+		ShapeState *state = lfirst(cell);
+
+		if (state->kind == wanted->kind && equal(state->input, wanted->input) && equal(state->input2, wanted->input2) &&
+			state->order == wanted->order)
+			return foreach_current_index(cell);
+	}
+	return -1;
+}
+
+static void
+add_state(RollupShape *shape, const AggregateState *wanted, const Aggref *aggregate)
+{
+	ShapeState *state;
+
+	if (find_state(shape, wanted) >= 0)
+		return;
+	state = palloc(sizeof(ShapeState));
+	state->kind = wanted->kind;
+	state->input = wanted->input;
+	state->input2 = wanted->input2;
+	state->order = wanted->order;
+	state->aggregate = aggregate;
+	shape->states = lappend(shape->states, state);
+}
+
+static bool
+add_states_walker(Node *node, RollupShape *shape)
+{
+	ListCell   *cell;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Aggref))
+		return expression_tree_walker(node, add_states_walker, shape);
+	foreach(cell, aggregate_states((Aggref *) node))
+		add_state(shape, lfirst(cell), (Aggref *) node);
+	return false;
+}
+
+List *
+shape_aggregate(const RollupShape *shape, const Aggref *aggregate)
+{
+	List	   *indexes = NIL;
+	ListCell   *cell;
+
+	foreach(cell, aggregate_states(aggregate))
+		indexes = lappend_int(indexes, find_state(shape, lfirst(cell)));
+	return indexes;
+}
+
+Bitmapset *
+shape_state_columns(const RollupShape *shape, const ShapeState *state)
+{
+	Bitmapset  *used = NULL;
+	ListCell   *cell;
+
+	pull_varattnos((Node *) state->input, 1, &used);
+	pull_varattnos((Node *) state->input2, 1, &used);
+	if (state->kind == STATE_CHANGED)
+		foreach(cell, shape->states)
+			if (((ShapeState *) lfirst(cell))->kind == STATE_VALUE)
+				pull_varattnos((Node *) ((ShapeState *) lfirst(cell))->input, 1, &used);
+	return used;
+}
+
+Bitmapset *
+shape_group_columns(const RollupShape *shape)
+{
+	Bitmapset  *used = NULL;
+
+	pull_varattnos(shape->filter, 1, &used);
+	pull_varattnos((Node *) shape->keys, 1, &used);
+	return used;
+}
+
+Bitmapset *
+shape_columns(const RollupShape *shape)
+{
+	Bitmapset  *used = shape_group_columns(shape);
+	ListCell   *cell;
+
+	foreach(cell, shape->states)
+		used = bms_add_members(used, shape_state_columns(shape, lfirst(cell)));
+	return used;
+}
+
+RollupShape *
+shape_of_query(const Query *original)
+{
+	Query	   *query = flatten_query(original, NULL, NULL);
+	RollupShape *shape = palloc0(sizeof(RollupShape));
+	AggregateState rows = {STATE_COUNT};
+	ListCell   *cell;
+
+	shape->source = rt_fetch(1, query->rtable)->relid;
+	shape->filter = query->jointree->quals;
+	shape->having = query->havingQual;
+
+	foreach(cell, query->groupClause)
+		shape->keys = lappend(shape->keys, get_sortgroupclause_tle(lfirst(cell), query->targetList));
+	foreach(cell, query->targetList)
+		if (!lfirst_node(TargetEntry, cell)->resjunk)
+			shape->targets = lappend(shape->targets, lfirst(cell));
+
+	add_state(shape, &rows, NULL);
+	add_states_walker((Node *) shape->targets, shape);
+	add_states_walker(shape->having, shape);
+	return shape;
+}

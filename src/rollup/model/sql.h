@@ -1,0 +1,50 @@
+/*
+ * sql.h: the SQL that a rollup is made of, and its parts, from the rollup's shape.
+ */
+#ifndef GS_SQL_H
+#define GS_SQL_H
+
+#include "base/base.h"
+
+#include "nodes/parsenodes.h"
+
+#include "base/name.h"
+#include "rollup/model/rollup.h"
+
+/* The statements that a rollup is made with. All names in them are qualified: they run with search_path = pg_catalog. */
+extern char *sql_definition(const QualifiedName *definition, Query *query);
+extern char *sql_partials(const QualifiedName *partials, const RollupShape *shape);
+extern List *sql_indexes(const QualifiedName *partials, const RollupShape *shape);
+extern char *sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape);
+extern char *sql_fill(Oid partials, const RollupShape *shape);
+/* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */
+extern char *sql_group(const RollupShape *shape, const bool *isnull);
+/* Where marked groups would be read without an index: the statement that makes one. Else NULL. */
+extern char *sql_marked_source_index(const RollupShape *shape);
+extern List *sql_comments(const RollupRelations *relations, const RollupShape *shape);
+
+/*
+ * Parts of statements
+ */
+
+/* An expression over one table, its columns unqualified. */
+extern char *sql_name_expression(Node *expression, Oid relid);
+
+/* What stands in FROM for the rows that the rollup reads. */
+extern char *sql_name_source(const RollupShape *shape);
+
+/* The name, cut to what fits. */
+extern char *sql_name_cut(char *name);
+
+/* The list of names with one like the wanted one more, cut to length and numbered where it is taken. */
+extern List *sql_name_add(List *names, const char *wanted);
+extern List *sql_name_columns(const RollupShape *shape);
+
+/* What marks a group, said over the columns of its partials; "false" where none can be. */
+extern char *sql_marked_when(const RollupShape *shape, List *columns);
+
+/* Whether a group of the rollup can be marked: it has an aggregate that is not made of sums. */
+extern bool sql_marked_is_possible(const RollupShape *shape);
+extern char *sql_marked_view(const QualifiedName *view, Oid partials, const RollupShape *shape);
+
+#endif							/* GS_SQL_H */

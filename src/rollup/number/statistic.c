@@ -1,0 +1,292 @@
+/*
+ * statistic.c: takes the number of values, and the exact sums of them and of their products, and gives variance, deviation,
+ * covariance, correlation and regression. Over floating point numbers: the true value, rounded once. Over integers and
+ * numerics: what the server's own aggregate gives, by the server's own function.
+ */
+#include "base/base.h"
+
+#include "fmgr.h"
+#include "libpq/pqformat.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/float.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+
+#include "rollup/number/float_sum.h"
+
+/*
+ * Integers and numerics
+ */
+
+/* As the server writes a numeric into the state of an aggregate: numeric_send's fields, four bytes each but the digits. */
+static void
+append_number(StringInfo state, Numeric value)
+{
+	bytea	   *sent = DatumGetByteaPP(DirectFunctionCall1(numeric_send, NumericGetDatum(value)));
+	StringInfoData fields;
+	int			ndigits;
+
+	initStringInfo(&fields);
+	appendBinaryStringInfo(&fields, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
+	ndigits = pq_getmsgint(&fields, 2);
+	pq_sendint32(state, ndigits);
+	pq_sendint32(state, (int16) pq_getmsgint(&fields, 2));
+	pq_sendint32(state, pq_getmsgint(&fields, 2));
+	pq_sendint32(state, pq_getmsgint(&fields, 2));
+	for (int i = 0; i < ndigits; i++)
+		pq_sendint16(state, pq_getmsgint(&fields, 2));
+}
+
+/* The state of the server's aggregates, as a worker of a parallel query hands it over. */
+static bytea *
+numeric_state(int64 n, Numeric sum, Numeric squares)
+{
+	bool		finite = !numeric_is_nan(sum) && !numeric_is_inf(sum);
+	StringInfoData state;
+
+	pq_begintypsend(&state);
+	pq_sendint64(&state, finite ? n : 0);
+	append_number(&state, finite ? sum : int64_to_numeric(0));
+	append_number(&state, finite ? squares : int64_to_numeric(0));
+	pq_sendint32(&state, 0);	/* the largest scale, and how many have it: for taking values away */
+	pq_sendint64(&state, 0);
+	pq_sendint64(&state, finite ? 0 : n);	/* NaN; infinities give the same */
+	pq_sendint64(&state, 0);
+	pq_sendint64(&state, 0);
+	return pq_endtypsend(&state);
+}
+
+static PGFunction
+numeric_function(const char *name)
+{
+	static const struct
+	{
+		const char *name;
+		PGFunction	function;
+	}			functions[] = {
+		{"var_pop", numeric_var_pop},
+		{"var_samp", numeric_var_samp},
+		{"stddev_pop", numeric_stddev_pop},
+		{"stddev_samp", numeric_stddev_samp}
+	};
+
+	for (int i = 0; i < lengthof(functions); i++)
+		if (strcmp(name, functions[i].name) == 0)
+			return functions[i].function;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no statistic \"%s\"", name)));
+}
+
+/* Call a function that takes its arguments as the transition of an aggregate. */
+static Datum
+call_in_aggregate(PGFunction function, Datum a, Datum b, bool *isnull)
+{
+	LOCAL_FCINFO(call, 2);
+	AggState   *aggregate = makeNode(AggState);
+	Datum		result;
+
+	InitFunctionCallInfoData(*call, NULL, 2, InvalidOid, (Node *) aggregate, NULL);
+	call->args[0].value = a;
+	call->args[0].isnull = false;
+	call->args[1].value = b;
+	call->args[1].isnull = false;
+	result = function(call);
+	*isnull = call->isnull;
+	return result;
+}
+
+/* gymstream.statistic(name text, n bigint, sum numeric, squares numeric) returns numeric */
+PG_FUNCTION_INFO_V1(gs_statistic_numeric);
+Datum
+gs_statistic_numeric(PG_FUNCTION_ARGS)
+{
+	PGFunction	function = numeric_function(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bytea	   *state = numeric_state(PG_GETARG_INT64(1), PG_GETARG_NUMERIC(2), PG_GETARG_NUMERIC(3));
+	bool		isnull;
+	Datum		value = call_in_aggregate(numeric_deserialize, PointerGetDatum(state), (Datum) 0, &isnull);
+
+	value = call_in_aggregate(function, value, (Datum) 0, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(value);
+}
+
+/*
+ * Floating point numbers. With n values: xx = n * sum(x * x) - sum(x)^2 is n times the sum of the squares of their
+ * distances from their average, without rounding; yy and xy likewise.
+ */
+typedef struct Moments
+{
+	int64		count;
+	Exact		n,
+				x,				/* sums */
+				y,
+				xx,
+				yy,
+				xy;
+	bool		x_finite,
+				y_finite;
+} Moments;
+
+typedef enum Outcome
+{
+	VALUE,
+	NO_VALUE,
+	NOT_A_NUMBER
+} Outcome;
+
+static Exact
+moment(const Moments *moments, Exact products, Exact a, Exact b)
+{
+	return exact_minus(exact_times(moments->n, products), exact_times(a, b));
+}
+
+/* Of one variable: divisor is n times what the sum of the squared distances is divided by. */
+static Outcome
+variance(const Moments *moments, const char *name, double *value)
+{
+	bool		sample = strstr(name, "_samp") != NULL;
+
+	if (moments->count < (sample ? 2 : 1))
+		return NO_VALUE;
+	if (!moments->x_finite)
+		return NOT_A_NUMBER;
+	*value = (strncmp(name, "var", 3) == 0 ? exact_quotient : exact_root)
+		(moments->xx, exact_times(moments->n, exact_integer(sample ? moments->count - 1 : moments->count)));
+	return VALUE;
+}
+
+/* The spread of one variable, and of both. */
+static Outcome
+spread(const Moments *moments, const char *name, double *value)
+{
+	bool		x = strcmp(name, "regr_syy") != 0,
+				y = strcmp(name, "regr_sxx") != 0;
+	Exact		by = moments->n;
+
+	if (moments->count < (strcmp(name, "covar_samp") == 0 ? 2 : 1))
+		return NO_VALUE;
+	if ((x && !moments->x_finite) || (y && !moments->y_finite))
+		return NOT_A_NUMBER;
+	if (strcmp(name, "covar_pop") == 0)
+		by = exact_times(by, moments->n);
+	else if (strcmp(name, "covar_samp") == 0)
+		by = exact_times(by, exact_integer(moments->count - 1));
+	*value = exact_quotient(x && y ? moments->xy : x ? moments->xx : moments->yy, by);
+	return VALUE;
+}
+
+static Outcome
+correlation(const Moments *moments, const char *name, double *value)
+{
+	bool		finite = moments->x_finite && moments->y_finite,
+				vertical = moments->x_finite && exact_is_zero(moments->xx),
+				horizontal = moments->y_finite && exact_is_zero(moments->yy);
+	bool		root = strcmp(name, "corr") == 0;
+	Exact		square,
+				by;
+
+	if (moments->count < 1 || vertical || (root && horizontal))
+		return NO_VALUE;
+	*value = 1;
+	if (horizontal)
+		return VALUE;
+	if (!finite)
+		return NOT_A_NUMBER;
+	square = exact_times(moments->xy, moments->xy);
+	by = exact_times(moments->xx, moments->yy);
+	*value = root ? exact_root(square, by) : exact_quotient(square, by);
+	if (root && moments->xy.negative)
+		*value = -*value;
+	return VALUE;
+}
+
+static Outcome
+regression(const Moments *moments, const char *name, double *value)
+{
+	if (moments->count < 1 || (moments->x_finite && exact_is_zero(moments->xx)))
+		return NO_VALUE;
+	if (!moments->x_finite || !moments->y_finite)
+		return NOT_A_NUMBER;
+	if (strcmp(name, "regr_slope") == 0)
+		*value = exact_quotient(moments->xy, moments->xx);
+	else
+		*value = exact_quotient(exact_minus(exact_times(moments->y, moments->xx), exact_times(moments->x, moments->xy)),
+								exact_times(moments->n, moments->xx));
+	return VALUE;
+}
+
+static const struct
+{
+	const char *name;
+	Outcome		(*function) (const Moments *moments, const char *name, double *value);
+}			statistics[] = {
+	{"var_pop", variance},
+	{"var_samp", variance},
+	{"stddev_pop", variance},
+	{"stddev_samp", variance},
+	{"regr_sxx", spread},
+	{"regr_syy", spread},
+	{"regr_sxy", spread},
+	{"covar_pop", spread},
+	{"covar_samp", spread},
+	{"corr", correlation},
+	{"regr_r2", correlation},
+	{"regr_slope", regression},
+	{"regr_intercept", regression}
+};
+
+static Exact
+exact_arg(FunctionCallInfo fcinfo, int n, bool *finite)
+{
+	FloatSum   *sum;
+
+	if (n >= PG_NARGS() || PG_ARGISNULL(n))
+		return exact_integer(0);
+	sum = (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
+	if (!float_sum_is_finite(sum))
+		*finite = false;
+	return float_sum_exact(sum);
+}
+
+/*
+ * gymstream.statistic(name text, n bigint, x float_sum, xx float_sum [, y float_sum, yy float_sum, xy float_sum])
+ * returns double precision; sums that the statistic does not need may be null
+ */
+PG_FUNCTION_INFO_V1(gs_statistic_float);
+Datum
+gs_statistic_float(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Moments		moments = {PG_GETARG_INT64(1), exact_integer(PG_GETARG_INT64(1)), .x_finite = true, .y_finite = true};
+	bool		products_finite = true;
+	double		value = 0;
+
+	moments.x = exact_arg(fcinfo, 2, &moments.x_finite);
+	moments.y = exact_arg(fcinfo, 4, &moments.y_finite);
+	moments.xx = moment(&moments, exact_arg(fcinfo, 3, &products_finite), moments.x, moments.x);
+	moments.yy = moment(&moments, exact_arg(fcinfo, 5, &products_finite), moments.y, moments.y);
+	moments.xy = moment(&moments, exact_arg(fcinfo, 6, &products_finite), moments.x, moments.y);
+
+	for (int i = 0; i < lengthof(statistics); i++)
+	{
+		if (strcmp(name, statistics[i].name) != 0)
+			continue;
+		switch (statistics[i].function(&moments, name, &value))
+		{
+			case NO_VALUE:
+				PG_RETURN_NULL();
+			case NOT_A_NUMBER:
+				PG_RETURN_FLOAT8(get_float8_nan());
+			case VALUE:
+				if (isinf(value))
+					float_overflow_error();
+				PG_RETURN_FLOAT8(value);
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is no statistic \"%s\"", name)));
+}

@@ -1,0 +1,353 @@
+/*
+ * partials.c: takes a partial that partials_find.c has found: for nobody else to write, to be added up, and written back
+ * through the heap.
+ *
+ * Nobody waits here. A partial is taken by a tuple lock that is skipped rather than waited for. Partials are looked up
+ * under SnapshotSelf: that shows what is committed now and takes no predicate locks. But a partial is taken only where
+ * the snapshot of the transaction, in READ COMMITTED that of the statement, sees the very version that is newest: whoever
+ * reads on under that snapshot sees it plus the transaction's own changes, and nothing of those who committed since. (In
+ * READ COMMITTED too, since the statements of a rule share a snapshot.)
+ *
+ * Knows no delta, never reads the source, runs no query.
+ */
+#include "rollup/partials/partials.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "rollup/partials/claim.h"
+
+/*
+ * Opening and closing
+ */
+void
+partials_open(Partials *partials, Rollup *rollup)
+{
+	Relation	relation = table_open(rollup->partials, RowExclusiveLock);
+
+	memset(partials, 0, sizeof(*partials));
+	partials->context = CurrentMemoryContext;
+	partials->rollup = rollup;
+	partials->relation = relation;
+	rollup_check_partials(rollup, relation);
+	InitDirtySnapshot(partials->dirty);
+	partials->candidate = table_slot_create(relation, NULL);
+	partials->held = table_slot_create(relation, NULL);
+	partials->out = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	partials->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
+}
+
+void
+partials_close(Partials *partials)
+{
+	ListCell   *cell;
+
+	partials_end_search(partials);
+	if (BufferIsValid(partials->page))
+		ReleaseBuffer(partials->page);
+	ExecDropSingleTupleTableSlot(partials->candidate);
+	ExecDropSingleTupleTableSlot(partials->held);
+	if (partials->folded)
+		ExecDropSingleTupleTableSlot(partials->folded);
+	ExecDropSingleTupleTableSlot(partials->out);
+	foreach(cell, partials->indexes)
+		index_close(((KeyIndex *) lfirst(cell))->relation, NoLock);
+	table_close(partials->relation, NoLock);
+}
+
+/*
+ * Taking one
+ */
+static HeapTupleHeader
+slot_header(TupleTableSlot *slot)
+{
+	return ((HeapTupleTableSlot *) slot)->tuple->t_data;
+}
+
+bool
+partials_is_own(TupleTableSlot *slot)
+{
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(slot_header(slot)));
+}
+
+static bool
+looks_busy(TupleTableSlot *slot)
+{
+	HeapTupleHeader header = slot_header(slot);
+	TransactionId xmax = HeapTupleHeaderGetRawXmax(header);
+
+	if (header->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
+		return false;
+	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
+}
+
+bool
+partials_look_free(Partials *partials)
+{
+	if (partials_is_own(partials->candidate))
+		return true;
+	return !looks_busy(partials->candidate) &&
+		table_tuple_satisfies_snapshot(partials->relation, partials->candidate, partials->snapshot);
+}
+
+bool
+partials_take_version(Partials *partials, TupleTableSlot *slot)
+{
+	ItemPointerData tid = partials->candidate->tts_tid;
+	TM_FailureData failure;
+	TM_Result	result;
+
+	if (!claim_take(gs_relfile(partials->relation), &tid))
+		return false;
+	result = table_tuple_lock(partials->relation, &tid, SnapshotSelf, slot,
+							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	claim_release();
+	return result == TM_Ok;
+}
+
+bool
+partials_take_loosely(Partials *partials)
+{
+	if (!partials_look_free(partials))
+		return false;
+	ExecCopySlot(partials->held, partials->candidate);
+	return true;
+}
+
+bool
+partials_hold(Partials *partials)
+{
+	BufferHeapTupleTableSlot *held = (BufferHeapTupleTableSlot *) partials->held;
+	TM_Result	result;
+
+	if (!claim_take(gs_relfile(partials->relation), &partials->held->tts_tid))
+		return false;
+	LockBuffer(held->buffer, BUFFER_LOCK_SHARE);
+	result = HeapTupleSatisfiesUpdate(held->base.tuple, GetCurrentCommandId(true), held->buffer);
+	LockBuffer(held->buffer, BUFFER_LOCK_UNLOCK);
+	if (result != TM_Ok)
+		claim_release();
+	return result == TM_Ok;
+}
+
+bool
+partials_take(Partials *partials, TupleTableSlot *slot)
+{
+	if (!partials_look_free(partials))
+		return false;
+	if (!partials_is_own(partials->candidate))
+		return partials_take_version(partials, slot);
+	ExecCopySlot(slot, partials->candidate);
+	return true;
+}
+
+TupleTableSlot *
+partials_folded(Partials *partials)
+{
+	if (partials->folded == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(partials->context);
+
+		partials->folded = table_slot_create(partials->relation, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	return partials->folded;
+}
+
+void
+partials_clear(Partials *partials)
+{
+	ExecClearTuple(partials->candidate);
+	ExecClearTuple(partials->held);
+	if (partials->folded)
+		ExecClearTuple(partials->folded);
+}
+
+/*
+ * Adding up
+ */
+NullableDatum *
+partials_states(Partials *partials, TupleTableSlot *slot)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states = palloc(rollup->nstates * sizeof(NullableDatum));
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		states[i].value = slot->tts_values[rollup->nkeys + i];
+		states[i].isnull = slot->tts_isnull[rollup->nkeys + i];
+		if (states[i].isnull && STATE_IS_SUM(rollup->states[i].kind))
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(partials->relation)),
+					 errhint("Run gymstream.rebuild_rollup.")));
+	}
+	return states;
+}
+
+static void
+set_states(Partials *partials, const NullableDatum *states)
+{
+	TupleTableSlot *out = partials->out;
+	int			nkeys = partials->rollup->nkeys;
+
+	for (int i = 0; i < partials->rollup->nstates; i++)
+	{
+		out->tts_values[nkeys + i] = states[i].value;
+		out->tts_isnull[nkeys + i] = states[i].isnull;
+	}
+}
+
+void
+partials_load(Partials *partials)
+{
+	int			nkeys = partials->rollup->nkeys;
+	TupleTableSlot *out = ExecClearTuple(partials->out);
+	NullableDatum *states = partials_states(partials, partials->held);
+
+	memcpy(out->tts_values, partials->held->tts_values, nkeys * sizeof(Datum));
+	memcpy(out->tts_isnull, partials->held->tts_isnull, nkeys * sizeof(bool));
+	set_states(partials, states);
+	ExecStoreVirtualTuple(out);
+}
+
+/* Add a state to another. False if the sum does not fit. */
+static bool
+add_state(const RollupState *state, NullableDatum *a, const NullableDatum *b)
+{
+	if (STATE_IS_SUM(state->kind))
+		return state_add(state->kind, a->value, b->value, &a->value);
+	*a = marked_merge(state->kind, state->order, *a, *b);
+	return true;
+}
+
+bool
+partials_add(Partials *partials, const NullableDatum *states)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *sums = partials_states(partials, partials->out);
+
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
+
+		if (!add_state(&rollup->states[i], &sums[i], &states[i]))
+			return false;
+		/* what was added goes with its slot */
+		if (!column->attbyval && !sums[i].isnull && sums[i].value == states[i].value)
+			sums[i].value = datumCopy(sums[i].value, false, column->attlen);
+	}
+	set_states(partials, sums);
+	return true;
+}
+
+bool
+partials_are_zero(Partials *partials, TupleTableSlot *slot)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states = partials_states(partials, slot);
+
+	for (int i = 0; i < rollup->nstates; i++)
+		if (!state_is_zero(rollup->states[i].kind, states[i]))
+			return false;
+	return true;
+}
+
+/* Whether what went out comes not after what came in; what came in is the state of the same input before it. */
+static bool
+is_reached(const RollupState *state, NullableDatum in, NullableDatum out)
+{
+	return in.isnull || marked_merge(state->kind, state->order, out, in).value == out.value;
+}
+
+bool
+partials_are_marked(Partials *partials, TupleTableSlot *slot)
+{
+	Rollup	   *rollup = partials->rollup;
+	NullableDatum *states;
+
+	if (!rollup->can_be_marked)
+		return false;
+	states = partials_states(partials, slot);
+	for (int i = 0; i < rollup->nstates; i++)
+	{
+		const RollupState *state = &rollup->states[i];
+
+		if (state->kind == STATE_CHANGED && !states[i].isnull && DatumGetBool(states[i].value))
+			return true;
+		if ((state->kind != STATE_MIN_OUT && state->kind != STATE_MAX_OUT) || states[i].isnull)
+			continue;
+		for (int j = 0; j < rollup->nstates; j++)
+			if (rollup->states[j].kind == state->kind - 1 && rollup->states[j].input == state->input &&
+				is_reached(state, states[j], states[i]))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Writing
+ */
+static void
+write_indexes(Partials *partials)
+{
+	TupleTableSlot *out = partials->out;
+	uint32		hash = rollup_hash_keys(partials->rollup, out->tts_values, out->tts_isnull);
+	ListCell   *cell;
+
+	partials_open_indexes(partials);
+	foreach(cell, partials->indexes)
+		key_index_insert(lfirst(cell), partials->relation, out, hash);
+}
+
+void
+partials_insert(Partials *partials)
+{
+	table_tuple_insert(partials->relation, partials->out, GetCurrentCommandId(true), 0, NULL);
+	write_indexes(partials);
+}
+
+bool
+partials_update(Partials *partials)
+{
+	ItemPointerData old = partials->held->tts_tid;
+	TM_FailureData failure;
+	LockTupleMode mode;
+	GsUpdateIndexes indexes;
+	TM_Result	result;
+
+	result = table_tuple_update(partials->relation, &old, partials->out, GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, true, &failure, &mode, &indexes);
+	if (result != TM_Ok)
+		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
+	/* it is held by what was written now; indexes, and who asks for marks, compare with functions that may write others */
+	claim_release();
+	if (!gs_update_indexes_needed(indexes))
+		return true;
+	write_indexes(partials);
+	return false;
+}
+
+void
+partials_delete(Partials *partials, ItemPointer tid)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	result = table_tuple_delete(partials->relation, tid, GetCurrentCommandId(true), InvalidSnapshot,
+								InvalidSnapshot, true, &failure, false);
+	if (result != TM_Ok)
+		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
+	claim_release();
+}

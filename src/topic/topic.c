@@ -1,0 +1,353 @@
+/*
+ * topic.c: takes a table or rollup and makes a topic of it: a row of gymstream.topic. Tells every backend and decoder
+ * through the relation cache. Publishes nothing itself.
+ */
+#include "topic/topic.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/indexing.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/settings.h"
+#include "base/shared.h"
+
+#define CHANNEL_PREFIX "gymstream:"
+
+PG_FUNCTION_INFO_V1(gs_create_topic);
+PG_FUNCTION_INFO_V1(gs_drop_topic);
+PG_FUNCTION_INFO_V1(gs_topics_changed);
+
+/* ---- look-up ---- */
+
+/* Anyone may listen, so rows under row-level security are never sent, also where it was enabled after create_topic. */
+static bool
+has_row_security(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	bool		enabled = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return enabled;
+}
+
+bool
+topic_lookup(Oid relation, Topic *topic)
+{
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	HeapTuple	tuple;
+	bool		isnull;
+
+	if (catalog == NULL)
+		return false;
+	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	if (HeapTupleIsValid(tuple))
+	{
+		Datum		channel = heap_getattr(tuple, TOPIC_CHANNEL, RelationGetDescr(catalog), &isnull);
+		Datum		notify = heap_getattr(tuple, TOPIC_NOTIFY, RelationGetDescr(catalog), &isnull);
+
+		topic->relation = relation;
+		strlcpy(topic->channel, TextDatumGetCString(channel), sizeof(topic->channel));
+		topic->notify = strcmp(TextDatumGetCString(notify), "row") == 0 && !has_row_security(relation) ?
+			TOPIC_NOTIFY_ROW : TOPIC_NOTIFY_POSITION;
+	}
+	table_close(catalog, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+char *
+topic_name(Oid relation)
+{
+	char	   *name = get_rel_name(relation);
+	char	   *schema = name ? get_namespace_name(get_rel_namespace(relation)) : NULL;
+	bool		quote_all = quote_all_identifiers;
+	char	   *result;
+
+	if (schema == NULL)
+		return NULL;
+	/* the name must not depend on a session's setting */
+	quote_all_identifiers = false;
+	result = quote_qualified_identifier(schema, name);
+	quote_all_identifiers = quote_all;
+	return result;
+}
+
+/* ---- what can be published ---- */
+
+static void
+refuse(Relation rel, int code, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(code),
+			 errmsg("cannot create a topic on \"%s\"", RelationGetRelationName(rel)),
+			 errdetail("%s", detail),
+			 hint ? errhint("%s", hint) : 0));
+}
+
+static void
+check_table(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	if (relid < FirstNormalObjectId)
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a system table.", NULL);
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is temporary: its changes are not in the write-ahead log.", NULL);
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is unlogged: its changes are not in the write-ahead log.",
+			   "Make it a logged one with ALTER TABLE ... SET LOGGED.");
+	if (RelationGetNamespace(rel) == catalog_schema())
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is one of gymstream's own tables.", NULL);
+	if (OidIsValid(catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP)))
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the state of a rollup.", "Create the topic on the rollup.");
+}
+
+static void
+check_view(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+
+	if (OidIsValid(catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_ROLLUP)))
+		return;
+	if (OidIsValid(catalog_rollup(ROLLUP_DEFINITION, relid, ROLLUP_ROLLUP)))
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the definition of a rollup.", "Create the topic on the rollup.");
+	refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a view and no rollup.",
+		   "Create a rollup with gymstream.create_rollup, or topics on the tables that the view reads.");
+}
+
+static void
+check_relation(Relation rel, TopicNotify notify)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+			check_table(rel);
+			break;
+		case RELKIND_VIEW:
+			check_view(rel);
+			break;
+		case RELKIND_PARTITIONED_TABLE:
+			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "Topics on partitioned tables are not supported yet.",
+				   "Create a topic on each of its partitions.");
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("cannot create a topic on \"%s\"", RelationGetRelationName(rel)),
+					 errdetail_relkind_not_supported(rel->rd_rel->relkind)));
+	}
+	if (notify == TOPIC_NOTIFY_ROW && has_row_security(RelationGetRelid(rel)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot send the rows of \"%s\" to everybody who listens", RelationGetRelationName(rel)),
+				 errdetail("Row-level security is enabled on it, and anyone may listen on any channel."),
+				 errhint("Use notify => 'position'.")));
+}
+
+static void
+check_server(void)
+{
+	if (!settings_is_preloaded())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("gymstream is not in \"shared_preload_libraries\""),
+				 errdetail("Topics are published by background workers, which are started with the server."),
+				 errhint("Add gymstream to \"shared_preload_libraries\" and restart the server.")));
+	if (wal_level < WAL_LEVEL_LOGICAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("\"wal_level\" is too low for topics"),
+				 errdetail("Topics are published from the write-ahead log by logical decoding."),
+				 errhint("Set \"wal_level\" to \"logical\" and restart the server.")));
+}
+
+static void
+check_owner(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (!gs_owns_relation(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), name);
+}
+
+/* ---- writing ---- */
+
+static Relation
+catalog_open_for_write(void)
+{
+	/* one writer at a time: a channel's name is then free or taken for sure */
+	Relation	catalog = catalog_open(CATALOG_TOPIC, ShareRowExclusiveLock);
+
+	if (catalog == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"%s\" is not installed", GS_SCHEMA)));
+	return catalog;
+}
+
+/* Whoever caches whether this relation is published looks again, a decoder at this transaction's place in the log. */
+static void
+invalidate(Oid relation)
+{
+	Oid			partials = catalog_rollup(ROLLUP_ROLLUP, relation, ROLLUP_PARTIALS);
+
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
+		CacheInvalidateRelcacheByRelid(relation);
+	if (OidIsValid(partials) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(partials)))
+		CacheInvalidateRelcacheByRelid(partials);
+}
+
+/* The channel's name: the topic's, or by OID where that is too long for LISTEN or was taken before a rename. */
+static char *
+choose_channel(Relation catalog, Oid relation)
+{
+	char	   *channel = psprintf(CHANNEL_PREFIX "%s", topic_name(relation));
+
+	if (strlen(channel) >= NAMEDATALEN ||
+		HeapTupleIsValid(catalog_find(catalog, TOPIC_CHANNEL, CStringGetTextDatum(channel))))
+		channel = psprintf(CHANNEL_PREFIX "%u", relation);
+	return channel;
+}
+
+static TopicNotify
+notify_from_text(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *notify = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+
+	if (notify != NULL && strcmp(notify, "position") == 0)
+		return TOPIC_NOTIFY_POSITION;
+	if (notify != NULL && strcmp(notify, "row") == 0)
+		return TOPIC_NOTIFY_ROW;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 notify ? errmsg("invalid value \"%s\" for notify", notify) : errmsg("notify must not be null"),
+			 errhint("Use 'position' to send topic and position only, or 'row' to send the whole event.")));
+	return TOPIC_NOTIFY_POSITION;
+}
+
+static Oid
+relation_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("relation must not be null")));
+	return PG_GETARG_OID(0);
+}
+
+/*
+ * create_topic(relation regclass, notify text) returns text: the channel. For the relation's owner, who needs no right
+ * on gymstream.topic. Locks the relation against DROP and gymstream.topic against other writers until commit.
+ */
+Datum
+gs_create_topic(PG_FUNCTION_ARGS)
+{
+	Oid			relid = relation_argument(fcinfo);
+	TopicNotify notify = notify_from_text(fcinfo, 1);
+	Relation	rel;
+	Relation	catalog;
+	Datum		values[TOPIC_NATTS];
+	bool		nulls[TOPIC_NATTS] = {false};
+	char	   *channel;
+
+	check_owner(relid);
+	rel = relation_open(relid, AccessShareLock);
+	check_owner(relid);
+	check_relation(rel, notify);
+	check_server();
+
+	catalog = catalog_open_for_write();
+	if (HeapTupleIsValid(catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relid))))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" has a topic already", RelationGetRelationName(rel)),
+				 errhint("To change it, drop it first with gymstream.drop_topic.")));
+	if (!shared_prepare_decoder())
+		ereport(NOTICE,
+				(errmsg("changes of \"%s\" will be published once gymstream's workers are ready",
+						RelationGetRelationName(rel)),
+				 errhint("See the view gymstream.status.")));
+	channel = choose_channel(catalog, relid);
+	values[TOPIC_RELATION - 1] = ObjectIdGetDatum(relid);
+	values[TOPIC_CHANNEL - 1] = CStringGetTextDatum(channel);
+	values[TOPIC_NOTIFY - 1] = CStringGetTextDatum(notify == TOPIC_NOTIFY_ROW ? "row" : "position");
+	values[TOPIC_CREATED - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	invalidate(relid);
+	CommandCounterIncrement();
+	shared_poke_at_commit();
+
+	table_close(catalog, NoLock);
+	relation_close(rel, NoLock);
+	PG_RETURN_TEXT_P(cstring_to_text(channel));
+}
+
+bool
+topic_delete(Oid relation)
+{
+	Relation	catalog;
+	HeapTuple	tuple;
+
+	/* most relations that are dropped have none: no strong lock for those */
+	if (!catalog_has_topic(relation))
+		return false;
+	catalog = catalog_open_for_write();
+	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	if (HeapTupleIsValid(tuple))
+	{
+		CatalogTupleDelete(catalog, &tuple->t_self);
+		invalidate(relation);
+		CommandCounterIncrement();
+		shared_poke_at_commit();
+	}
+	table_close(catalog, NoLock);
+	return HeapTupleIsValid(tuple);
+}
+
+/* drop_topic(relation regclass) returns void. For the relation's owner. */
+Datum
+gs_drop_topic(PG_FUNCTION_ARGS)
+{
+	Oid			relid = relation_argument(fcinfo);
+
+	check_owner(relid);
+	if (!topic_delete(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s\" has no topic", get_rel_name(relid))));
+	PG_RETURN_VOID();
+}
+
+/* topics_changed(): trigger on gymstream.topic, which only a restored dump writes by SQL. Wakes the workers. */
+Datum
+gs_topics_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger", "gymstream.topics_changed")));
+	shared_poke_at_commit();
+	return PointerGetDatum(NULL);
+}

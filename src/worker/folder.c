@@ -1,0 +1,409 @@
+/*
+ * folder.c: takes the notes that writers left, and folds those groups. A worker for a database that the launcher starts
+ * when there is a note, and that ends soon after the last one is done with: it costs no worker slot else.
+ *
+ * It folds in short transactions, one rollup in each, and rests ten times as long as each took; it looks for notes about
+ * once a second. A group of which somebody still holds a partial is tried again later, and later each time. Where notes
+ * did not find room, or the server was started, it sweeps through all rollups in pieces. A rollup that fails is left alone
+ * for a while, and the others go on. Never waits for a writer, and makes none wait.
+ */
+#include "worker/launcher.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "base/catalog.h"
+#include "base/settings.h"
+#include "rollup/partials/fold.h"
+#include "rollup/partials/note.h"
+
+#define LOOK_MS 1000			/* between two looks for notes */
+#define LINGER_MS 5000			/* stay for so long with nothing to do */
+#define REST_FACTOR 10			/* a rest is so many times as long as the work before it */
+#define BATCH_GROUPS 100		/* folded in one transaction */
+#define BATCH_MS 50				/* after so long it takes no further one */
+#define MAX_GROUPS 2000			/* known at a time; more: sweep once again */
+#define LAST_RETRY_MS 60000		/* for a group that others hold, or a rollup that fails */
+
+/* a group to be folded */
+typedef struct FolderGroup
+{
+	Oid			partials;
+	uint32		hash;
+	uint32		types;
+	MinimalTuple keys;
+	int			tries;
+	TimestampTz due;
+} FolderGroup;
+
+/* a rollup that failed */
+typedef struct FolderFailure
+{
+	Oid			partials;
+	TimestampTz until;
+} FolderFailure;
+
+static SharedDatabase *place;
+static MemoryContext folder_context;	/* of all that outlives a transaction */
+static FolderGroup *groups;		/* MAX_GROUPS of them */
+static int	ngroups = 0;
+static List *to_sweep = NIL;	/* OIDs of partials */
+static FoldSweep sweep;			/* of the first of them */
+static TimestampTz sweep_at = 0;	/* sweep all rollups then; 0: no need */
+static List *failures = NIL;	/* of FolderFailure */
+static TimestampTz leave_at = 0;	/* stay until then, even with nothing to do */
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * What is to be done
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+static TimestampTz
+in_ms(int64 ms)
+{
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+static void
+sweep_later(int ms)
+{
+	if (sweep_at == 0 || sweep_at > in_ms(ms))
+		sweep_at = in_ms(ms);
+}
+
+static void
+group_add(Oid partials, uint32 hash, uint32 types, MinimalTuple keys, TimestampTz due)
+{
+	MemoryContext old;
+
+	for (int i = 0; i < ngroups; i++)
+		if (groups[i].partials == partials && groups[i].hash == hash)
+			return;
+	if (ngroups == MAX_GROUPS)
+	{
+		sweep_later(LAST_RETRY_MS);
+		return;
+	}
+	old = MemoryContextSwitchTo(folder_context);
+	groups[ngroups++] = (FolderGroup) {partials, hash, types, gs_copy_minimal_tuple(keys), 0, due};
+	MemoryContextSwitchTo(old);
+}
+
+static void
+group_remove(int i)
+{
+	pfree(groups[i].keys);
+	groups[i] = groups[--ngroups];
+}
+
+/* Try it again: the later, the more often it was tried already. */
+static void
+group_retry(FolderGroup *group)
+{
+	group->due = in_ms(Min((int64) LOOK_MS << Min(group->tries, 6), LAST_RETRY_MS));
+	group->tries++;
+}
+
+static bool
+is_failing(Oid partials)
+{
+	ListCell   *cell;
+
+	foreach(cell, failures)
+	{
+		FolderFailure *failure = lfirst(cell);
+
+		if (failure->until <= GetCurrentTimestamp())
+		{
+			failures = foreach_delete_current(failures, cell);
+			pfree(failure);
+		}
+		else if (failure->partials == partials)
+			return true;
+	}
+	return false;
+}
+
+static void
+folder_take_notes(void)
+{
+	Note	   *notes = palloc(sizeof(Note) * NOTE_SLOTS);
+	bool		all;
+	int			n = note_take(place, notes, &all);
+
+	for (int i = 0; i < n; i++)
+		group_add(notes[i].partials, notes[i].hash, notes[i].types, (MinimalTuple) notes[i].keys,
+				  GetCurrentTimestamp());
+	if (n > 0)
+		leave_at = in_ms(LINGER_MS);
+	if (all)
+		sweep_later(0);
+	pfree(notes);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * Doing it. Each of these runs in a transaction and says whether it has found something to do.
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+/* Make the list of rollups to sweep through. */
+static void
+list_rollups(void)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	sweep_at = 0;
+	if (catalog == NULL)
+		return;
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		MemoryContext old = MemoryContextSwitchTo(folder_context);
+
+		to_sweep = lappend_oid(to_sweep, DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS,
+																	   RelationGetDescr(catalog), &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+static void
+sweep_next_rollup(void)
+{
+	if (sweep.seen)
+		pfree(sweep.seen);
+	memset(&sweep, 0, sizeof(sweep));
+	sweep.context = folder_context;
+	if (to_sweep != NIL)
+		to_sweep = list_delete_first(to_sweep);
+}
+
+/* A piece of the sweep. */
+static void
+sweep_piece(Oid partials)
+{
+	TimestampTz end = in_ms(BATCH_MS);
+	Fold		fold;
+	List	   *found;
+	ListCell   *cell;
+	uint32		types;
+	bool		more;
+
+	if (!fold_open(&fold, partials))
+	{
+		sweep_later(LAST_RETRY_MS);
+		sweep_next_rollup();
+		return;
+	}
+	types = note_types(fold.partials.relation);
+	more = fold_find(&fold, &sweep, &found);
+	foreach(cell, found)
+	{
+		MinimalTuple keys = lfirst(cell);
+		bool		late = GetCurrentTimestamp() > end;
+		int			result = late ? 0 : fold_group(&fold, keys, types);
+
+		if (late)
+			group_add(partials, fold_hash(&fold, keys), types, keys, GetCurrentTimestamp());
+		if (result & FOLD_FOLDED)
+			pg_atomic_fetch_add_u64(&place->folded, 1);
+		if (result & FOLD_BUSY)
+			group_add(partials, fold_hash(&fold, keys), types, keys, in_ms(LOOK_MS));
+		CHECK_FOR_INTERRUPTS();
+	}
+	fold_close(&fold);
+	if (!more)
+		sweep_next_rollup();
+}
+
+/* Groups of a rollup that are due. */
+static void
+fold_due(Oid partials)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz end = in_ms(BATCH_MS);
+	Fold		fold;
+	bool		open = fold_open(&fold, partials);
+	bool		exists = open || OidIsValid(catalog_rollup(ROLLUP_PARTIALS, partials, ROLLUP_ROLLUP));
+	int			n = 0;
+
+	for (int i = ngroups - 1; i >= 0 && n < BATCH_GROUPS && GetCurrentTimestamp() < end; i--)
+	{
+		int			result = exists ? FOLD_BUSY : 0;
+
+		if (groups[i].partials != partials || groups[i].due > now)
+			continue;
+		if (open)
+			result = fold_group(&fold, groups[i].keys, groups[i].types);
+		if (result & FOLD_FOLDED)
+			pg_atomic_fetch_add_u64(&place->folded, 1);
+		if (result & FOLD_BUSY)
+			group_retry(&groups[i]);
+		else
+			group_remove(i);
+		n++;
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (open)
+		fold_close(&fold);
+}
+
+/* The rollup to work on next, or InvalidOid. */
+static Oid
+next_rollup(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < ngroups; i++)
+		if (groups[i].due <= now && !is_failing(groups[i].partials))
+			return groups[i].partials;
+	return InvalidOid;
+}
+
+/* The error in hand is one rollup's: leave that alone for a while. */
+static void
+folder_failed(Oid partials)
+{
+	MemoryContext old;
+	FolderFailure *failure;
+
+	HOLD_INTERRUPTS();
+	shared_note_error(place);
+	EmitErrorReport();
+	AbortCurrentTransaction();
+	FlushErrorState();
+	RESUME_INTERRUPTS();
+
+	for (int i = ngroups - 1; i >= 0; i--)
+		if (groups[i].partials == partials)
+			group_remove(i);
+	if (to_sweep != NIL && linitial_oid(to_sweep) == partials)
+		sweep_next_rollup();
+	old = MemoryContextSwitchTo(folder_context);
+	failure = palloc(sizeof(FolderFailure));
+	*failure = (FolderFailure) {partials, in_ms(LAST_RETRY_MS)};
+	failures = lappend(failures, failure);
+	MemoryContextSwitchTo(old);
+	sweep_later(LAST_RETRY_MS);
+}
+
+/* One transaction's worth of work. False: there is none. */
+static bool
+folder_work(void)
+{
+	Oid			rollup = next_rollup();
+	bool		due = OidIsValid(rollup);
+	bool		list = !due && to_sweep == NIL && sweep_at != 0 && sweep_at <= GetCurrentTimestamp();
+
+	while (!due && to_sweep != NIL && is_failing(linitial_oid(to_sweep)))
+		sweep_next_rollup();
+	if (!due && to_sweep != NIL)
+		rollup = linitial_oid(to_sweep);
+	if (!OidIsValid(rollup) && !list)
+		return false;
+
+	pgstat_report_activity(STATE_RUNNING, list ? "looking for rollups" : "folding");
+	PG_TRY();
+	{
+		StartTransactionCommand();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		if (list)
+			list_rollups();
+		else if (due)
+			fold_due(rollup);
+		else
+			sweep_piece(rollup);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(folder_context);
+		folder_failed(rollup);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(folder_context);
+	pgstat_report_activity(STATE_IDLE, "");
+	return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * The worker
+ * ----------------------------------------------------------------------------------------------------------------*/
+
+/* What is left is found by the next one. */
+static void
+folder_leave(int code, Datum arg)
+{
+	if (ngroups > 0 || to_sweep != NIL || sweep_at != 0)
+		note_sweep(place);
+}
+
+static void
+folder_rest(TimestampTz until)
+{
+	long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+	(void) pgstat_report_stat(ms >= LOOK_MS);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(ms, 1), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+void
+folder_main(Datum arg)
+{
+	TimestampTz look_at;
+
+	place = launcher_begin_folder(arg);
+	launcher_set_options("1s");
+	folder_context = AllocSetContextCreate(TopMemoryContext, "gymstream folder", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(folder_context);
+	groups = palloc(sizeof(FolderGroup) * MAX_GROUPS);
+	sweep.context = folder_context;
+	before_shmem_exit(folder_leave, (Datum) 0);
+
+	look_at = GetCurrentTimestamp();
+	while (settings_fold)
+	{
+		TimestampTz start = GetCurrentTimestamp();
+		bool		worked;
+
+		if (start >= look_at)
+		{
+			folder_take_notes();
+			look_at = in_ms(LOOK_MS);
+		}
+		worked = folder_work();
+		if (worked)
+		{
+			TimestampTz end = GetCurrentTimestamp();
+
+			folder_rest(end + (end - start) * REST_FACTOR);
+		}
+		else if (ngroups == 0 && to_sweep == NIL && sweep_at == 0 && leave_at <= start)
+			break;
+		else
+			folder_rest(look_at);
+	}
+	proc_exit(0);
+}
