@@ -17,15 +17,14 @@ objects      = $(patsubst %.c,%.o,$(1))
 EXTENSION    = gymstream
 MODULE_big   = gymstream
 OBJS        := $(call objects,$(filter-out src/client/%,$(call files,src,.c)))
-DATA        := $(call files,sql,.sql)
-DATA        := $(filter sql/gymstream--%,$(DATA))
+DATA        := $(call files,extension,.sql)
 REGRESS     := $(filter $(patsubst sql/%.sql,%,$(call files,sql,.sql)),$(patsubst expected/%.out,%,$(call files,expected,.out)))
-ISOLATION   := $(patsubst test/specs/%.spec,%,$(call files,test/specs,.spec))
+ISOLATION   := $(patsubst test/isolation/specs/%.spec,%,$(call files,test/isolation/specs,.spec))
 TAP_TESTS    = 1
-PROVE_TESTS  = test/t/*.pl
+PROVE_TESTS  = test/t/*/*.pl
 TEST_SERVER  = --temp-config=.installcheck.conf --load-extension=gymstream
 REGRESS_OPTS = --temp-instance=tmp_check_regress $(TEST_SERVER)
-ISOLATION_OPTS = --inputdir=test --temp-instance=tmp_check_iso $(TEST_SERVER)
+ISOLATION_OPTS = --inputdir=test/isolation --temp-instance=tmp_check_iso $(TEST_SERVER)
 REGRESS_PREP = .installcheck.conf
 PGFILEDESC   = "gymstream - rollups, change events and notifications"
 # what a source includes is written beside its object: so a touched header rebuilds what needs it

@@ -133,8 +133,8 @@ suite_regress() {
 suite_isolation() {
 	local names
 	# shellcheck disable=SC2046
-	pick isolation "$1" $(basenames .spec "$tree"/test/specs/*.spec)
-	run_pg_regress isolation "$(pg_test isolation/pg_isolation_regress)" "$tree/test" "${names[@]}"
+	pick isolation "$1" $(basenames .spec "$tree"/test/isolation/specs/*.spec)
+	run_pg_regress isolation "$(pg_test isolation/pg_isolation_regress)" "$tree/test/isolation" "${names[@]}"
 }
 
 # A server that is not Debian's may lack pgTAP, which is SQL alone: then Debian's file will do.
@@ -168,11 +168,12 @@ suite_pgtap() {
 }
 
 run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
-	local test=$1 name=${1#*/} dir=$tmp/tap status=0; shift
+	local test=$1 name=${1#*/} dir=$tmp/tap status=0 file; shift
+	file=$(echo "$tree"/test/t/*/"$name.pl")
 	as_server mkdir -p "$dir/log"
 	(cd "$tree" && as_server env PATH="$(pg_bin):$PATH" PG_REGRESS="$(pg_test regress/pg_regress)" TESTDIR="$dir" \
 		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
-		timeout $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "test/t/$name.pl" 2>&1) | tee "$dir/$name.log" || status=$?
+		timeout $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "$file" 2>&1) | tee "$dir/$name.log" || status=$?
 	count_tap "$test" "$dir/$name.log" "$status" || {
 		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/{"$name"_*.log,regress_log_"$name"}; do show "$log" 15; done
 	}
@@ -181,7 +182,7 @@ run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
 suite_tap() {
 	local name names
 	# shellcheck disable=SC2046
-	pick tap "$1" $(basenames .pl "$tree"/test/t/*.pl | grep -v '_random$')
+	pick tap "$1" $(basenames .pl "$tree"/test/t/*/*.pl | grep -v '_random$')
 	for name in "${names[@]}"; do
 		run_perl "tap/$name" "${asked[@]}"
 	done
@@ -189,7 +190,7 @@ suite_tap() {
 
 suite_random() {
 	local file
-	for file in "$tree"/test/t/*_random.pl; do
+	for file in "$tree"/test/t/*/*_random.pl; do
 		run_perl "random/$(basename "$file" .pl)" GYMSTREAM_SEED="$seed" GYMSTREAM_MINUTES="$minutes"
 	done
 }

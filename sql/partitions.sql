@@ -274,7 +274,7 @@ TRUNCATE class CASCADE;
 TABLE inexact;
 TABLE rows;
 ALTER TABLE south DROP CONSTRAINT class;
--- a transaction whose snapshot does not show the partition's rows as they are is test/specs/partition.spec's
+-- a transaction whose snapshot does not show the partition's rows as they are is test/isolation/specs/partition.spec's
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 DELETE FROM north WHERE id < 10;
 INSERT INTO north (id, class_id, price) VALUES (1, 1, 1);

@@ -10,7 +10,7 @@
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
-/* attribute numbers, as in sql/gymstream--*.sql */
+/* attribute numbers, as in extension/gymstream--*.sql */
 #define CATALOG_ROLLUP "rollup"
 #define ROLLUP_ROLLUP 1
 #define ROLLUP_DEFINITION 2

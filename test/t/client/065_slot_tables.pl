@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use utf8;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use Encode qw(encode_utf8 decode_utf8);
 use GymstreamClient;

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use utf8;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use GymstreamClient;
 use GymstreamTest;
@@ -46,7 +46,7 @@ for my $command ([], ['watch'], ['tail'])
 	like($out, qr/Usage:\n  gymstream/, "@$command --help says how to use it");
 	is($err, '', "@$command --help has no errors");
 }
-my $version = slurp_file("$FindBin::Bin/../../gymstream.control") =~ /^default_version = '(.*)'/m ? $1 : 'none';
+my $version = slurp_file("$FindBin::Bin/../../../gymstream.control") =~ /^default_version = '(.*)'/m ? $1 : 'none';
 is((client('--version'))[1], "gymstream $version\n", 'the version is the one of gymstream.control');
 
 for my $case (

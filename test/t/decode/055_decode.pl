@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use EventCopy;
 use GymstreamTest;
@@ -44,9 +44,9 @@ sub slot_create { $node->safe_psql('postgres', "SELECT pg_create_logical_replica
 sub valid_lines
 {
 	my ($name, @read) = @_;
-	my $schema = "$FindBin::Bin/../../doc/wire-format.schema.json";
+	my $schema = "$FindBin::Bin/../../../doc/wire-format.schema.json";
 	my ($out, $err) = ('', '');
-	my $ok = IPC::Run::run([ 'python3', "$FindBin::Bin/../wire_format.py", $schema, @read ], '>', \$out, '2>', \$err);
+	my $ok = IPC::Run::run([ 'python3', "$FindBin::Bin/../../wire_format.py", $schema, @read ], '>', \$out, '2>', \$err);
 	ok($ok, $name) or diag($out, $err);
 }
 

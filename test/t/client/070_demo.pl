@@ -4,13 +4,13 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use GymstreamTest;
 use IPC::Run ();
 use Test::More;
 
-my $top = "$FindBin::Bin/../..";
+my $top = "$FindBin::Bin/../../..";
 delete $ENV{PGAPPNAME};
 my $node = start_gymstream('demo', 'fsync = off');
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';

@@ -3,13 +3,13 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use GymstreamClient;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $top = "$FindBin::Bin/../..";
+my $top = "$FindBin::Bin/../../..";
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 

@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use GymstreamClient;
 use GymstreamTest;
@@ -13,7 +13,7 @@ use Test::More;
 
 plan skip_all => 'needs a pseudo-terminal' unless eval { require IO::Pty; IO::Pty->new };
 
-my $top = "$FindBin::Bin/../..";
+my $top = "$FindBin::Bin/../../..";
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 $ENV{TERM} = 'dumb';
