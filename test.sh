@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# test.sh: install what is missing, build, and run every test in private servers.
+# test.sh: install what is missing, build, and run every test in private servers, several side by side.
 #
-#   ./test.sh [--seed N] [--minutes M] [SUITE|SUITE/TEST]...
+#   ./test.sh [--seed N] [--minutes M] [--lanes N] [SUITE|SUITE/TEST]...
 #
-# Suites: layers build regress isolation pgtap tap random; without arguments all of them. A suite's name and a test's run that
-# one alone (tap/040_crash). --seed and --minutes are for random, and for tap/035_same_fate and tap/036_meetings, which
-# else do the same each time. PG_CONFIG names the server to test.
+# Suites: layers random tap build isolation regress pgtap; without arguments all of them. A suite's name and a test's run
+# that one alone (tap/040_crash). --seed and --minutes are for random, and for tap/035_same_fate and tap/036_meetings,
+# which otherwise do the same each time. --lanes says how many tests run at a time. PG_CONFIG names the server to test.
 # The last line says how many passed and failed, and so does the exit status.
 
 set -euo pipefail
 shopt -s nullglob
 # shellcheck source=test/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/test/setup.sh"
+# shellcheck source=test/lanes.sh
+. "$(dirname "${BASH_SOURCE[0]}")/test/lanes.sh"
 
-all=(layers build regress isolation pgtap tap random)
-wanted=() passed=0 failed=0 failures=() done=no tmp='' tree=''
-seed=$((RANDOM * 32768 + RANDOM)) minutes=2 asked=()
+all=(layers random tap build isolation regress pgtap)
+wanted=() plan=() done=no tmp='' tree='' server=''
+seed=$((RANDOM * 32768 + RANDOM)) minutes=2 asked=() lanes=$(($(nproc) + 1))
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 
@@ -24,6 +26,7 @@ while [ $# -gt 0 ]; do
 		--help) usage 0 ;;
 		--seed) seed=${2:?--seed needs a number}; asked+=("GYMSTREAM_SEED=$2"); shift ;;
 		--minutes) minutes=${2:?--minutes needs a number}; asked+=("GYMSTREAM_MINUTES=$2"); shift ;;
+		--lanes) lanes=${2:?--lanes needs a number}; shift ;;
 		*)
 			[[ " ${all[*]} " == *" ${1%%/*} "* ]] || { echo "test.sh: no such suite: $1" >&2; usage 2 >&2; }
 			wanted+=("$1") ;;
@@ -33,195 +36,155 @@ done
 [ ${#wanted[@]} -gt 0 ] || wanted=("${all[@]}")
 
 #
-# Counting. A test that cannot say how it went has failed.
+# Suites: what tests each has, how one is run, and how it is told whether it passed.
 #
 
-pass() { passed=$((passed + 1)); }
-fail() { failed=$((failed + 1)); failures+=("$*"); echo "FAILED: $*"; }
-
-show() { # FILE [LINES]: the end of a log, where something failed
-	[ ! -s "$1" ] || { echo "--- ${1#"$tmp"/}"; tail -n "${2:-60}" "$1"; echo '---'; }
-}
-
-# What a long test says in short, to stand at the end too: the last that a reader of a cut log sees.
-in_short() { # LOG
-	! grep -q '^# in short: ' "$1" || printf '\n%s' "$(sed -n 's/^# in short: /    /p' "$1")"
-}
-
-# TAP, of any kind: each point counts, and so does a program that dies or keeps less than its plan.
-count_tap() { # NAME LOG STATUS
-	local ok bad plan before=$failed
-	ok=$(grep -cE '^ok\b|^not ok\b.*# TODO' "$2" || true)
-	bad=$(grep -E '^not ok\b' "$2" | grep -vc '# TODO' || true)
-	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$2" | tail -n 1)
-	passed=$((passed + ok))
-	if [ "$bad" -gt 0 ]; then
-		fail "$1: $bad of $((ok + bad))$(in_short "$2")"
-		failed=$((failed + bad - 1))
-	elif [ "$3" -ne 0 ]; then
-		fail "$1: ended with status $3$(in_short "$2")"
-	elif [ "${plan:--1}" -ne $((ok + bad)) ]; then
-		fail "$1: ${plan:-no} tests planned, $((ok + bad)) run"
-	fi
-	[ "$failed" -eq "$before" ]
-}
-
-# What pg_regress prints: "test x ... ok 5 ms" before PostgreSQL 16, TAP since.
-count_regress() { # SUITE LOG STATUS TEST...
-	local suite=$1 log=$2 status=$3 name line before=$failed; shift 3
-	for name; do
-		line=$(grep -E "^test $name +\.\.\. |^(not )?ok [0-9]+ +[-+] $name " "$log" || true)
-		case $line in
-			"test "*" ... ok "* | "ok "*) pass ;;
-			'') fail "$suite/$name: not run" ;;
-			*) fail "$suite/$name" ;;
-		esac
-	done
-	[ "$status" -eq 0 ] || [ "$failed" -gt "$before" ] || fail "$suite: ended with status $status"
-	[ "$failed" -eq "$before" ]
-}
-
-# A server that crashed or complained of itself fails its suite, whatever the tests saw.
-check_server() { # SUITE DIR
-	if grep -E 'PANIC:|TRAP:|was terminated by signal|terminated by exception|detected deadlock while' "$2/server.log"; then
-		fail "$1: the server crashed"
-		show "$2/server.log"
-	fi
-}
-
-pick() { # SUITE ARGUMENT NAME...: sets names to those that the argument selects
-	local suite=$1 one=${2#"$1"}; shift 2
-	names=("$@")
-	[ -n "$one" ] || return 0
-	[[ " $* " == *" ${one#/} "* ]] || die "no such test: $suite$one"
-	names=("${one#/}")
-}
+pg_test() { echo "$(dirname "$("$PG_CONFIG" --pgxs)")/../test/$1"; }
 
 basenames() { # SUFFIX FILE...
 	local file
 	for file in "${@:2}"; do basename "$file" "$1"; done
 }
 
-#
-# Suites. Each is called with the argument that selected it.
-#
-
-pg_test() { echo "$(dirname "$("$PG_CONFIG" --pgxs)")/../test/$1"; }
-
-run_pg_regress() { # SUITE PROGRAM INPUTDIR TEST...
-	local suite=$1 program=$2 input=$3 dir=$tmp/$1 status=0; shift 3
-	[ $# -gt 0 ] || { fail "$suite: no tests"; return; }
-	as_server mkdir -p "$dir"
-	# tests count the partials that writers leave
-	server_start "$dir" 'fsync = off' 'gymstream.fold = off'
-	(cd "$tree" && as_server "$program" --inputdir="$input" --outputdir="$dir" --bindir="$(pg_bin)" --host="$dir" --port=5432 \
-		--user=postgres --dbname=contrib_regression --load-extension=gymstream "$@" 2>&1) | tee "$dir.log" || status=$?
-	server_stop "$dir"
-	count_regress "$suite" "$dir.log" "$status" "$@" || { show "$dir/regression.diffs" 200; show "$dir/server.log" 20; }
-	check_server "$suite" "$dir"
+tests_of() { # SUITE: print its tests
+	local name
+	case $1 in
+		layers | build) echo "$1" ;;
+		random) basenames .pl "$tree"/test/t/*/*_random.pl ;;
+		tap) basenames .pl "$tree"/test/t/*/*.pl | grep -v '_random$' | sort ;;
+		isolation) basenames .spec "$tree"/test/isolation/specs/*.spec ;;
+		pgtap) basenames .sql "$tree"/test/pgtap/*.sql ;;
+		regress)
+			for name in $(basenames .sql "$tree"/sql/*.sql); do
+				[ ! -e "$tree/expected/$name.out" ] || echo "$name"
+			done ;;
+	esac | sed "/^$1\$/! s|^|$1/|"
 }
 
-suite_regress() {
-	local name names have=()
-	for name in $(basenames .sql "$tree"/sql/*.sql); do
-		[ ! -e "$tree/expected/$name.out" ] || have+=("$name")
-	done
-	pick regress "$1" "${have[@]}"
-	run_pg_regress regress "$(pg_test regress/pg_regress)" "$tree" "${names[@]}"
-}
-
-suite_isolation() {
-	local names
-	# shellcheck disable=SC2046
-	pick isolation "$1" $(basenames .spec "$tree"/test/isolation/specs/*.spec)
-	run_pg_regress isolation "$(pg_test isolation/pg_isolation_regress)" "$tree/test/isolation" "${names[@]}"
-}
-
-# A server that is not Debian's may lack pgTAP, which is SQL alone: then Debian's file will do.
-pgtap_database() { # NAME
-	local psql=("$(pg_bin)/psql" -Xq -v ON_ERROR_STOP=1) file
-	"${psql[@]}" -c "CREATE DATABASE $1"
-	"${psql[@]}" -d "$1" -c 'CREATE EXTENSION gymstream' -c 'CREATE SCHEMA tap' -c "ALTER DATABASE $1 SET search_path = public, tap"
-	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
-		"${psql[@]}" -d "$1" -c 'CREATE EXTENSION pgtap SCHEMA tap'
-	else
-		file=$(printf '%s\n' /usr/share/postgresql/*/extension/pgtap--[0-9]*.sql | grep -v -e '--.*--' | tail -n 1)
-		{ echo 'SET search_path = tap;'; grep -v '\\quit' "$file"; } | "${psql[@]}" -d "$1" >/dev/null
+pick() { # SUITE|SUITE/TEST: add what that selects to the plan
+	local tests
+	mapfile -t tests < <(tests_of "${1%%/*}")
+	[ ${#tests[@]} -gt 0 ] || fail "${1%%/*}: no tests"
+	if [[ $1 == */* ]]; then
+		[[ " ${tests[*]} " == *" $1 "* ]] || die "no such test: $1"
+		tests=("$1")
 	fi
-}
-
-suite_pgtap() {
-	local name names dir=$tmp/pgtap status
-	# shellcheck disable=SC2046
-	pick pgtap "$1" $(basenames .sql "$tree"/test/pgtap/*.sql)
-	as_server mkdir -p "$dir"
-	server_start "$dir" 'fsync = off'
-	for name in "${names[@]}"; do
-		status=0
-		pgtap_database "pgtap_$name"
-		(cd "$tree/test/pgtap" && "$(pg_bin)/psql" -XAtq -v ON_ERROR_STOP=1 -d "pgtap_$name" -f "$name.sql" 2>&1) |
-			tee "$dir/$name.log" || status=$?
-		count_tap "pgtap/$name" "$dir/$name.log" "$status" || show "$dir/server.log" 10
-	done
-	server_stop "$dir"
-	check_server pgtap "$dir"
-}
-
-run_perl() { # SUITE/NAME [VARIABLE=VALUE...]
-	local test=$1 name=${1#*/} dir=$tmp/tap status=0 file; shift
-	file=$(echo "$tree"/test/t/*/"$name.pl")
-	as_server mkdir -p "$dir/log"
-	(cd "$tree" && as_server env PATH="$(pg_bin):$PATH" PG_REGRESS="$(pg_test regress/pg_regress)" TESTDIR="$dir" \
-		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PGPORT= PGHOST= PGUSER= PGDATABASE= "$@" \
-		timeout $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "$file" 2>&1) | tee "$dir/$name.log" || status=$?
-	count_tap "$test" "$dir/$name.log" "$status" || {
-		for log in "$dir"/log/"$name"_*.log "$dir"/tmp_check/log/{"$name"_*.log,regress_log_"$name"}; do show "$log" 15; done
-	}
-}
-
-suite_tap() {
-	local name names
-	# shellcheck disable=SC2046
-	pick tap "$1" $(basenames .pl "$tree"/test/t/*/*.pl | grep -v '_random$')
-	for name in "${names[@]}"; do
-		run_perl "tap/$name" "${asked[@]}"
-	done
-}
-
-suite_random() {
-	local file
-	for file in "$tree"/test/t/*/*_random.pl; do
-		run_perl "random/$(basename "$file" .pl)" GYMSTREAM_SEED="$seed" GYMSTREAM_MINUTES="$minutes"
-	done
+	plan+=("${tests[@]}")
 }
 
 run_script() { # SUITE: test/SUITE.sh, which prints TAP
-	local status=0
-	as_server mkdir -p "$tmp/$1"
-	(cd "$tree" && as_server env PG_CONFIG="$PG_CONFIG" "test/$1.sh" 2>&1) | tee "$tmp/$1/log" || status=$?
-	count_tap "$1" "$tmp/$1/log" "$status" || true
+	cd "$tree"
+	as_server env PG_CONFIG="$PG_CONFIG" "test/$1.sh"
 }
 
-suite_layers() { run_script layers; }
-suite_build() { run_script build; }
+run_layers() { run_script layers; }
+judge_layers() { count_tap layers "$2" "$3"; }
+
+run_build() { run_script build; }
+judge_build() { count_tap build "$2" "$3"; }
+
+# Those of regress, isolation and pgtap share a server, and each has a database of its own there. Names that stand for the
+# whole server are in one test only: two that have one in common could not run beside each other.
+psql() { "$(pg_bin)/psql" -Xq -v ON_ERROR_STOP=1 "$@"; }
+
+run_in_server() { # PROGRAM INPUTDIR SUITE NAME
+	local dir=$tmp/$3/$4 database=$3_$4
+	as_server mkdir -p "$dir"
+	cd "$tree"
+	as_server "$1" --inputdir="$2" --outputdir="$dir" --bindir="$(pg_bin)" --host="$server" --port=5432 --user=postgres \
+		--dbname="$database" --load-extension=gymstream "$4"
+	psql -c "DROP DATABASE $database"
+}
+
+judge_in_server() { # SUITE NAME LOG STATUS
+	count_regress "$1/$2" "$3" "$4" || { show "$tmp/$1/$2/regression.diffs" 200; show_server "$1_$2"; }
+}
+
+twice() { # print those names that two tests have
+	(cd "$tree" && grep -oiE "(create (role|user|database|tablespace|subscription)|prepare transaction|replication_slot\\() *[\"']?[^ \"';,)]+" \
+		sql/*.sql test/isolation/specs/*.spec test/pgtap/*.sql) | tr '[:upper:]' '[:lower:]' | sort -u | cut -d : -f 2 | uniq -d
+}
+
+show_server() { # DATABASE: what the server has said of it lately
+	echo "--- the server's log of $1"
+	grep -F " $1 " "$server/server.log" | tail -n 20 || true
+	echo '---'
+}
+
+run_regress() { run_in_server "$(pg_test regress/pg_regress)" "$tree" regress "$1"; }
+judge_regress() { judge_in_server regress "$@"; }
+
+run_isolation() { run_in_server "$(pg_test isolation/pg_isolation_regress)" "$tree/test/isolation" isolation "$1"; }
+judge_isolation() { judge_in_server isolation "$@"; }
+
+# A server that is not Debian's may lack pgTAP, which is SQL alone: then Debian's file will do.
+run_pgtap() { # NAME
+	local database=pgtap_$1 file
+	psql -c "CREATE DATABASE $database"
+	psql -d "$database" -c 'CREATE EXTENSION gymstream' -c 'CREATE SCHEMA tap' \
+		-c "ALTER DATABASE $database SET search_path = public, tap"
+	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
+		psql -d "$database" -c 'CREATE EXTENSION pgtap SCHEMA tap'
+	else
+		file=$(printf '%s\n' /usr/share/postgresql/*/extension/pgtap--[0-9]*.sql | grep -v -e '--.*--' | tail -n 1)
+		{ echo 'SET search_path = tap;'; grep -v '\\quit' "$file"; } | psql -d "$database" >/dev/null
+	fi
+	cd "$tree/test/pgtap"
+	psql -At -d "$database" -f "$1.sql"
+	psql -c "DROP DATABASE $database"
+}
+judge_pgtap() { count_tap "pgtap/$1" "$2" "$3" || show_server "pgtap_$1"; }
+
+# Those of tap and random make servers of their own, as copies of one.
+run_perl() { # NAME [VARIABLE=VALUE...]
+	local dir=$tmp/tap/$1 file
+	file=$(echo "$tree"/test/t/*/"$1.pl")
+	as_server mkdir -p "$dir/log"
+	cd "$tree"
+	as_server env PATH="$tree/test/bin:$(pg_bin):$PATH" PG_REGRESS="$(pg_test regress/pg_regress)" TESTDIR="$dir" \
+		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PG_TEST_PORT_DIR="$tmp/ports" \
+		GYMSTREAM_INITDB="$(pg_bin)/initdb" GYMSTREAM_CLUSTERS="$tmp/clusters" PGPORT= PGHOST= PGUSER= PGDATABASE= "${@:2}" \
+		timeout --foreground $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "$file"
+}
+
+judge_perl() { # TEST LOG STATUS
+	local name=${1#*/} log
+	count_tap "$@" || {
+		for log in "$tmp/tap/$name"/{log,tmp_check/log}/{"$name"_*.log,regress_log_"$name"}; do show "$log" 15; done
+	}
+}
+
+run_tap() { run_perl "$1" "${asked[@]}"; }
+judge_tap() { judge_perl "tap/$1" "$2" "$3"; }
+
+run_random() { run_perl "$1" GYMSTREAM_SEED="$seed" GYMSTREAM_MINUTES="$minutes"; }
+judge_random() { judge_perl "random/$1" "$2" "$3"; }
 
 #
 # The run
 #
 
-# Whatever happens the last line says how it went, and no server is left running.
+# A server that crashed or complained of itself fails the run, whatever the tests saw.
+check_server() {
+	if grep -E 'PANIC:|TRAP:|was terminated by signal|terminated by exception|detected deadlock while' "$server/server.log"; then
+		fail 'the server crashed'
+		show "$server/server.log"
+	fi
+}
+
+# Whatever happens the last line says how it went, and no test or server is left running.
 finish() {
 	local pid
 	[ "$done" = yes ] || fail 'the run ended early'
 	if [ -n "$tmp" ]; then
-		for pid in "$tmp"/*/data/postmaster.pid "$tmp"/tap/*/*/pgdata/postmaster.pid; do
+		lanes_stop
+		[ -z "$server" ] || server_stop "$server"
+		for pid in "$tmp"/tap/*/*/*/pgdata/postmaster.pid; do
 			as_server "$(pg_bin)/pg_ctl" -s -m immediate -D "${pid%/*}" stop || true
 		done
 		if [ "$failed" -gt 0 ]; then say "logs are kept in $tmp"; else as_server rm -rf "$tmp"; fi
 	fi
-	[ "$failed" -eq 0 ] || printf 'FAILED: %s\n' "${failures[@]}"
-	echo "$passed passed, $failed failed"
-	[ "$failed" -eq 0 ]
+	lanes_report
 }
 trap 'finish; exit' EXIT
 trap 'exit 130' INT TERM
@@ -233,10 +196,20 @@ tree=$tmp/tree
 as_server mkdir "$tree"
 tar -C "$GS_TOP" --exclude=.git --exclude=tmp_check\* --exclude=results -cf - . | as_server tar -C "$tree" -xf -
 
-for suite in "${wanted[@]}"; do
-	say "$suite"
-	started=$SECONDS
-	"suite_${suite%%/*}" "$suite"
-	say "$suite took $((SECONDS - started)) s"
-done
+for suite in "${wanted[@]}"; do pick "$suite"; done
+if [[ " ${plan[*]}" == *\ @(regress|isolation|pgtap)/* ]]; then
+	server=$tmp/server
+	as_server mkdir "$server"
+	# tests count the partials that writers leave
+	server_start "$server" 'fsync = off' 'gymstream.fold = off'
+	names=$(twice)
+	[ -z "$names" ] || fail "two tests would meet, for both have: $names"
+fi
+say "${#plan[@]} tests, $lanes at a time"
+lanes_run "$lanes" "${plan[@]}"
+if [ -n "$server" ]; then
+	server_stop "$server"
+	check_server
+fi
+lanes_slowest 10
 done=yes

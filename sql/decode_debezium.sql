@@ -4,9 +4,10 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS gymstream;
 CREATE SCHEMA decode_debezium;
 SET search_path = decode_debezium, public;
+SELECT now() AS start \gset
 -- without what differs each time
 CREATE FUNCTION events(VARIADIC options text[] DEFAULT '{}') RETURNS SETOF text LANGUAGE sql AS $$
-  SELECT regexp_replace(regexp_replace(regexp_replace(data, '"(ts_..|lsn|txId)":\d+', '"\1":0', 'g'), '"sequence":"\[(null|\\"\d+\\"),\\"\d+\\"\]"', '"sequence":"..."'), '"id":"\d+:\d+"', '"id":"..."')
+  SELECT regexp_replace(regexp_replace(regexp_replace(replace(data, format('"db":"%s"', current_database()), '"db":"..."'), '"(ts_..|lsn|txId)":\d+', '"\1":0', 'g'), '"sequence":"\[(null|\\"\d+\\"),\\"\d+\\"\]"', '"sequence":"..."'), '"id":"\d+:\d+"', '"id":"..."')
   FROM pg_logical_slot_peek_changes('decode_debezium', NULL, NULL, VARIADIC '{format,debezium}' || options)
   WHERE data::jsonb IS NOT NULL AND data !~ '[\n\r]' $$;
 CREATE TABLE customers (id serial PRIMARY KEY, first_name text NOT NULL, email varchar(255));
@@ -25,8 +26,8 @@ SELECT * FROM events('include-transaction', 'on', 'messages', 'on', 'topic.prefi
 SELECT * FROM events('schemas.enable', 'on', 'actions', 'insert,message', 'messages', 'on', 'provide.transaction.metadata', 'on');
 -- times, positions and transactions are those of the WAL
 SELECT bool_and((s ->> 'txId')::int = xid::text::int) AS xid, bool_and('0/0'::pg_lsn + (s ->> 'lsn')::numeric = lsn) AS lsn,
-  bool_and(abs((s ->> 'ts_us')::numeric / 1e6 - extract(epoch FROM now())) < 600 AND (s ->> 'ts_ns')::numeric / 1000 = (s ->> 'ts_us')::numeric AND trunc((s ->> 'ts_us')::numeric / 1000) = (s ->> 'ts_ms')::numeric) AS times,
-  bool_and(abs((data::json ->> 'ts_ms')::numeric / 1000 - extract(epoch FROM now())) < 600) AS sent, bool_and((s ->> 'sequence')::json ->> 1 = s ->> 'lsn') AS sequence,
+  bool_and((s ->> 'ts_us')::numeric / 1e6 BETWEEN extract(epoch FROM :'start'::timestamptz) AND extract(epoch FROM now()) AND (s ->> 'ts_ns')::numeric / 1000 = (s ->> 'ts_us')::numeric AND trunc((s ->> 'ts_us')::numeric / 1000) = (s ->> 'ts_ms')::numeric) AS times,
+  bool_and((data::json ->> 'ts_us')::numeric / 1e6 BETWEEN extract(epoch FROM now()) AND extract(epoch FROM clock_timestamp())) AS sent, bool_and((s ->> 'sequence')::json ->> 1 = s ->> 'lsn') AS sequence,
   bool_and(((s ->> 'sequence')::json ->> 0)::numeric <= ((s ->> 'sequence')::json ->> 1)::numeric) AS order, count(*) FILTER (WHERE (s ->> 'sequence')::json ->> 0 IS NULL) AS first
 FROM pg_logical_slot_get_changes('decode_debezium', NULL, NULL, 'format', 'debezium'), LATERAL (SELECT data::json -> 'source' AS s) source;
 

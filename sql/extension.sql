@@ -1,6 +1,7 @@
 -- decoding what happened before CREATE EXTENSION, and what happened before DROP EXTENSION
 \pset format unaligned
 SET client_min_messages = warning;
+\set home :DBNAME
 CREATE DATABASE gymstream_extension TEMPLATE template0;
 \c gymstream_extension
 CREATE TABLE t (a int);
@@ -19,5 +20,5 @@ CREATE EXTENSION gymstream;
 INSERT INTO t VALUES (5);
 SELECT data FROM pg_logical_slot_get_changes('extension', NULL, NULL, 'include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off');
 SELECT pg_drop_replication_slot('extension');
-\c contrib_regression
+\c :home
 DROP DATABASE gymstream_extension;

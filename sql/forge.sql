@@ -98,10 +98,10 @@ TABLE inexact;
 -- Other triggers, also of who has the TRIGGER privilege only: refused when they are made
 --
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
-CREATE ROLE gymstream_stranger;
-GRANT USAGE, CREATE ON SCHEMA test_forge TO gymstream_stranger;
-GRANT TRIGGER, INSERT, SELECT ON t TO gymstream_stranger;
-SET ROLE gymstream_stranger;
+CREATE ROLE gymstream_forger;
+GRANT USAGE, CREATE ON SCHEMA test_forge TO gymstream_forger;
+GRANT TRIGGER, INSERT, SELECT ON t TO gymstream_forger;
+SET ROLE gymstream_forger;
 SELECT refused(definition) FROM unnest(ARRAY[
 	'CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
 	'CREATE TRIGGER "!gymstream x" AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()',
@@ -127,7 +127,7 @@ RESET ROLE;
 SELECT refused('ALTER TRIGGER "!gymstream insert r" ON t RENAME TO x');
 SELECT refused('CREATE TRIGGER x AFTER INSERT ON copy FOR EACH ROW WHEN (gymstream.collect(''r_partials'', new.tableoid, new.k, new.v)) EXECUTE FUNCTION gymstream.flush_pending()');
 -- a function's body that is put where a WHEN calls it
-SET ROLE gymstream_stranger;
+SET ROLE gymstream_forger;
 CREATE FUNCTION inlined(o oid, k int, v int) RETURNS boolean LANGUAGE sql AS $$ SELECT gymstream.collect('r_partials', $1, $2, $3) $$;
 CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (inlined(new.tableoid, new.k, new.v)) EXECUTE FUNCTION nothing();
 INSERT INTO t VALUES (1, 1);
@@ -232,4 +232,4 @@ INSERT INTO t VALUES (1, 1), (2, 2);
 TABLE inexact;
 
 DROP SCHEMA test_forge CASCADE;
-DROP ROLE gymstream_stranger;
+DROP ROLE gymstream_forger;

@@ -4,13 +4,13 @@ BEGIN;
 SELECT no_plan();
 SET client_min_messages = warning;
 
-CREATE ROLE gs_owner;
+CREATE ROLE gs_topic_owner;
 CREATE ROLE gs_other;
-CREATE SCHEMA gym AUTHORIZATION gs_owner;
+CREATE SCHEMA gym AUTHORIZATION gs_topic_owner;
 GRANT USAGE ON SCHEMA gym, tap TO gs_other;
-GRANT USAGE ON SCHEMA tap TO gs_owner;
+GRANT USAGE ON SCHEMA tap TO gs_topic_owner;
 SET search_path = gym, public, tap;
-SET ROLE gs_owner;
+SET ROLE gs_topic_owner;
 CREATE TABLE booking (id int PRIMARY KEY, class_id int);
 CREATE TABLE guarded (id int);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
@@ -25,9 +25,9 @@ RESET ROLE;
 CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE gym.remote (id int) SERVER elsewhere;
-ALTER FOREIGN TABLE gym.remote OWNER TO gs_owner;
+ALTER FOREIGN TABLE gym.remote OWNER TO gs_topic_owner;
 
-SET tap.role = gs_owner;
+SET tap.role = gs_topic_owner;
 SELECT refused(format('SELECT gymstream.create_topic(%L)', relation), code, about, what) FROM (VALUES
 	('seen', '42809', 'seen', 'a view that is no rollup'),
 	('kept', '42809', 'kept', 'a materialized view'),
@@ -64,7 +64,7 @@ SET tap.role = gs_other;
 SELECT refused($$ SELECT gymstream.create_topic('guarded') $$, '42501', 'owner', 'who does not own the relation');
 SELECT refused($$ SELECT gymstream.drop_topic('booking') $$, '42501', 'owner', 'who does not own the topic');
 
-SET tap.role = gs_owner;
+SET tap.role = gs_topic_owner;
 SELECT accepted($$ SELECT gymstream.drop_topic('booking') $$, 'dropping a topic');
 SELECT accepted($$ DROP VIEW by_class $$, 'dropping a rollup');
 SELECT is((SELECT count(*) FROM gymstream.topic), 1::bigint, 'takes its topic with it');

@@ -24,11 +24,11 @@ sub new
 sub ask
 {
 	my ($self, @commands) = @_;
-	my $mark = 'done ' . ++$self->{asked};
+	my $mark = 'done <' . ++$self->{asked} . '>';
 	my $end = time + $PostgreSQL::Test::Utils::timeout_default;
 
 	$self->{in} .= join("\n", @commands, "SELECT 1 WHERE false;", "\\echo $mark", '');
-	until ($self->{out} =~ /^\Q$mark\E$/m)
+	until (substr($self->{out}, -length("$mark\n")) eq "$mark\n") # the last that is printed; before it there may be much
 	{
 		$self->{psql}->pump_nb;
 		die "a listener does not answer: $self->{err}" if time > $end || !$self->{psql}->pumpable;
