@@ -17,7 +17,7 @@ shopt -s nullglob
 
 all=(layers random tap build isolation regress pgtap)
 wanted=() plan=() done=no tmp='' tree='' server=''
-seed=$((RANDOM * 32768 + RANDOM)) minutes=2 asked=() lanes=$(($(nproc) + 1))
+seed=$((RANDOM * 32768 + RANDOM)) minutes=3 asked=() lanes=$(($(nproc) + 1))
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 
@@ -189,27 +189,32 @@ finish() {
 trap 'finish; exit' EXIT
 trap 'exit 130' INT TERM
 
-setup_install dev
-setup_build
-tmp=$(setup_tmp)
-tree=$tmp/tree
-as_server mkdir "$tree"
-tar -C "$GS_TOP" --exclude=.git --exclude=tmp_check\* --exclude=results -cf - . | as_server tar -C "$tree" -xf -
+# in one piece, so that this file may be edited while it runs
+run_tests() {
+	local suite names
+	setup_install dev
+	setup_build
+	tmp=$(setup_tmp)
+	tree=$tmp/tree
+	as_server mkdir "$tree"
+	tar -C "$GS_TOP" --exclude=.git --exclude=tmp_check\* --exclude=results -cf - . | as_server tar -C "$tree" -xf -
 
-for suite in "${wanted[@]}"; do pick "$suite"; done
-if [[ " ${plan[*]}" == *\ @(regress|isolation|pgtap)/* ]]; then
-	server=$tmp/server
-	as_server mkdir "$server"
-	# tests count the partials that writers leave
-	server_start "$server" 'fsync = off' 'gymstream.fold = off'
-	names=$(twice)
-	[ -z "$names" ] || fail "two tests would meet, for both have: $names"
-fi
-say "${#plan[@]} tests, $lanes at a time"
-lanes_run "$lanes" "${plan[@]}"
-if [ -n "$server" ]; then
-	server_stop "$server"
-	check_server
-fi
-lanes_slowest 10
-done=yes
+	for suite in "${wanted[@]}"; do pick "$suite"; done
+	if [[ " ${plan[*]}" == *\ @(regress|isolation|pgtap)/* ]]; then
+		server=$tmp/server
+		as_server mkdir "$server"
+		# tests count the partials that writers leave
+		server_start "$server" 'fsync = off' 'gymstream.fold = off'
+		names=$(twice)
+		[ -z "$names" ] || fail "two tests would meet, for both have: $names"
+	fi
+	say "${#plan[@]} tests, $lanes at a time"
+	lanes_run "$lanes" "${plan[@]}"
+	if [ -n "$server" ]; then
+		server_stop "$server"
+		check_server
+	fi
+	lanes_slowest 10
+	done=yes
+}
+run_tests; exit

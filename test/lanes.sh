@@ -91,7 +91,7 @@ lane_end() {
 		cat "$said"
 	else
 		printf '==> %s failed, %s s\n' "$test" "$seconds"
-		cat "$log" "$said"
+		cut -c 1-2000 "$log" "$said" # what was compared may be very long
 	fi
 }
 

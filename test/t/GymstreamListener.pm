@@ -30,9 +30,11 @@ sub ask
 	$self->{in} .= join("\n", @commands, "SELECT 1 WHERE false;", "\\echo $mark", '');
 	until (substr($self->{out}, -length("$mark\n")) eq "$mark\n") # the last that is printed; before it there may be much
 	{
+		my $had = length $self->{out};
+
 		$self->{psql}->pump_nb;
 		die "a listener does not answer: $self->{err}" if time > $end || !$self->{psql}->pumpable;
-		sleep 0.002;
+		sleep 0.002 if length $self->{out} == $had;
 	}
 	my @printed;
 	for my $line (split /\n/, $self->{out})
