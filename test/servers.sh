@@ -37,7 +37,7 @@ trap remove_copy EXIT
 make_copy() { # ROOT
 	copy=$(mktemp -d "$1/tmp/gymstream-copy.XXXXXX")
 	chmod 755 "$copy"
-	tar -C "$GS_TOP" --exclude=.git --exclude=\*.o --exclude=\*.so --exclude=\*.bc --exclude=.built-for -cf - . |
+	tar -C "$GS_TOP" --exclude=.git --exclude=\*.o --exclude=\*.d --exclude=\*.so --exclude=\*.bc --exclude=.built-for -cf - . |
 		tar -C "$copy" -xf -
 }
 
