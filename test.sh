@@ -91,8 +91,8 @@ run_in_server() { # PROGRAM INPUTDIR SUITE NAME
 	local dir=$tmp/$3/$4 database=$3_$4
 	as_server mkdir -p "$dir"
 	cd "$tree"
-	as_server "$1" --inputdir="$2" --outputdir="$dir" --bindir="$(pg_bin)" --host="$server" --port=5432 --user=postgres \
-		--dbname="$database" --load-extension=gymstream "$4"
+	as_server "$1" --inputdir="$2" --outputdir="$dir" --bindir="$(pg_bin)" --host="$server" --port=5432 \
+		--user=postgres --dbname="$database" --load-extension=gymstream "$4"
 	psql -c "DROP DATABASE $database"
 }
 
@@ -100,9 +100,10 @@ judge_in_server() { # SUITE NAME LOG STATUS
 	count_regress "$1/$2" "$3" "$4" || { show "$tmp/$1/$2/regression.diffs" 200; show_server "$1_$2"; }
 }
 
-twice() { # print those names that two tests have
-	(cd "$tree" && grep -oiE "(create (role|user|database|tablespace|subscription)|prepare transaction|replication_slot\\() *[\"']?[^ \"';,)]+" \
-		sql/*.sql test/isolation/specs/*.spec test/pgtap/*.sql) | tr '[:upper:]' '[:lower:]' | sort -u | cut -d : -f 2 | uniq -d
+names_twice() { # print what two tests give a name to
+	local kinds='(create (role|user|database|tablespace|subscription)|prepare transaction|replication_slot\()'
+	(cd "$tree" && grep -oiE "$kinds *[\"']?[^ \"';,)]+" sql/*.sql test/isolation/specs/*.spec test/pgtap/*.sql) |
+		tr '[:upper:]' '[:lower:]' | sort -u | cut -d : -f 2 | sort | uniq -d
 }
 
 show_server() { # DATABASE: what the server has said of it lately
@@ -141,9 +142,11 @@ run_perl() { # NAME [VARIABLE=VALUE...]
 	file=$(echo "$tree"/test/t/*/"$1.pl")
 	as_server mkdir -p "$dir/log"
 	cd "$tree"
-	as_server env PATH="$tree/test/bin:$(pg_bin):$PATH" PG_REGRESS="$(pg_test regress/pg_regress)" TESTDIR="$dir" \
-		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" TMPDIR="$tmp" PG_TEST_PORT_DIR="$tmp/ports" \
-		GYMSTREAM_INITDB="$(pg_bin)/initdb" GYMSTREAM_CLUSTERS="$tmp/clusters" PGPORT= PGHOST= PGUSER= PGDATABASE= "${@:2}" \
+	as_server env PATH="$tree/test/bin:$(pg_bin):$PATH" TMPDIR="$tmp" \
+		GYMSTREAM_INITDB="$(pg_bin)/initdb" GYMSTREAM_CLUSTERS="$tmp/clusters" \
+		PG_REGRESS="$(pg_test regress/pg_regress)" PG_TEST_PORT_DIR="$tmp/ports" \
+		TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/log" \
+		PGPORT= PGHOST= PGUSER= PGDATABASE= "${@:2}" \
 		timeout --foreground $((1200 + minutes * 60)) perl -I "$(pg_test perl)" -I test/t "$file"
 }
 
@@ -205,8 +208,8 @@ run_tests() {
 		as_server mkdir "$server"
 		# tests count the partials that writers leave
 		server_start "$server" 'fsync = off' 'gymstream.fold = off'
-		names=$(twice)
-		[ -z "$names" ] || fail "two tests would meet, for both have: $names"
+		names=$(names_twice)
+		[ -z "$names" ] || fail "two tests would meet, as both have: $names"
 	fi
 	say "${#plan[@]} tests, $lanes at a time"
 	lanes_run "$lanes" "${plan[@]}"

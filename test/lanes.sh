@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# lanes.sh: runs tests side by side, and counts what became of them. Sourced by test.sh; needs $tmp.
+# lanes.sh: runs tests side by side, and counts what became of them. Sourced by test.sh; needs $tmp and setup.sh.
 #
 #   lanes_run N TEST...   run the tests, N at a time, and say of each as it ends how it went
 #   lanes_stop            end those that still run
@@ -13,8 +13,8 @@
 # nothing failed. What it prints stands under the test's line.
 
 passed=0 failed=0 failures=()
-took=()                     # "SECONDS TEST" of each that has ended
-declare -A lane_test=() lane_began=() # by process group
+took=() # "SECONDS TEST" of each that has ended
+declare -A lane_test=() lane_began=() # of those that run, by process group
 
 # Tests that bear no other test beside them, and why.
 declare -A alone=()
@@ -78,7 +78,12 @@ lane_start() { # TEST
 
 lane_end() {
 	local group status test log seconds before=$failed passed_before=$passed said
-	read -r -u 9 group status
+	until read -r -t 10 -u 9 group status; do
+		for group in "${!lane_test[@]}"; do
+			# one that was killed says nothing; one that has just ended has said it
+			kill -0 "$group" 2>/dev/null || read -t 0 -u 9 || { status=137; break 2; }
+		done
+	done
 	wait "$group" || true
 	test=${lane_test[$group]} log=$tmp/log/${lane_test[$group]}.log
 	printf -v seconds '%.1f' "$((${EPOCHREALTIME//[!0-9]/} - lane_began[$group]))e-6"
