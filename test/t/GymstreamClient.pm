@@ -16,7 +16,7 @@ sub client
 {
 	my ($out, $err) = ('', '');
 
-	IPC::Run::run([ 'gymstream', @_ ], '<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout(60));
+	IPC::Run::run([ 'gymstream', @_ ], '<', \undef, '>', \$out, '2>', \$err, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 	return ($? >> 8, $out, $err);
 }
 

@@ -177,7 +177,7 @@ append_to_file($script, "INSERT INTO booking VALUES (2000000 + :client_id * 1000
 my ($in, $out) = ('', '');
 my $load = IPC::Run::start([ 'pgbench', '-n', '-c', '4', '-R', '1000', '-T', '60', '-f', $script, $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$out);
 $listener->wait_for(500);
-ok($node->stop('fast', fail_ok => 1, timeout => 30), 'a fast shutdown under load');
+ok($node->stop('fast', fail_ok => 1, timeout => $PostgreSQL::Test::Utils::timeout_default), 'a fast shutdown under load');
 $load->finish;
 
 # nor does one while the publisher waits for a commit to become visible
@@ -187,7 +187,7 @@ ok(ready(), 'started again');
 my $hanging = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', 'INSERT INTO booking VALUES (1000001)' ],
 	'<', \$in, '>', \$out, '2>', \$out);
 ok($node->poll_query_until('postgres', q{SELECT waiting_for LIKE 'transaction%' FROM gymstream.status}), 'the publisher waits');
-ok($node->stop('fast', fail_ok => 1, timeout => 30), 'a fast shutdown meanwhile');
+ok($node->stop('fast', fail_ok => 1, timeout => $PostgreSQL::Test::Utils::timeout_default), 'a fast shutdown meanwhile');
 $hanging->finish;
 
 # nor while a new slot waits for an old transaction; create_topic says so and does not wait for ever
@@ -200,7 +200,7 @@ $open->ask('BEGIN;', 'INSERT INTO booking VALUES (1000002);');
 my (undef, undef, $notice) = $node->psql('postgres', q{SELECT gymstream.create_topic('booking', 'row')});
 like($notice, qr/NOTICE:  changes of "booking" will be published once gymstream's workers are ready/, 'create_topic says that it will take a while');
 is(status('waiting_for'), 'older transactions to end, before a replication slot can be used', 'status says what for');
-ok($node->stop('fast', fail_ok => 1, timeout => 30), 'a fast shutdown meanwhile');
+ok($node->stop('fast', fail_ok => 1, timeout => $PostgreSQL::Test::Utils::timeout_default), 'a fast shutdown meanwhile');
 
 # what does not work says why
 $node->start;

@@ -17,7 +17,7 @@ use RandomSource qw(below pick);
 my ($rounds, $sessions) = (150, 3);
 my $seed = $ENV{GYMSTREAM_SEED} || 0;
 my $seconds = 20 * ($ENV{GYMSTREAM_MINUTES} || 0);	# for each level
-my $node = start_gymstream('fate', 'fsync = off', 'autovacuum = off', "lock_timeout = '2s'");
+my $node = start_gymstream('fate', 'fsync = off', 'autovacuum = off', "lock_timeout = '60s'");
 $node->safe_psql('postgres', q{
 	CREATE TABLE plain (id int PRIMARY KEY, k int, price int, note text);
 	CREATE TABLE rolled (id int PRIMARY KEY, k int, price int, note text);

@@ -20,7 +20,7 @@ use RandomSource qw(below pick);
 
 my $seed = $ENV{GYMSTREAM_SEED} || 1;
 my $end = time + 60 * ($ENV{GYMSTREAM_MINUTES} || 0);
-my $node = start_gymstream('meetings', 'fsync = off', 'autovacuum = off', "lock_timeout = '5s'", 'gymstream.fold = off');
+my $node = start_gymstream('meetings', 'fsync = off', 'autovacuum = off', "lock_timeout = '60s'", 'gymstream.fold = off');
 
 my %rollup = (
 	sums => 'SELECT shop, count(*) AS n, sum(cents) AS cents, avg(cents::float8) AS average FROM sale GROUP BY shop',
