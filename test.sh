@@ -17,7 +17,9 @@ shopt -s nullglob
 
 all=(layers random tap build isolation regress pgtap)
 wanted=() plan=() done=no tmp='' tree='' server=''
-seed=$((RANDOM * 32768 + RANDOM)) minutes=3 asked=() lanes=$(($(nproc) + 1))
+seed=$((RANDOM * 32768 + RANDOM)) minutes=3 asked=()
+# a test waits for others now and then; the server that many share has 20 places for workers
+lanes=$(($(nproc) < 5 ? $(nproc) + 1 : 6))
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit "$1"; }
 
@@ -121,7 +123,7 @@ judge_isolation() { judge_in_server isolation "$@"; }
 # A server that is not Debian's may lack pgTAP, which is SQL alone: then Debian's file will do.
 run_pgtap() { # NAME
 	local database=pgtap_$1 file
-	psql -c "CREATE DATABASE $database"
+	psql -c "CREATE DATABASE $database TEMPLATE template0" # to template1 somebody may be connected
 	psql -d "$database" -c 'CREATE EXTENSION gymstream' -c 'CREATE SCHEMA tap' \
 		-c "ALTER DATABASE $database SET search_path = public, tap"
 	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
