@@ -17,6 +17,11 @@
 #define GS_NORETURN pg_attribute_noreturn()
 #endif
 
+/* 19: headers no longer bring these along */
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/timestamp.h"
+
 /* 16: the macros for values of variable length have a header of their own */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -77,12 +82,50 @@ gs_flatten_groups(Query *query)
 #define gs_update_indexes_needed(which) (which)
 #endif
 
-/* 18: an index scan can be instrumented */
-#if PG_VERSION_NUM >= 180000
+/* 18: an index scan can be instrumented; 19: a scan takes options */
+#if PG_VERSION_NUM >= 190000
+#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
 #define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
+
+/* 19: a scan takes options, an update as well, and so does a delete, which had a flag */
+#include "access/tableam.h"
+#if PG_VERSION_NUM >= 190000
+#define gs_table_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL, SO_NONE)
+#define gs_table_beginscan_tidrange(rel, snapshot, from, to) \
+	table_beginscan_tidrange(rel, snapshot, from, to, SO_NONE)
+#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes) \
+	table_tuple_update(rel, tid, slot, cid, 0, InvalidSnapshot, InvalidSnapshot, true, failure, mode, indexes)
+#define gs_table_delete(rel, tid, cid, failure) \
+	table_tuple_delete(rel, tid, cid, 0, InvalidSnapshot, InvalidSnapshot, true, failure)
+#else
+#define gs_table_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)
+#define gs_table_beginscan_tidrange(rel, snapshot, from, to) table_beginscan_tidrange(rel, snapshot, from, to)
+#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes) \
+	table_tuple_update(rel, tid, slot, cid, InvalidSnapshot, InvalidSnapshot, true, failure, mode, indexes)
+#define gs_table_delete(rel, tid, cid, failure) \
+	table_tuple_delete(rel, tid, cid, InvalidSnapshot, InvalidSnapshot, true, failure, false)
+#endif
+
+/* 19: who prunes a page may find its visibility map wrong, and mends that too: a pin that may be left is let go of */
+#include "access/heapam.h"
+#include "storage/bufmgr.h"
+static inline void
+gs_heap_page_prune(Relation relation, Buffer buffer)
+{
+#if PG_VERSION_NUM >= 190000
+	Buffer		map = InvalidBuffer;
+
+	heap_page_prune_opt(relation, buffer, &map, false);
+	if (BufferIsValid(map))
+		ReleaseBuffer(map);
+#else
+	heap_page_prune_opt(relation, buffer);
+#endif
+}
 
 /* 16: TRUNCATE may run as the table's owner */
 #if PG_VERSION_NUM >= 160000
@@ -214,8 +257,25 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_is_virtual(attribute) false
 #endif
 
-/* 17: slots can be synchronized to standbys; 18: a slot that is invalid need not be an error */
-#if PG_VERSION_NUM >= 170000
+/* 19: what names an origin has another name, and times need none */
+#include "replication/origin.h"
+#include "replication/reorderbuffer.h"
+#if PG_VERSION_NUM >= 190000
+#define GsOriginId ReplOriginId
+#define GS_INVALID_ORIGIN InvalidReplOriginId
+#define gs_txn_commit_time(txn) ((txn)->commit_time)
+#define gs_txn_prepare_time(txn) ((txn)->prepare_time)
+#else
+#define GsOriginId RepOriginId
+#define GS_INVALID_ORIGIN InvalidRepOriginId
+#define gs_txn_commit_time(txn) ((txn)->xact_time.commit_time)
+#define gs_txn_prepare_time(txn) ((txn)->xact_time.prepare_time)
+#endif
+
+/* 17: slots can be synchronized to standbys; 18: a slot that is invalid need not be an error; 19: slots of REPACK */
+#if PG_VERSION_NUM >= 190000
+#define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false, false)
+#elif PG_VERSION_NUM >= 170000
 #define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false)
 #else
 #define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false)
@@ -224,6 +284,42 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_slot_acquire(name) ReplicationSlotAcquire(name, true, false)
 #else
 #define gs_slot_acquire(name) ReplicationSlotAcquire(name, true)
+#endif
+
+/*
+ * 19: logical decoding turns itself on with the first slot where wal_level is replica, and off after the last one. Who
+ * makes a slot turns it on between making it and its first look at the log.
+ */
+#include "access/xlog.h"
+#include "replication/logical.h"
+#if PG_VERSION_NUM >= 190000
+#include "replication/logicalctl.h"
+#define GS_WAL_LEVEL_SETTING "effective_wal_level"
+#define GS_WAL_LEVEL_NEEDED "replica"
+#define gs_can_decode() (wal_level >= WAL_LEVEL_REPLICA)
+#define gs_turn_decoding_on() EnsureLogicalDecodingEnabled()
+#define gs_check_decoding() CheckLogicalDecodingRequirements(false)
+#define gs_create_init_decoding(plugin, reader) \
+	CreateInitDecodingContext(plugin, NIL, false, false, InvalidXLogRecPtr, reader, NULL, NULL, NULL)
+#else
+#define GS_WAL_LEVEL_SETTING "wal_level"
+#define GS_WAL_LEVEL_NEEDED "logical"
+#define gs_can_decode() (wal_level >= WAL_LEVEL_LOGICAL)
+#define gs_turn_decoding_on() ((void) 0)
+#define gs_check_decoding() CheckLogicalDecodingRequirements()
+#define gs_create_init_decoding(plugin, reader) \
+	CreateInitDecodingContext(plugin, NIL, false, InvalidXLogRecPtr, reader, NULL, NULL, NULL)
+#endif
+
+/* 19: a publication of all tables can leave some out, and then their partitions too */
+#include "catalog/pg_publication.h"
+#if PG_VERSION_NUM >= 190000
+#define gs_relation_publications(relid) GetRelationIncludedPublications(relid)
+#define gs_publication_excludes(publication, root) \
+	list_member_oid(GetRelationExcludedPublications(root), (publication)->oid)
+#else
+#define gs_relation_publications(relid) GetRelationPublications(relid)
+#define gs_publication_excludes(publication, root) false
 #endif
 
 /* 16: why a slot is invalid is remembered, not only that it is */

@@ -17,7 +17,7 @@
 EventStamp
 event_stamp(const ReorderBufferTXN *txn)
 {
-	EventStamp	stamp = {.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = txn->xact_time.commit_time};
+	EventStamp	stamp = {.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = gs_txn_commit_time(txn)};
 
 	return stamp;
 }

@@ -20,11 +20,11 @@
 #define PIECE_BYTES 512
 
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
-typedef unsigned char Block __attribute__((vector_size(16)));
+typedef unsigned char Sixteen __attribute__((vector_size(16)));
 
 /* A bit for each byte, the first one's lowest: its highest bit. */
 static inline uint32
-high_bits(Block block)
+high_bits(Sixteen block)
 {
 #ifdef __SSE2__
 	return __builtin_ia32_pmovmskb128((char __attribute__((vector_size(16)))) block);
@@ -53,11 +53,11 @@ is_special(unsigned char c, int mode)
 
 /* A bit for each special byte. */
 static inline uint32
-special_bits(Block block, int mode)
+special_bits(Sixteen block, int mode)
 {
 	if (mode == IN_RAW)
-		return high_bits((Block) (block == '\n') | (Block) (block == '\r'));
-	return high_bits((Block) (block < 0x20) | (Block) (block == '"') | (Block) (block == '\\') | (Block) (block == 0x7f));
+		return high_bits((Sixteen) (block == '\n') | (Sixteen) (block == '\r'));
+	return high_bits((Sixteen) (block < 0x20) | (Sixteen) (block == '"') | (Sixteen) (block == '\\') | (Sixteen) (block == 0x7f));
 }
 
 /* uXXXX, at a place with enough room; returns its end */
@@ -200,16 +200,16 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 {
 	const Replacement *table = replacements(mode);
 	const char *piece = Min(end, p + PIECE_BYTES);
-	int			len = sizeof(Block);
+	int			len = sizeof(Sixteen);
 	char	   *to;
 
-	enlargeStringInfo(out, (piece - p + sizeof(Block)) * ESCAPED_LEN + sizeof(Block));
+	enlargeStringInfo(out, (piece - p + sizeof(Sixteen)) * ESCAPED_LEN + sizeof(Sixteen));
 	to = out->data + out->len;
-	while (p < piece && len == sizeof(Block))
+	while (p < piece && len == sizeof(Sixteen))
 	{
-		char		padded[2 * sizeof(Block)];
+		char		padded[2 * sizeof(Sixteen)];
 		const char *from = p;
-		Block		block;
+		Sixteen		block;
 		uint32		special;
 
 		/* two blocks are read */
@@ -219,12 +219,12 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 			from = memcpy(padded, p, end - p);
 			len = Min(end - p, len);
 		}
-		memcpy(&block, from, sizeof(Block));
-		memcpy(to, &block, sizeof(Block));
+		memcpy(&block, from, sizeof(Sixteen));
+		memcpy(to, &block, sizeof(Sixteen));
 		if (ascii && high_bits(block) != 0)
 			len = pg_rightmost_one_pos32(high_bits(block));
 		special = special_bits(block, mode);
-		if (len < sizeof(Block))
+		if (len < sizeof(Sixteen))
 			special &= (1 << len) - 1;
 		for (; special != 0; special &= special - 1)
 		{
@@ -233,7 +233,7 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 
 			memcpy(to + i, with, sizeof(*with));
 			to += with->more;
-			memcpy(to + i + 1, from + i + 1, sizeof(Block));
+			memcpy(to + i + 1, from + i + 1, sizeof(Sixteen));
 		}
 		p += len;
 		to += len;

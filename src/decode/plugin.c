@@ -62,9 +62,9 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 }
 
 static bool
-plugin_filter_origin(LogicalDecodingContext *ctx, RepOriginId origin)
+plugin_filter_origin(LogicalDecodingContext *ctx, GsOriginId origin)
 {
-	return ((PluginState *) ctx->output_plugin_private)->options.only_local && origin != InvalidRepOriginId;
+	return ((PluginState *) ctx->output_plugin_private)->options.only_local && origin != GS_INVALID_ORIGIN;
 }
 
 static void

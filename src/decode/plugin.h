@@ -98,7 +98,7 @@ typedef struct PluginState
 	bool		began;			/* this transaction, or this block of a streamed one, had an event */
 	bool		in_stream;		/* a block of a transaction in progress is being decoded */
 	int			changes;		/* since progress was reported last */
-	RepOriginId origin_id;		/* whose name is: */
+	GsOriginId origin_id;		/* whose name is: */
 	char	   *origin;
 	bool		warned;			/* of a publication that is missing */
 	XLogRecPtr	change_lsn;		/* of the event at hand */

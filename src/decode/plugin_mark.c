@@ -27,7 +27,7 @@ plugin_look_end(PluginLook look)
 }
 
 static void
-look_up_origin(PluginState *state, RepOriginId origin)
+look_up_origin(PluginState *state, GsOriginId origin)
 {
 	PluginLook	look = plugin_look_begin();
 	char	   *name = NULL;
@@ -42,9 +42,9 @@ look_up_origin(PluginState *state, RepOriginId origin)
 
 /* NULL for none. The last one is kept: most transactions have the one of those before. */
 static const char *
-origin_name(PluginState *state, RepOriginId origin)
+origin_name(PluginState *state, GsOriginId origin)
 {
-	if (!state->options.origins || origin == InvalidRepOriginId)
+	if (!state->options.origins || origin == GS_INVALID_ORIGIN)
 		return NULL;
 	if (origin != state->origin_id)
 		look_up_origin(state, origin);
@@ -67,7 +67,7 @@ plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *
 	}
 	stamp.commit_lsn = txn->final_lsn;
 	stamp.prepared = gs_txn_is_prepared(txn);
-	stamp.commit_time = stamp.prepared ? txn->xact_time.prepare_time : txn->xact_time.commit_time;
+	stamp.commit_time = stamp.prepared ? gs_txn_prepare_time(txn) : gs_txn_commit_time(txn);
 	return stamp;
 }
 

@@ -53,6 +53,8 @@ find_membership(Membership *member, Relation rel, List *ancestors)
 	member->level = 0;
 	if (publication->alltables)
 	{
+		if (gs_publication_excludes(publication, ancestors != NIL ? llast_oid(ancestors) : relid))
+			return false;
 		if (publication->pubviaroot && ancestors != NIL)
 		{
 			member->shown = llast_oid(ancestors);
@@ -67,7 +69,7 @@ find_membership(Membership *member, Relation rel, List *ancestors)
 		member->shown = ancestor;
 		member->level = level;
 	}
-	return OidIsValid(ancestor) || list_member_oid(GetRelationPublications(relid), publication->oid) ||
+	return OidIsValid(ancestor) || list_member_oid(gs_relation_publications(relid), publication->oid) ||
 		list_member_oid(GetSchemaPublications(RelationGetNamespace(rel)), publication->oid);
 }
 

@@ -121,7 +121,7 @@ commit_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr c
 
 	stamp.prepared = false;
 	stamp.commit_lsn = commit_lsn;
-	stamp.commit_time = txn->xact_time.commit_time;
+	stamp.commit_time = gs_txn_commit_time(txn);
 	mark_prepared(ctx, txn, &stamp, "commit_prepared");
 }
 

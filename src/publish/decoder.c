@@ -219,8 +219,9 @@ decoder_create_slot(const char *name)
 
 	pgstat_report_activity(STATE_RUNNING, "creating the replication slot");
 	gs_slot_create(name);
+	gs_turn_decoding_on();
 	wait_for_wal = true;
-	ctx = CreateInitDecodingContext("gymstream", NIL, false, InvalidXLogRecPtr, DECODER_READER, NULL, NULL, NULL);
+	ctx = gs_create_init_decoding("gymstream", DECODER_READER);
 	DecodingContextFindStartpoint(ctx);
 	FreeDecodingContext(ctx);
 	wait_for_wal = false;
@@ -267,7 +268,7 @@ decoder_open(void)
 	/* newer minor releases want output plugins to be named there; it is a superuser's setting, which we are */
 	if (GetConfigOption("output_plugin_libraries", true, false) != NULL)
 		SetConfigOption("output_plugin_libraries", "gymstream", PGC_SUSET, PGC_S_OVERRIDE);
-	CheckLogicalDecodingRequirements();
+	gs_check_decoding();
 	decoder_acquire_slot();
 
 	ctx = CreateDecodingContext(InvalidXLogRecPtr, NIL, false, DECODER_READER, NULL, NULL, NULL);

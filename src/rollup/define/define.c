@@ -272,7 +272,7 @@ delete_partials(Oid partials)
 {
 	Relation	relation = table_open(partials, RowExclusiveLock);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(relation, snapshot, 0, NULL);
+	TableScanDesc scan = gs_table_beginscan(relation, snapshot);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 
 	/* through the heap: SQL would need a replica identity where a publication has all tables */

@@ -294,7 +294,7 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 	sweep->next = Min(nblocks, sweep->next + PIECE_BLOCKS);
 	ItemPointerSet(&to, sweep->next - 1, MaxOffsetNumber);
 	/* what is on its way, too: nobody else will know of it if it was prepared before the server was started */
-	scan = table_beginscan_tidrange(partials->relation, &partials->dirty, &from, &to);
+	scan = gs_table_beginscan_tidrange(partials->relation, &partials->dirty, &from, &to);
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, partials->candidate))
 	{
 		TupleTableSlot *slot = partials->candidate;

@@ -327,8 +327,8 @@ partials_update(Partials *partials)
 	GsUpdateIndexes indexes;
 	TM_Result	result;
 
-	result = table_tuple_update(partials->relation, &old, partials->out, GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, true, &failure, &mode, &indexes);
+	result = gs_table_update(partials->relation, &old, partials->out, GetCurrentCommandId(true), &failure, &mode,
+							 &indexes);
 	if (result != TM_Ok)
 		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
 	/* it is held by what was written now; indexes, and who asks for marks, compare with functions that may write others */
@@ -345,8 +345,7 @@ partials_delete(Partials *partials, ItemPointer tid)
 	TM_FailureData failure;
 	TM_Result	result;
 
-	result = table_tuple_delete(partials->relation, tid, GetCurrentCommandId(true), InvalidSnapshot,
-								InvalidSnapshot, true, &failure, false);
+	result = gs_table_delete(partials->relation, tid, GetCurrentCommandId(true), &failure);
 	if (result != TM_Ok)
 		elog(ERROR, "could not delete a partial that this transaction holds: %d", result);
 	claim_release();

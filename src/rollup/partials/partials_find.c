@@ -61,7 +61,7 @@ visit_page(Partials *partials, ItemPointer tid)
 	page = BufferGetPage(partials->page);
 	/* what is read without a lock may be wrong, and then it is only early or late */
 	if (PageIsFull(page) || PageGetHeapFreeSpace(page) < PARTIALS_ROOM)
-		heap_page_prune_opt(partials->relation, partials->page);
+		gs_heap_page_prune(partials->relation, partials->page);
 }
 
 static void
@@ -159,7 +159,7 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 	if (partials->search == NULL)
 	{
 		if (partials->table_scan == NULL)
-			partials->table_scan = table_beginscan(partials->relation, looks, 0, NULL);
+			partials->table_scan = gs_table_beginscan(partials->relation, looks);
 		else
 			table_rescan(partials->table_scan, NULL);
 		partials->table_scan->rs_snapshot = looks;

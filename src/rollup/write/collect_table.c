@@ -20,7 +20,7 @@ static void
 check_snapshot(Relation table)
 {
 	Snapshot	snapshot = GetTransactionSnapshot();
-	TableScanDesc scan = table_beginscan(table, SnapshotAny, 0, NULL);
+	TableScanDesc scan = gs_table_beginscan(table, SnapshotAny);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -58,7 +58,7 @@ collect_table(Rollup *rollup, Relation table, bool comes)
 	if (IsolationUsesXactSnapshot())
 		check_snapshot(table);
 	/* takes no predicate locks: the lock on the table tells others more than these would */
-	scan = table_beginscan(table, SnapshotSelf, 0, NULL);
+	scan = gs_table_beginscan(table, SnapshotSelf);
 	slot = table_slot_create(table, NULL);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
