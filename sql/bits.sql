@@ -23,7 +23,7 @@ SELECT refused(format('SELECT %L::gymstream.bit_counts', c)) FROM unnest('{"", "
 SELECT refused(format('SELECT %L::gymstream.bit_counts', '[' || repeat('1,', 64) || '1]'));
 -- a plane for each binary digit of the counts, as wide as the values need
 SELECT v, n, pg_column_size(gymstream.bit_counts_agg(v)) FROM unnest('{0, 1, -128, 128, -32768, 65536, 2147483647, -2147483649}'::bigint[]) v,
-	unnest('{1, 1000}'::int[]) n, generate_series(1, n) GROUP BY v, n ORDER BY n, abs(v);
+	unnest('{1, 1000}'::int[]) n, generate_series(1, n) GROUP BY v, n ORDER BY n, abs(v), v;
 -- counts have no end that a table could reach; beyond is an error
 SELECT gymstream.bit_counts_add('[9223372036854775806]', '[1]');
 SELECT refused($$ SELECT gymstream.bit_counts_add('[9223372036854775807]', '[1]') $$);

@@ -81,7 +81,9 @@ ALTER TABLE t DROP CONSTRAINT c;
 CREATE TABLE defaults (k int, b boolean DEFAULT gymstream.collect('r_partials', 't'::regclass, 1, 1));
 INSERT INTO defaults VALUES (1);
 CREATE TABLE generated (k int, v int, b boolean GENERATED ALWAYS AS (gymstream.collect('r_partials', 't'::regclass, k, v)) STORED);
-CREATE INDEX ON copy (gymstream.collect('r_partials', 't'::regclass, k, v));
+-- some servers say also where in the statement
+DO $$ BEGIN CREATE INDEX ON copy (gymstream.collect('r_partials', 't'::regclass, k, v));
+EXCEPTION WHEN invalid_object_definition THEN RAISE '%', sqlerrm; END $$;
 CREATE POLICY p ON copy USING (gymstream.collect('r_partials', tableoid, k, v));
 CREATE RULE ru AS ON UPDATE TO copy WHERE gymstream.collect('r_partials', old.tableoid, old.k, old.v) DO ALSO NOTHING;
 INSERT INTO copy VALUES (1, 1);

@@ -123,8 +123,10 @@ setup_install() {
 	esac
 	if [ -n "$major" ]; then
 		want+=("postgresql-$major" "postgresql-server-dev-$major")
-		[ "${1:-}" != dev ] || want+=("postgresql-$major-pgtap")
 		export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$major/bin/pg_config}
+		# the files may be there without a package, which comes later than a new server does
+		[ "${1:-}" != dev ] || [ -e "/usr/share/postgresql/$major/extension/pgtap.control" ] ||
+			want+=("postgresql-$major-pgtap")
 	fi
 	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh)
 	mapfile -t missing < <(setup_missing "${want[@]}")
