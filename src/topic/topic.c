@@ -171,7 +171,7 @@ check_server(void)
 				 errmsg("gymstream is not in \"shared_preload_libraries\""),
 				 errdetail("Topics are published by background workers, which are started with the server."),
 				 errhint("Add gymstream to \"shared_preload_libraries\" and restart the server.")));
-	if (wal_level < WAL_LEVEL_LOGICAL)
+	if (!gs_can_decode())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("\"wal_level\" is too low for topics"),

@@ -351,12 +351,12 @@ launcher_start_pair(SharedDatabase *place, Pair *pair)
 static void
 launcher_start_decoder(SharedDatabase *place, Pair *pair)
 {
-	if (wal_level < WAL_LEVEL_LOGICAL)
+	if (!gs_can_decode())
 	{
 		if (!wal_level_told)
 			ereport(LOG,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("gymstream cannot publish changes, because wal_level is below logical"),
+					 errmsg("gymstream cannot publish changes, because wal_level is below " GS_WAL_LEVEL_NEEDED),
 					 errhint("Set wal_level to logical and restart the server.")));
 		wal_level_told = true;
 	}

@@ -164,7 +164,7 @@ status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 {
 	if (!settings_is_preloaded())
 		return "gymstream is not loaded at server start: add it to shared_preload_libraries and restart the server";
-	if (wal_level < WAL_LEVEL_LOGICAL)
+	if (!gs_can_decode())
 		return "changes cannot be decoded: set wal_level to logical and restart the server";
 	if (RecoveryInProgress())
 		return "this server is a standby: changes are published by its primary";
@@ -209,7 +209,7 @@ gs_status(PG_FUNCTION_ARGS)
 	}
 
 	status_set(STATUS_PRELOADED, BoolGetDatum(settings_is_preloaded()));
-	status_set_text(STATUS_WAL_LEVEL, GetConfigOption("wal_level", false, false));
+	status_set_text(STATUS_WAL_LEVEL, GetConfigOptionByName(GS_WAL_LEVEL_SETTING, NULL, false));
 	status_set_pid(STATUS_LAUNCHER_PID, launcher);
 	status_of_slot();
 	if (live != NULL)

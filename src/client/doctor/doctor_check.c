@@ -78,11 +78,15 @@ static void
 doctor_wal_level(Doctor *d)
 {
 	char	   *level = doctor_setting(d, "wal_level");
+	char	   *effective = doctor_setting(d, "effective_wal_level");
+	/* a server that has both turns decoding on with the first slot, where it keeps more than the minimum */
+	bool		enough = level && (strcmp(level, "logical") == 0 || (effective && strcmp(level, "replica") == 0));
 
-	if (level && strcmp(level, "logical") != 0)
+	if (level && !enough)
 		findings_add(&d->findings, FINDING_ERROR, "wal_level",
 					 psprintf("wal_level is %s: changes cannot be decoded", level),
 					 pg_strdup("ALTER SYSTEM SET wal_level = logical; and restart the server"));
+	free(effective);
 	free(level);
 }
 
