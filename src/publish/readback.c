@@ -269,7 +269,11 @@ readback_query_set(Oid rollup, ReadbackSet *set, HeapTuple *groups, char **rows,
 	if (plan == NULL)
 		return;
 	readback_bind(set, groups, parameters);
-	if (SPI_execute_plan(plan, parameters, NULL, true, 0) != SPI_OK_SELECT)
+	/*
+	 * Not read-only: under a snapshot that is newer than the locks. A table that was written anew while we waited for
+	 * it, as ALTER TABLE and REPACK (CONCURRENTLY) do, is empty for an older one, and no event would follow.
+	 */
+	if (SPI_execute_plan(plan, parameters, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed");
 	view = event_relation_by_oid(rollup);
 	if (view == NULL || view->desc->natts + 1 != SPI_tuptable->tupdesc->natts)

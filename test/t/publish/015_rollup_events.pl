@@ -210,5 +210,23 @@ ok(wait_until(sub { grep { ($_->{key}{class_id} // 0) == 2 } $listener->wait_for
 
 is($node->safe_psql('postgres', q{SELECT skipped, problem IS NULL FROM gymstream.status}), '0|t', 'all is well');
 $_->close for $listener, $days, $total;
+# a table that is written anew while a row is about to be read back: an older snapshot sees nothing of it any more
+$node->safe_psql('postgres', q{
+	CREATE TABLE sale (k int, price int);
+	CREATE INDEX ON sale (k);
+	SELECT gymstream.create_rollup('cheapest', 'SELECT k, min(price) AS least, count(*) AS n FROM sale GROUP BY k');
+	INSERT INTO sale VALUES (1, 5), (1, 7), (1, 9);
+	SELECT gymstream.create_topic('cheapest', notify => 'row')});
+my $cheapest = GymstreamListener->new($node, 'postgres', 'gymstream:public.cheapest');
+my $rewriter = GymstreamListener->new($node, 'postgres');
+my $publisher = $node->safe_psql('postgres', 'SELECT publisher_pid FROM gymstream.status');
+kill 'STOP', $publisher;
+$node->safe_psql('postgres', 'DELETE FROM sale WHERE price = 5');
+$rewriter->ask('BEGIN;', 'ALTER TABLE sale ADD COLUMN luck float DEFAULT random();');
+kill 'CONT', $publisher;
+$rewriter->ask("DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE pid = $publisher AND NOT granted) LOOP PERFORM pg_sleep(0.001); END LOOP; END \$\$;",
+	'COMMIT;');
+is_deeply(($cheapest->take(1))[0]{row}, { k => 1, least => 7, n => 2 }, 'the row is read from the table as it is once it can be read');
+
 $node->stop('fast');
 done_testing();
