@@ -11,26 +11,26 @@ SET search_path = test_bits, public;
 --
 -- The counts themselves
 --
-SELECT gymstream.bit_counts_agg(v) FROM (VALUES (5), (3), (NULL), (1)) t (v);
-SELECT gymstream.bit_counts_agg(v) FROM (VALUES (-1), (-2)) t (v);
-SELECT gymstream.bit_counts_agg(v), gymstream.bit_counts_agg(v) FILTER (WHERE v > 5) FROM generate_series(0, 3) v;
-SELECT gymstream.bit_counts_merge(c::gymstream.bit_counts) FROM (VALUES ('[1,0,1,0]'), ('[-1]'), ('[0,1]')) t (c);
+SELECT gymstream_internal.bit_counts_agg(v) FROM (VALUES (5), (3), (NULL), (1)) t (v);
+SELECT gymstream_internal.bit_counts_agg(v) FROM (VALUES (-1), (-2)) t (v);
+SELECT gymstream_internal.bit_counts_agg(v), gymstream_internal.bit_counts_agg(v) FILTER (WHERE v > 5) FROM generate_series(0, 3) v;
+SELECT gymstream_internal.bit_counts_merge(c::gymstream_internal.bit_counts) FROM (VALUES ('[1,0,1,0]'), ('[-1]'), ('[0,1]')) t (c);
 -- what goes in as text comes out
 SELECT c FROM unnest('{"[]", "[0]", "[0,0]", "[1]", "[-1]", "[1,1,1]", "[7,0]", "[1,2,3,4,5,6,7,8,9,10]", "[9223372036854775807,-9223372036854775808]"}'::text[]) t,
-	LATERAL (SELECT t::gymstream.bit_counts AS c) c;
-SELECT c::text = v FROM (SELECT '[' || string_agg(i::text, ',') || ']' AS v FROM generate_series(1, 64) i) v, LATERAL (SELECT v::gymstream.bit_counts AS c) c;
-SELECT refused(format('SELECT %L::gymstream.bit_counts', c)) FROM unnest('{"", "[", "[]]", "[1,]", "[,1]", "[1 ]", "[+1]", "[-]", "[x]", "[1,2", "[9223372036854775808]"}'::text[]) c;
-SELECT refused(format('SELECT %L::gymstream.bit_counts', '[' || repeat('1,', 64) || '1]'));
+	LATERAL (SELECT t::gymstream_internal.bit_counts AS c) c;
+SELECT c::text = v FROM (SELECT '[' || string_agg(i::text, ',') || ']' AS v FROM generate_series(1, 64) i) v, LATERAL (SELECT v::gymstream_internal.bit_counts AS c) c;
+SELECT refused(format('SELECT %L::gymstream_internal.bit_counts', c)) FROM unnest('{"", "[", "[]]", "[1,]", "[,1]", "[1 ]", "[+1]", "[-]", "[x]", "[1,2", "[9223372036854775808]"}'::text[]) c;
+SELECT refused(format('SELECT %L::gymstream_internal.bit_counts', '[' || repeat('1,', 64) || '1]'));
 -- a plane for each binary digit of the counts, as wide as the values need
-SELECT v, n, pg_column_size(gymstream.bit_counts_agg(v)) FROM unnest('{0, 1, -128, 128, -32768, 65536, 2147483647, -2147483649}'::bigint[]) v,
+SELECT v, n, pg_column_size(gymstream_internal.bit_counts_agg(v)) FROM unnest('{0, 1, -128, 128, -32768, 65536, 2147483647, -2147483649}'::bigint[]) v,
 	unnest('{1, 1000}'::int[]) n, generate_series(1, n) GROUP BY v, n ORDER BY n, abs(v), v;
 -- counts have no end that a table could reach; beyond is an error
-SELECT gymstream.bit_counts_add('[9223372036854775806]', '[1]');
-SELECT refused($$ SELECT gymstream.bit_counts_add('[9223372036854775807]', '[1]') $$);
-SELECT refused($$ SELECT gymstream.bit_counts_add('[0,-9223372036854775808]', '[0,-1]') $$);
-SELECT gymstream.bit_counts_add('[9223372036854775807,-9223372036854775808]', '[-9223372036854775807,9223372036854775807]');
-SELECT gymstream.bit_counts_or('[3,0,1,0]'), gymstream.bit_counts_and('[3,0,3,1]', 3), gymstream.bit_counts_and('[3,0,3]', 3);
-SELECT gymstream.bit_counts_or('[]'), gymstream.bit_counts_and('[]', 3), gymstream.bit_counts_and('[]', 0);
+SELECT gymstream_internal.bit_counts_add('[9223372036854775806]', '[1]');
+SELECT refused($$ SELECT gymstream_internal.bit_counts_add('[9223372036854775807]', '[1]') $$);
+SELECT refused($$ SELECT gymstream_internal.bit_counts_add('[0,-9223372036854775808]', '[0,-1]') $$);
+SELECT gymstream_internal.bit_counts_add('[9223372036854775807,-9223372036854775808]', '[-9223372036854775807,9223372036854775807]');
+SELECT gymstream_internal.bit_counts_or('[3,0,1,0]'), gymstream_internal.bit_counts_and('[3,0,3,1]', 3), gymstream_internal.bit_counts_and('[3,0,3]', 3);
+SELECT gymstream_internal.bit_counts_or('[]'), gymstream_internal.bit_counts_and('[]', 3), gymstream_internal.bit_counts_and('[]', 0);
 
 --
 -- Rollups
@@ -90,7 +90,7 @@ TABLE inexact;
 -- counts that pass powers of two, down and up
 INSERT INTO flag SELECT i, i % 4, i * 97 % 65536 - 32768, i * 7919 % 1000003 - 500000, (i * 7919)::bigint * 104729 * (i % 3 - 1) FROM generate_series(100, 1400) i;
 TABLE inexact;
-SELECT marked FROM gymstream.count_rollup('flags');
+SELECT marked FROM gymstream_internal.count_rollup('flags');
 DELETE FROM flag WHERE id > 100 AND id % 7 <> 0;
 TABLE inexact;
 UPDATE flag SET k = id % 2, s = s / 2, b = b # i;
@@ -99,7 +99,7 @@ INSERT INTO flag VALUES (2000, 1, 0, 0, 0), (2001, 0, -1, -1, -1);
 TABLE inexact;
 DELETE FROM flag WHERE id >= 2000;
 TABLE inexact;
-SELECT groups, partials, marked FROM gymstream.count_rollup('flags');
+SELECT groups, partials, marked FROM gymstream_internal.count_rollup('flags');
 -- no longer there means no longer there: nothing is left of a group
 DELETE FROM flag WHERE k = 1;
 TABLE inexact;
@@ -175,5 +175,5 @@ TABLE inexact;
 DELETE FROM mask WHERE v = '110';
 TABLE inexact;
 TABLE masks;
-SELECT marked FROM gymstream.count_rollup('masks');
+SELECT marked FROM gymstream_internal.count_rollup('masks');
 DROP SCHEMA test_bits CASCADE;

@@ -281,4 +281,4 @@ SELECT count(*) > 1 FROM compared;
 TABLE inexact;
 
 DROP SCHEMA test_extreme CASCADE;
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;

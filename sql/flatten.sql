@@ -114,7 +114,7 @@ SELECT count(*) FROM bookings;
 SELECT refused('CREATE OR REPLACE VIEW free AS SELECT class_number, who || 1 AS who FROM taken');
 ROLLBACK;
 DROP VIEW taken CASCADE;
-SELECT rollup FROM gymstream.rollup ORDER BY rollup::text COLLATE "C";
+SELECT rollup FROM gymstream_internal.rollup ORDER BY rollup::text COLLATE "C";
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'bookings'::regclass AND tgname LIKE '%by_class';
 
 --

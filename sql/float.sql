@@ -299,14 +299,14 @@ SELECT gymstream.create_rollup('derived', $$ SELECT k % 2 AS odd, round((sum(v) 
 	FROM one WHERE v IS DISTINCT FROM 0.2 GROUP BY k % 2 HAVING sum(v) > 0.5 OR sum(v) IS NULL $$);
 SELECT * FROM derived ORDER BY odd;
 -- some servers print a column's table even where there is only one
-SELECT regexp_replace(gymstream.rollup_query('derived'), '\mone\.', '', 'g');
-SELECT gymstream.rollup_query('one');
+SELECT regexp_replace(gymstream_internal.rollup_query('derived'), '\mone\.', '', 'g');
+SELECT gymstream_internal.rollup_query('one');
 INSERT INTO one SELECT i / 7.0, i / 3.0, i FROM generate_series(1, 2000) i;
 TABLE inexact;
 DELETE FROM one WHERE k % 3 = 0;
 TABLE inexact;
 -- verify_rollup sees what is wrong
-SELECT FROM tamper('total_partials', $$UPDATE total_partials SET "sum(v)" = gymstream.float_sum_accumulate("sum(v)", 1e-9)$$);
+SELECT FROM tamper('total_partials', $$UPDATE total_partials SET "sum(v)" = gymstream_internal.float_sum_accumulate("sum(v)", 1e-9)$$);
 SELECT rollup, difference FROM inexact;
 SELECT gymstream.rebuild_rollup('total');
 TABLE inexact;
@@ -314,10 +314,10 @@ TABLE inexact;
 --
 -- The type
 --
-SELECT '{"sum":0,"exact":"0x19p-1"}'::gymstream.float_sum, '{"sum":0,"exact":"-0x1p1023","NaN":2,"-Infinity":-1}'::gymstream.float_sum;
-SELECT gymstream.float_sum_agg(v) FROM (VALUES (0.1::float8), (1e300), (-1e300), ('Infinity')) x (v);
-SELECT gymstream.float_sum_agg(v)::text::gymstream.float_sum::text = gymstream.float_sum_agg(v)::text FROM measure;
-SELECT gymstream.float_sum_agg(v, v)::text::gymstream.float_sum::text = gymstream.float_sum_agg(v, v)::text FROM measure;
-SELECT refused(format('SELECT %L::gymstream.float_sum', bad)) FROM unnest(ARRAY['', '1', '{"sum":1}', '{"sum":1,"exact":"1p0"}', '{"sum":1,"exact":"0xp0"}',
+SELECT '{"sum":0,"exact":"0x19p-1"}'::gymstream_internal.float_sum, '{"sum":0,"exact":"-0x1p1023","NaN":2,"-Infinity":-1}'::gymstream_internal.float_sum;
+SELECT gymstream_internal.float_sum_agg(v) FROM (VALUES (0.1::float8), (1e300), (-1e300), ('Infinity')) x (v);
+SELECT gymstream_internal.float_sum_agg(v)::text::gymstream_internal.float_sum::text = gymstream_internal.float_sum_agg(v)::text FROM measure;
+SELECT gymstream_internal.float_sum_agg(v, v)::text::gymstream_internal.float_sum::text = gymstream_internal.float_sum_agg(v, v)::text FROM measure;
+SELECT refused(format('SELECT %L::gymstream_internal.float_sum', bad)) FROM unnest(ARRAY['', '1', '{"sum":1}', '{"sum":1,"exact":"1p0"}', '{"sum":1,"exact":"0xp0"}',
 	'{"sum":1,"exact":"0x1p9999"}', '{"sum":1,"exact":"0x1p-9999"}', '{"sum":1,"exact":"0x1p0"', '{"sum":1,"exact":"0x1p0"}}', '{"sum":1,"exact":"0x1p0","NaN":x}']) bad;
 DROP SCHEMA test_float CASCADE;

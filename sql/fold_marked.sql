@@ -17,9 +17,9 @@ SELECT gymstream.create_rollup('by_two', $$
 	SELECT member, class_id, array_agg(id ORDER BY id) AS ids, min(id) AS least, sum(price) AS revenue
 	FROM booking WHERE price IS NOT NULL GROUP BY class_id, member $$);
 SELECT gymstream.create_rollup('total', 'SELECT min(price) AS least, array_agg(DISTINCT class_id) AS classes FROM booking');
-CREATE VIEW counts AS SELECT r.rollup, c.* FROM gymstream.rollup r, gymstream.count_rollup(r.rollup) c
+CREATE VIEW counts AS SELECT r.rollup, c.* FROM gymstream_internal.rollup r, gymstream_internal.count_rollup(r.rollup) c
 	WHERE rollup IN ('extremes'::regclass, 'members'::regclass, 'by_two'::regclass, 'total'::regclass) ORDER BY 1;
-CREATE VIEW fold AS SELECT rollup, gymstream.fold_rollup(rollup) FROM gymstream.rollup
+CREATE VIEW fold AS SELECT rollup, gymstream.fold_rollup(rollup) FROM gymstream_internal.rollup
 	WHERE rollup IN ('extremes'::regclass, 'members'::regclass, 'by_two'::regclass, 'total'::regclass) ORDER BY 1;
 
 INSERT INTO booking SELECT i, nullif(i % 4, 0), CASE i % 3 WHEN 0 THEN 'ann' WHEN 1 THEN 'bob' END, nullif(i, 7) FROM generate_series(1, 40) i;
@@ -97,9 +97,9 @@ SET ROLE test_fold_owner;
 SELECT gymstream.create_rollup('theirs', 'SELECT class_id, max(price) AS most FROM test_fold_marked.booking GROUP BY class_id');
 RESET ROLE;
 DELETE FROM booking WHERE id = 4;
-SELECT * FROM gymstream.count_rollup('theirs');
+SELECT * FROM gymstream_internal.count_rollup('theirs');
 SELECT gymstream.fold_rollup('theirs');
-SELECT * FROM gymstream.count_rollup('theirs');
+SELECT * FROM gymstream_internal.count_rollup('theirs');
 UPDATE booking SET price = 0 WHERE id = 3;
 REVOKE SELECT ON booking FROM test_fold_owner;
 SELECT refused($$ SELECT gymstream.fold_rollup('theirs') $$);

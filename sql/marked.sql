@@ -100,7 +100,7 @@ TABLE inexact;
 --
 -- What does not concern an aggregate does not mark its group
 --
-SELECT gymstream.rebuild_rollup(rollup) FROM gymstream.rollup;
+SELECT gymstream.rebuild_rollup(rollup) FROM gymstream_internal.rollup;
 TABLE inexact;
 SELECT bool_or(changed) FROM sets_partials;
 UPDATE visit SET rate = rate + 1, note = 'y', at = at + 1;
@@ -272,4 +272,4 @@ UPDATE visit SET minutes = 2, fee = 1.00, tags = '{a}' WHERE id < 10;
 TABLE inexact;
 
 DROP SCHEMA test_marked CASCADE;
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;

@@ -10,9 +10,9 @@ SET search_path = test_numeric, public;
 -- EXCEPT takes 1.0 and 1.00 for equal: compare texts
 CREATE FUNCTION differing() RETURNS TABLE (what text, line text) LANGUAGE plpgsql AS $$
 DECLARE
-	r gymstream.rollup;
+	r gymstream_internal.rollup;
 BEGIN
-	FOR r IN SELECT * FROM gymstream.rollup LOOP
+	FOR r IN SELECT * FROM gymstream_internal.rollup LOOP
 		RETURN QUERY EXECUTE format('SELECT ''missing'', d::text FROM %2$s d EXCEPT ALL SELECT ''missing'', v::text FROM %1$s v',
 			r.rollup, r.definition);
 		RETURN QUERY EXECUTE format('SELECT ''unexpected'', v::text FROM %1$s v EXCEPT ALL SELECT ''unexpected'', d::text FROM %2$s d',
@@ -174,14 +174,14 @@ SELECT * FROM words;
 --
 -- The state's type
 --
-SELECT '{"sum":12.50,"count":3,"scales":{"2":3}}'::gymstream.numeric_sum;
-SELECT gymstream.numeric_sum_total('{"sum":12.50,"count":3,"scales":{"3":3}}');
-SELECT gymstream.numeric_sum_average('{"sum":12.50,"count":4,"scales":{"1":1,"3":3}}');
-SELECT gymstream.numeric_sum_agg(v) FROM (VALUES (1.0), (NULL), ('NaN'), ('-Infinity'), (2.25)) t (v);
-SELECT gymstream.numeric_sum_agg(v) FROM (VALUES (1.0)) t (v) WHERE false;
-SELECT gymstream.numeric_sum_total('{"sum":0,"count":0,"scales":{}}') IS NULL;
-SELECT gymstream.numeric_sum_add('{"sum":12.50,"count":3,"scales":{"2":3}}', '{"sum":-12.50,"count":-3,"scales":{"2":-3}}');
-SELECT refused(format('SELECT %L::gymstream.numeric_sum', bad)) FROM (VALUES (''), ('{}'), ('{"sum":NaN,"scales":{}}'), ('{"sum":1,"scales":{"2":0}}'),
+SELECT '{"sum":12.50,"count":3,"scales":{"2":3}}'::gymstream_internal.numeric_sum;
+SELECT gymstream_internal.numeric_sum_total('{"sum":12.50,"count":3,"scales":{"3":3}}');
+SELECT gymstream_internal.numeric_sum_average('{"sum":12.50,"count":4,"scales":{"1":1,"3":3}}');
+SELECT gymstream_internal.numeric_sum_agg(v) FROM (VALUES (1.0), (NULL), ('NaN'), ('-Infinity'), (2.25)) t (v);
+SELECT gymstream_internal.numeric_sum_agg(v) FROM (VALUES (1.0)) t (v) WHERE false;
+SELECT gymstream_internal.numeric_sum_total('{"sum":0,"count":0,"scales":{}}') IS NULL;
+SELECT gymstream_internal.numeric_sum_add('{"sum":12.50,"count":3,"scales":{"2":3}}', '{"sum":-12.50,"count":-3,"scales":{"2":-3}}');
+SELECT refused(format('SELECT %L::gymstream_internal.numeric_sum', bad)) FROM (VALUES (''), ('{}'), ('{"sum":NaN,"scales":{}}'), ('{"sum":1,"scales":{"2":0}}'),
 	('{"sum":1,"scales":{"2":1,"1":1}}'), ('{"sum":1,"scales":{"2":1},}'), ('{"sum":1,"scales":{"2":1,}}'), ('{"sum":x,"scales":{}}'), ('{"sum":1,"scales":{"-2":1}}'),
 	('{"sum":1,"scales":{"2":1}} ')) t (bad);
 

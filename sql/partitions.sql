@@ -36,7 +36,7 @@ SELECT rollup, source FROM gymstream.rollups ORDER BY 1;
 -- every trigger fires always, also what the server made of it for a partition
 SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgname LIKE '!gymstream%';
 CREATE OR REPLACE TRIGGER "!gymstream insert rows" AFTER INSERT ON booking FOR EACH ROW
-	WHEN (gymstream.collect('rows_partials'::regclass, new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending();
+	WHEN (gymstream_internal.collect('rows_partials'::regclass, new.tableoid)) EXECUTE FUNCTION gymstream_internal.flush_pending();
 ALTER TABLE booking ENABLE TRIGGER ALL;
 ALTER TABLE south_1 ENABLE TRIGGER ALL;
 SELECT DISTINCT tgenabled FROM pg_trigger WHERE tgname LIKE '!gymstream%';
@@ -466,7 +466,7 @@ TABLE inexact;
 SELECT gymstream.fold_rollup('extremes') > 0;
 SELECT gymstream.fold_rollup('notes') > 0;
 TABLE inexact;
-SELECT marked FROM gymstream.count_rollup('extremes');
+SELECT marked FROM gymstream_internal.count_rollup('extremes');
 DELETE FROM booking WHERE price % 2 = 0;
 SELECT gymstream.rebuild_rollup('attendance');
 SELECT gymstream.rebuild_rollup('extremes');
@@ -546,9 +546,9 @@ SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL;
 CREATE TABLE comes (id int, k int);
 INSERT INTO comes VALUES (2, 1), (2, 2);
 SELECT refused('CREATE TRIGGER "!gymstream flush r" AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON comes
-	WHEN (gymstream.flush(''r_partials'')) EXECUTE FUNCTION gymstream.flush_pending()');
+	WHEN (gymstream_internal.flush(''r_partials'')) EXECUTE FUNCTION gymstream_internal.flush_pending()');
 CREATE FUNCTION names(regclass) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN false; END';
-CREATE TRIGGER names AFTER INSERT ON comes WHEN (names('r_partials')) EXECUTE FUNCTION gymstream.flush_pending();
+CREATE TRIGGER names AFTER INSERT ON comes WHEN (names('r_partials')) EXECUTE FUNCTION gymstream_internal.flush_pending();
 ALTER TABLE booking ATTACH PARTITION comes FOR VALUES IN (2);
 TABLE inexact;
 ALTER TABLE booking DETACH PARTITION comes;

@@ -37,7 +37,7 @@ SET ROLE gymstream_maker;
 SELECT refused('SELECT gymstream.create_rollup(''test_privileges.r'', ''SELECT k, count(*), sum(v) FROM t GROUP BY k'')');
 SELECT gymstream.create_rollup('test_made.r', 'SELECT k, count(*), sum(v) FROM t GROUP BY k');
 RESET ROLE;
-SELECT c.relname, c.relowner::regrole FROM gymstream.rollup r, pg_class c WHERE c.oid IN (r.rollup, r.definition, r.partials) ORDER BY 1;
+SELECT c.relname, c.relowner::regrole FROM gymstream_internal.rollup r, pg_class c WHERE c.oid IN (r.rollup, r.definition, r.partials) ORDER BY 1;
 
 --
 -- Writing the source needs nothing more than before
@@ -83,10 +83,10 @@ SELECT refused('SELECT * FROM test_made.r_partials');
 SELECT refused('SELECT * FROM gymstream.verify_rollup(''test_made.r'')');
 SELECT refused('SELECT gymstream.rebuild_rollup(''test_made.r'')');
 SELECT refused('DROP VIEW test_made.r');
-SELECT refused('DELETE FROM gymstream.rollup');
-SELECT refused('INSERT INTO gymstream.rollup VALUES (''t'', ''t'', ''t'')');
+SELECT refused('DELETE FROM gymstream_internal.rollup');
+SELECT refused('INSERT INTO gymstream_internal.rollup VALUES (''t'', ''t'', ''t'')');
 SELECT refused('CREATE TABLE gymstream.mine ()');
-SELECT rollup FROM gymstream.rollup;
+SELECT rollup FROM gymstream_internal.rollup;
 RESET ROLE;
 -- the source's owner has no part in somebody else's rollup
 SET ROLE gymstream_owner;
@@ -179,7 +179,7 @@ DROP VIEW test_made.owned;
 --
 -- the view's owner reads the partials and the definition reads the source with the rights of its owner
 CREATE VIEW owners AS SELECT c.relname, c.relnamespace::regnamespace, c.relowner::regrole, p.problem
-	FROM gymstream.rollup r, gymstream.rollup_problem(r.rollup) p (problem), pg_class c
+	FROM gymstream_internal.rollup r, gymstream_internal.rollup_problem(r.rollup) p (problem), pg_class c
 	WHERE c.oid IN (r.rollup, r.definition, r.partials) ORDER BY 1;
 ALTER VIEW test_made.r OWNER TO gymstream_owner;
 TABLE owners;
@@ -235,7 +235,7 @@ SELECT k, count FROM test_made.r ORDER BY 1;
 SELECT gymstream.rebuild_rollup('test_made.r');
 RESET ROLE;
 DROP OWNED BY gymstream_maker, gymstream_owner CASCADE;
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 SELECT relname FROM pg_class WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname LIKE 'test\_%');
 
 -- DROP OWNED of who made a rollup of somebody else's table
@@ -251,7 +251,7 @@ DROP OWNED BY gymstream_maker;
 DROP OWNED BY gymstream_maker CASCADE;
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass;
 INSERT INTO t VALUES (1, 1);
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 
 DROP SCHEMA test_privileges CASCADE;
 DROP ROLE gymstream_owner, gymstream_maker, gymstream_writer, gymstream_reader;

@@ -121,9 +121,9 @@ SELECT refused(ddl) FROM unnest(ARRAY[
 	'CREATE SCHEMA child_of CREATE TABLE child () INHERITS (test_protect.t)']) ddl;
 ALTER TABLE r_partials SET (autovacuum_enabled = off);
 ALTER TABLE r_partials REPLICA IDENTITY FULL;
-CREATE TRIGGER mine BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION gymstream.guard_partials();
+CREATE TRIGGER mine BEFORE INSERT ON parent FOR EACH ROW EXECUTE FUNCTION gymstream_internal.guard_partials();
 SELECT refused('INSERT INTO parent VALUES (1, 1, 1, 1)');
-SELECT refused('SELECT gymstream.guard_partials()');
+SELECT refused('SELECT gymstream_internal.guard_partials()');
 TABLE inexact;
 
 --
@@ -134,9 +134,9 @@ ALTER TABLE t ENABLE TRIGGER ALL;
 ALTER TABLE r_partials ENABLE TRIGGER USER;
 ALTER TABLE t ENABLE TRIGGER "!gymstream flush r";
 CREATE OR REPLACE TRIGGER "!gymstream delete total" AFTER DELETE ON t FOR EACH ROW
-	WHEN (gymstream.collect('total_partials', old.tableoid)) EXECUTE FUNCTION gymstream.flush_pending();
+	WHEN (gymstream_internal.collect('total_partials', old.tableoid)) EXECUTE FUNCTION gymstream_internal.flush_pending();
 CREATE OR REPLACE TRIGGER "!gymstream guard r" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON r_partials
-	EXECUTE FUNCTION gymstream.guard_partials();
+	EXECUTE FUNCTION gymstream_internal.guard_partials();
 TABLE not_always;
 TABLE problems;
 -- what is damaged nevertheless shows, and rebuilding repairs it
@@ -171,7 +171,7 @@ SELECT damage('DROP TRIGGER "!gymstream update r" ON t');
 SELECT gymstream.rebuild_rollup('r');
 SELECT damage('DROP TRIGGER "!gymstream guard total" ON total_partials');
 SELECT gymstream.rebuild_rollup('total');
-SELECT damage('CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (gymstream.collect(''total_partials'', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending()');
+SELECT damage('CREATE TRIGGER x AFTER INSERT ON t FOR EACH ROW WHEN (gymstream_internal.collect(''total_partials'', new.tableoid)) EXECUTE FUNCTION gymstream_internal.flush_pending()');
 SELECT gymstream.rebuild_rollup('total');
 TABLE problems;
 DROP TRIGGER x ON t;
@@ -182,10 +182,10 @@ INSERT INTO t VALUES (5, 5);
 UPDATE t SET v = v + 1;
 TABLE inexact;
 SELECT refused('DELETE FROM total_partials');
-SELECT gymstream.rollup_problem('t'), gymstream.rollup_problem(NULL);
+SELECT gymstream_internal.rollup_problem('t'), gymstream_internal.rollup_problem(NULL);
 -- a catalog without the rollup's row, as a schema without data has it
 BEGIN;
-DELETE FROM gymstream.rollup WHERE rollup = 'r'::regclass;
+DELETE FROM gymstream_internal.rollup WHERE rollup = 'r'::regclass;
 SELECT refused('INSERT INTO r_partials VALUES (1, 1, 1, 1)');
 ROLLBACK;
 

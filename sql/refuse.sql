@@ -83,7 +83,7 @@ CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE far (k int) SERVER nowhere;
 SELECT refuse('SELECT count(*) FROM ' || relation) FROM unnest(ARRAY['m', 'temporary', 'unlogged', 'parent', 'secured',
-	'ruled', 'counter', 'far', 'pg_class', 'pg_stat_activity', 'information_schema.sql_features', 'gymstream.topic']) relation;
+	'ruled', 'counter', 'far', 'pg_class', 'pg_stat_activity', 'information_schema.sql_features', 'gymstream_internal.topic']) relation;
 -- without children it is a table like others
 DROP TABLE child;
 SELECT gymstream.create_rollup('childless', 'SELECT count(*) FROM parent');
@@ -177,7 +177,7 @@ SELECT refused('SELECT gymstream.verify_rollup(''nothing'')');
 -- nothing was left behind, neither relations nor triggers
 SELECT relname FROM pg_class WHERE oid NOT IN (TABLE relations_before) AND relname ~ '^r(_|$)|rollup|definition|partials';
 SELECT tgname FROM pg_trigger WHERE tgname LIKE '!gymstream%';
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 
 --
 -- Partials and definitions that somebody altered

@@ -66,6 +66,6 @@ SELECT format('SELECT gymstream.create_rollup(''r'', %L)', q) FROM unnest(ARRAY[
 	E'-- Größe\nSELECT k, count(*) FROM t GROUP BY k\n\tORDER BY k',
 	'SELECT count(*) FROM nothing']) q \gexec
 \set ECHO all
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 SET client_min_messages = warning;
 DROP SCHEMA test_place CASCADE;

@@ -48,7 +48,7 @@ SELECT * FROM by_two ORDER BY 1, 2;
 SELECT * FROM filtered ORDER BY 1;
 
 -- each consists of three relations, described
-SELECT rollup, definition, partials FROM gymstream.rollup ORDER BY rollup::text COLLATE "C";
+SELECT rollup, definition, partials FROM gymstream_internal.rollup ORDER BY rollup::text COLLATE "C";
 SELECT obj_description('class_attendance'::regclass), obj_description('class_attendance_definition'::regclass),
 	obj_description('class_attendance_partials'::regclass);
 SELECT column_name, data_type FROM information_schema.columns
@@ -247,7 +247,7 @@ SELECT * FROM gymstream.verify_rollup('class_attendance');
 SELECT FROM tamper('class_attendance_partials', $$DELETE FROM class_attendance_partials WHERE class_id = 1500$$);
 SELECT * FROM gymstream.verify_rollup('class_attendance');
 SELECT FROM tamper('class_attendance_partials', $$UPDATE class_attendance_partials SET "sum(price_cents)" = 17 WHERE class_id = 1501$$);
-SELECT * FROM gymstream.verify_rollup('class_attendance') ORDER BY "row";
+SELECT * FROM gymstream.verify_rollup('class_attendance') ORDER BY content;
 SELECT gymstream.rebuild_rollup('class_attendance');
 TABLE inexact;
 INSERT INTO booking VALUES (5000, 1500, 'ann', 'booked', 1);
@@ -295,7 +295,7 @@ TABLE inexact;
 CREATE TABLE taken_definition ();
 CREATE TABLE taken_partials ();
 SELECT gymstream.create_rollup('taken', 'SELECT x, count(*) FROM odd GROUP BY x');
-SELECT rollup, definition, partials FROM gymstream.rollup WHERE rollup = 'taken'::regclass;
+SELECT rollup, definition, partials FROM gymstream_internal.rollup WHERE rollup = 'taken'::regclass;
 
 --
 -- Renaming
@@ -400,7 +400,7 @@ SELECT to_regclass('test_other.attendance');
 SELECT relname FROM pg_class WHERE relnamespace = 'test_renamed'::regnamespace AND relkind IN ('r', 'v') ORDER BY 1;
 DROP SCHEMA test_renamed, test_other CASCADE;
 DROP SCHEMA "Test ""Names""" CASCADE;
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 
 -- Partials that are written anew in the middle of a transaction: what it knows of their places is void
 CREATE TABLE seat (row_no int, n int);
@@ -425,7 +425,7 @@ SET client_min_messages = warning;
 DROP ROUTINE doubled CASCADE;
 ALTER TYPE place DROP ATTRIBUTE floor CASCADE;
 RESET client_min_messages;
-TABLE gymstream.rollup;
+TABLE gymstream_internal.rollup;
 SELECT to_regclass('by_doubled_partials'), to_regclass('by_floor_partials');
 INSERT INTO room VALUES (1, ROW(1));
 DROP TABLE room;

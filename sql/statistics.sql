@@ -11,9 +11,9 @@ SET search_path = test_statistics, public;
 -- EXCEPT takes 1.0 and 1.00 for equal: compare texts
 CREATE FUNCTION differing() RETURNS TABLE (rollup regclass, what text, line text) LANGUAGE plpgsql AS $$
 DECLARE
-	r gymstream.rollup;
+	r gymstream_internal.rollup;
 BEGIN
-	FOR r IN SELECT * FROM gymstream.rollup WHERE gymstream.rollup_query(gymstream.rollup.rollup) LIKE '%_definition' LOOP
+	FOR r IN SELECT * FROM gymstream_internal.rollup WHERE gymstream_internal.rollup_query(gymstream_internal.rollup.rollup) LIKE '%_definition' LOOP
 		RETURN QUERY EXECUTE format('SELECT %3$L::regclass, ''missing'', d::text FROM %2$s d EXCEPT ALL SELECT %3$L, ''missing'', v::text FROM %1$s v',
 			r.rollup, r.definition, r.rollup);
 		RETURN QUERY EXECUTE format('SELECT %3$L::regclass, ''unexpected'', v::text FROM %1$s v EXCEPT ALL SELECT %3$L, ''unexpected'', d::text FROM %2$s d',
@@ -200,6 +200,6 @@ INSERT INTO point (k, x, y) VALUES (1, 1e200, 1e-200), (1, -1e200, 1e-200);
 SELECT refused('SELECT sxx FROM lines');
 SELECT refused('SELECT var_pop FROM lines');
 SELECT stddev_pop, avgx, sxy, syy FROM lines;
-SELECT refused($$ SELECT gymstream.statistic('median', 1, 1, 1) $$);
-SELECT refused($$ SELECT gymstream.statistic('median', 1, '{"sum":1,"exact":"0x1p0"}'::gymstream.float_sum, '{"sum":1,"exact":"0x1p0"}') $$);
+SELECT refused($$ SELECT gymstream_internal.statistic('median', 1, 1, 1) $$);
+SELECT refused($$ SELECT gymstream_internal.statistic('median', 1, '{"sum":1,"exact":"0x1p0"}'::gymstream_internal.float_sum, '{"sum":1,"exact":"0x1p0"}') $$);
 DROP SCHEMA test_statistics CASCADE;

@@ -15,7 +15,7 @@ SELECT gymstream.create_rollup('total', 'SELECT count(*) AS n FROM booking');
 SELECT gymstream.create_rollup('empty', 'SELECT count(*) AS n FROM booking WHERE id < 0');
 CREATE VIEW mine AS SELECT rollup, source, owner = current_user::regrole AS mine, groups, partials, marked,
 		size = pg_total_relation_size(r.partials_table) AS size, age(created) < '1 hour' AS since
-	FROM (SELECT v.*, c.partials AS partials_table FROM gymstream.rollups v JOIN gymstream.rollup c USING (rollup)) r
+	FROM (SELECT v.*, c.partials AS partials_table FROM gymstream.rollups v JOIN gymstream_internal.rollup c USING (rollup)) r
 	WHERE starts_with(rollup::text, 'test_survey') OR source = 'test_survey.booking'::regclass ORDER BY rollup::text COLLATE "C";
 TABLE mine;
 -- some servers print a column's table even where there is only one
@@ -25,7 +25,7 @@ SELECT regexp_replace(definition, '\mbooking\.', '', 'g') FROM gymstream.rollups
 SELECT FROM tamper('by_class_partials', $$INSERT INTO by_class_partials SELECT * FROM by_class_partials$$);
 SELECT FROM tamper('by_class_partials', $$INSERT INTO by_class_partials VALUES (77, 0, 0, 0)$$);
 TABLE mine;
-SELECT * FROM gymstream.count_rollup('by_class');
+SELECT * FROM gymstream_internal.count_rollup('by_class');
 SELECT gymstream.rebuild_rollup('by_class');
 
 -- large ones are estimated, and counted by who wants it
@@ -35,8 +35,8 @@ SELECT gymstream.create_rollup('by_k', 'SELECT k, count(*) AS n FROM many GROUP 
 SELECT groups BETWEEN 20000 AND 40000, groups = partials, marked FROM gymstream.rollups WHERE rollup = 'by_k'::regclass;
 ANALYZE by_k_partials;
 SELECT groups, partials, marked FROM gymstream.rollups WHERE rollup = 'by_k'::regclass;
-SELECT * FROM gymstream.count_rollup('by_k');
-SELECT groups, marked FROM gymstream.count_rollup('by_k', 100000000);
+SELECT * FROM gymstream_internal.count_rollup('by_k');
+SELECT groups, marked FROM gymstream_internal.count_rollup('by_k', 100000000);
 
 -- counts are for those who may read the rollup; all else everyone may know
 CREATE ROLE test_survey_reader;
@@ -44,12 +44,12 @@ GRANT USAGE ON SCHEMA test_survey TO test_survey_reader;
 GRANT SELECT ON by_class TO test_survey_reader;
 SET ROLE test_survey_reader;
 SELECT rollup, source, groups, partials, marked FROM gymstream.rollups WHERE source = 'booking'::regclass ORDER BY rollup::text COLLATE "C";
-SELECT * FROM gymstream.count_rollup('total');
-SELECT * FROM gymstream.create_progress;
+SELECT * FROM gymstream_internal.count_rollup('total');
+SELECT * FROM gymstream.progress_create_rollup;
 RESET ROLE;
-SELECT * FROM gymstream.count_rollup('booking');
-SELECT * FROM gymstream.count_rollup(NULL);
-SELECT gymstream.rollup_source('booking') IS NULL;
+SELECT * FROM gymstream_internal.count_rollup('booking');
+SELECT * FROM gymstream_internal.count_rollup(NULL);
+SELECT gymstream_internal.rollup_source('booking') IS NULL;
 -- also in a query that runs in parallel
 BEGIN;
 SET LOCAL parallel_setup_cost = 0;
@@ -65,19 +65,19 @@ DECLARE
 BEGIN
 	IF i % 10000 = 0 THEN
 		PERFORM pg_stat_clear_snapshot();
-		SELECT * INTO p FROM gymstream.create_progress WHERE pid = pg_backend_pid();
+		SELECT * INTO p FROM gymstream.progress_create_rollup WHERE pid = pg_backend_pid();
 		RAISE WARNING 'row %: % of % read from %', i, p.rows_read, p.rows_total, p.source;
 	END IF;
 	RETURN i % 3;
 END $$;
 ANALYZE many;
 SELECT gymstream.create_rollup('peeked', 'SELECT test_survey.peek(k) AS p, count(*) AS n FROM many GROUP BY test_survey.peek(k)');
-SELECT count(*) FROM gymstream.create_progress;
+SELECT count(*) FROM gymstream.progress_create_rollup;
 SELECT gymstream.rebuild_rollup('peeked');
 SELECT refused($$ SELECT gymstream.create_rollup('failed', 'SELECT k / (k - k) AS x, count(*) AS n FROM test_survey.many GROUP BY 1') $$);
 SELECT pg_stat_clear_snapshot();
-SELECT count(*) FROM gymstream.create_progress;
-SELECT gymstream.progress();
+SELECT count(*) FROM gymstream.progress_create_rollup;
+SELECT gymstream_internal.progress();
 DROP VIEW peeked;
 TABLE inexact;
 

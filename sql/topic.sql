@@ -18,7 +18,7 @@ CREATE TABLE abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrs (); -- 63 bytes with
 CREATE TABLE abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrst ();
 
 -- the owner needs no right on the catalog
-INSERT INTO gymstream.topic VALUES ('booking', 'x', 'row');
+INSERT INTO gymstream_internal.topic VALUES ('booking', 'x', 'row');
 -- the first one waits for a slot, which waits for all transactions of the server, but not for ever
 SET client_min_messages = warning;
 SELECT gymstream.create_topic('booking');
@@ -31,23 +31,37 @@ RESET quote_all_identifiers;
 SELECT gymstream.create_topic('abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrs');
 SELECT replace(gymstream.create_topic('abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrst'),
                'abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrst'::regclass::oid::text, '<oid>');
-SELECT relation, notify, created BETWEEN :'start' AND now() AS created FROM gymstream.topic
+SELECT relation, notify, created BETWEEN :'start' AND now() AS created FROM gymstream_internal.topic
 WHERE channel LIKE 'gymstream:topics.%' ORDER BY relation::text;
-SELECT length(channel) FROM gymstream.topic WHERE relation = 'abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrs'::regclass;
+SELECT length(channel) FROM gymstream_internal.topic WHERE relation = 'abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrs'::regclass;
 
 -- a channel stays when its table is renamed; another table of the old name gets another one
 ALTER TABLE booking RENAME TO reservation;
 CREATE TABLE booking ();
-SELECT channel FROM gymstream.topic WHERE relation = 'reservation'::regclass;
+SELECT channel FROM gymstream_internal.topic WHERE relation = 'reservation'::regclass;
 SELECT replace(gymstream.create_topic('booking'), 'booking'::regclass::oid::text, '<oid>');
 
--- nothing happens twice or halfway
-SELECT gymstream.create_topic('booking');
+-- made again, a topic is told what to notify; or it is left alone
+SELECT replace(gymstream.create_topic('booking', notify => 'row'), 'booking'::regclass::oid::text, '<oid>');
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
+BEGIN;
+SELECT gymstream.create_topic('booking') IS NOT NULL AS created;
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
+ROLLBACK;
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
+SELECT replace(gymstream.create_topic('booking', if_not_exists => true), 'booking'::regclass::oid::text, '<oid>');
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
+SELECT gymstream.create_topic('booking', 'everything', if_not_exists => true);
+SELECT gymstream.create_topic('booking', 'row', NULL);
+SELECT gymstream.create_topic('booking') IS NOT NULL AS created;
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
+
+-- nothing happens halfway
 BEGIN;
 SELECT gymstream.drop_topic('booking');
-SELECT count(*) FROM gymstream.topic WHERE relation = 'booking'::regclass;
+SELECT count(*) FROM gymstream_internal.topic WHERE relation = 'booking'::regclass;
 ROLLBACK;
-SELECT count(*) FROM gymstream.topic WHERE relation = 'booking'::regclass;
+SELECT count(*) FROM gymstream_internal.topic WHERE relation = 'booking'::regclass;
 SELECT gymstream.drop_topic('booking');
 SELECT gymstream.drop_topic('booking');
 BEGIN;
@@ -55,7 +69,7 @@ SELECT gymstream.create_topic('booking') IS NOT NULL AS created;
 SELECT gymstream.drop_topic('booking');
 SELECT gymstream.create_topic('booking') IS NOT NULL AS created;
 ROLLBACK;
-SELECT count(*) FROM gymstream.topic WHERE relation = 'booking'::regclass;
+SELECT count(*) FROM gymstream_internal.topic WHERE relation = 'booking'::regclass;
 
 -- arguments
 SELECT gymstream.create_topic('booking', 'everything');
@@ -95,7 +109,7 @@ SELECT gymstream.create_topic('unlogged');
 RESET ROLE;
 SELECT gymstream.create_topic('pg_catalog.pg_class');
 SELECT gymstream.create_topic('information_schema.sql_features');
-SELECT gymstream.create_topic('gymstream.topic');
+SELECT gymstream.create_topic('gymstream_internal.topic');
 CREATE FOREIGN DATA WRAPPER topic_wrapper;
 CREATE SERVER topic_server FOREIGN DATA WRAPPER topic_wrapper;
 CREATE FOREIGN TABLE "foreign" (a int) SERVER topic_server;
@@ -106,6 +120,8 @@ ALTER TABLE booking ENABLE ROW LEVEL SECURITY;
 SET ROLE topic_owner;
 SELECT gymstream.create_topic('booking', 'row');
 SELECT gymstream.create_topic('booking', 'position') IS NOT NULL AS created;
+SELECT gymstream.create_topic('booking', 'row');
+SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
 
 -- of a rollup only the view
 RESET ROLE;
@@ -113,7 +129,7 @@ BEGIN;
 CREATE VIEW totals AS SELECT 1 AS a;
 CREATE VIEW totals_definition AS SELECT 1 AS a;
 CREATE TABLE totals_partials ();
-INSERT INTO gymstream.rollup VALUES ('totals', 'totals_definition', 'totals_partials');
+INSERT INTO gymstream_internal.rollup VALUES ('totals', 'totals_definition', 'totals_partials');
 SELECT gymstream.create_topic('totals');
 SELECT gymstream.drop_topic('totals');
 SAVEPOINT a;
@@ -127,7 +143,7 @@ SET ROLE topic_owner;
 DROP TABLE part, booking;
 DROP TABLE reservation;
 RESET ROLE;
-SELECT relation, channel FROM gymstream.topic WHERE relation::text ~ '^(\d+|part|booking|reservation)$';
+SELECT relation, channel FROM gymstream_internal.topic WHERE relation::text ~ '^(\d+|part|booking|reservation)$';
 
 -- writers look whether their rollup has a topic, and leave no trace that could fail a SERIALIZABLE transaction
 CREATE TABLE source (a int);
@@ -137,16 +153,16 @@ SELECT gymstream.create_topic('counts');
 SET search_path = topics;
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 INSERT INTO source VALUES (1);
-SELECT count(*) AS traces FROM pg_locks WHERE mode = 'SIReadLock' AND relation = 'gymstream.topic'::regclass;
+SELECT count(*) AS traces FROM pg_locks WHERE mode = 'SIReadLock' AND relation = 'gymstream_internal.topic'::regclass;
 COMMIT;
 
 -- what anyone may do with the functions and the tables
 SELECT p.oid::regprocedure, prosecdef, provolatile, proparallel, proisstrict, proconfig, proacl IS NULL AS default_acl
 FROM pg_proc p WHERE pronamespace = 'gymstream'::regnamespace AND proname ~ '_topic$' ORDER BY 1;
 SELECT relname, string_agg(privilege, ', ' ORDER BY privilege) FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) privilege
-WHERE relnamespace = 'gymstream'::regnamespace AND relname IN ('topic', 'rollup') AND has_table_privilege('topic_other', oid, privilege) GROUP BY 1 ORDER BY 1;
+WHERE relnamespace IN ('gymstream'::regnamespace, 'gymstream_internal'::regnamespace) AND relname IN ('topic', 'rollup', 'topics') AND has_table_privilege('topic_other', oid, privilege) GROUP BY 1 ORDER BY 1;
 
-SELECT count(gymstream.drop_topic(relation)) FROM gymstream.topic WHERE relation::regclass::text !~ '\.';
+SELECT count(gymstream.drop_topic(relation)) FROM gymstream_internal.topic WHERE relation::regclass::text !~ '\.';
 SET client_min_messages = warning;
 DROP SCHEMA topics CASCADE;
 DROP FOREIGN DATA WRAPPER topic_wrapper CASCADE;

@@ -334,7 +334,7 @@ BEGIN
 	IF n = 13 THEN
 		RETURN test_triggers.writes(n);
 	END IF;
-	PERFORM gymstream.flush('test_triggers.lied_partials');
+	PERFORM gymstream_internal.flush('test_triggers.lied_partials');
 	RETURN n;
 END
 $$;

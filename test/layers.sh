@@ -65,13 +65,13 @@ long_functions() {
 		/^}/ && start { if (FNR - start - 1 > 80) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }' "${sources[@]}"
 }
 
-spaces() { grep -nE '[[:space:]]+$|^ +\t' "${sources[@]}" sql/gymstream--*.sql || true; }
+spaces() { grep -nE '[[:space:]]+$|^ +\t' "${sources[@]}" extension/gymstream--*.sql || true; }
 
 versions() {
 	local version file
 	version=$(sed -n "s/^default_version = '\(.*\)'/\1/p" gymstream.control)
 	[ -n "$version" ] || echo 'gymstream.control has no default_version'
-	[ -e "sql/gymstream--$version.sql" ] || [ -n "$(echo sql/gymstream--*--"$version".sql)" ] || echo "no script for version $version"
+	[ -e "extension/gymstream--$version.sql" ] || [ -n "$(echo extension/gymstream--*--"$version".sql)" ] || echo "no script for version $version"
 	grep -q "^## $version\b" CHANGELOG.md || echo "CHANGELOG.md does not know version $version"
 	grep -nF "\"$version\"" "${sources[@]}" || true
 }

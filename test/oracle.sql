@@ -6,11 +6,11 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 
-CREATE OR REPLACE FUNCTION public.inexact() RETURNS TABLE (rollup regclass, difference text, "row" jsonb)
+CREATE OR REPLACE FUNCTION public.inexact() RETURNS TABLE (rollup regclass, difference text, content jsonb)
 LANGUAGE plpgsql AS $$
 BEGIN
-	FOR rollup IN SELECT r.rollup FROM gymstream.rollup r ORDER BY 1 LOOP
-		FOR difference, "row" IN SELECT * FROM gymstream.verify_rollup(rollup) LOOP
+	FOR rollup IN SELECT r.rollup FROM gymstream_internal.rollup r ORDER BY 1 LOOP
+		FOR difference, content IN SELECT * FROM gymstream.verify_rollup(rollup) LOOP
 			RETURN NEXT;
 		END LOOP;
 	END LOOP;

@@ -9,7 +9,8 @@
 
 #include "base/compat.h"
 
-#define GS_SCHEMA "gymstream"
+#define GS_SCHEMA "gymstream"	/* the extension, and the schema of what people call */
+#define GS_INTERNAL "gymstream_internal"	/* the schema of all others of its objects */
 #define GS_SLOT_NAME "gymstream_%u"	/* the decoder's replication slot, by its database's OID */
 
 #endif							/* GS_BASE_H */

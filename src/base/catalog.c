@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -24,14 +25,74 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* Where the catalogs may be, in the order in which to look: version 0.1, of which the log may tell, had one schema for all. */
+static const char *const schemas[] = {GS_INTERNAL, GS_SCHEMA};
+
+bool
+catalog_is_schema(Oid schema)
+{
+	char	   *name = get_namespace_name(schema);
+	Oid			relid;
+	Oid			extension;
+
+	if (name == NULL || (strcmp(name, GS_INTERNAL) != 0 && strcmp(name, GS_SCHEMA) != 0))
+		return false;
+	relid = get_relname_relid(CATALOG_ROLLUP, schema);
+	extension = OidIsValid(relid) ? get_extension_oid(GS_SCHEMA, true) : InvalidOid;
+	return OidIsValid(extension) && getExtensionOfObject(RelationRelationId, relid) == extension;
+}
+
 Oid
 catalog_schema(void)
 {
-	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
+	for (int i = 0; i < lengthof(schemas); i++)
+	{
+		Oid			schema = get_namespace_oid(schemas[i], true);
 
-	if (OidIsValid(schema) && !OidIsValid(get_extension_oid(GS_SCHEMA, true)))
-		schema = InvalidOid;
-	return schema;
+		if (OidIsValid(schema) && catalog_is_schema(schema))
+			return schema;
+	}
+	return InvalidOid;
+}
+
+char *
+catalog_own(const char *name)
+{
+	Oid			schema = catalog_schema();
+
+	return psprintf("%s.%s", OidIsValid(schema) ? get_namespace_name(schema) : GS_INTERNAL, name);
+}
+
+Oid
+catalog_type(const char *name)
+{
+	Oid			schema = catalog_schema();
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name), ObjectIdGetDatum(schema));
+
+	if (!OidIsValid(type))
+		elog(ERROR, "there is no type \"%s\" of the extension", name);
+	return type;
+}
+
+/* One of the extension's tables; InvalidOid when the extension is not installed. */
+static Oid
+catalog_relation(const char *name)
+{
+	Oid			extension = InvalidOid;
+
+	for (int i = 0; i < lengthof(schemas); i++)
+	{
+		Oid			schema = get_namespace_oid(schemas[i], true);
+		Oid			relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+
+		if (!OidIsValid(relid))
+			continue;
+		if (!OidIsValid(extension))
+			extension = get_extension_oid(GS_SCHEMA, true);
+		if (OidIsValid(extension) && getExtensionOfObject(RelationRelationId, relid) == extension)
+			return relid;
+	}
+	return InvalidOid;
 }
 
 /* Whether the relation exists now, whatever the historic snapshot says. */
@@ -56,11 +117,9 @@ exists_now(Oid relid)
 Relation
 catalog_open(const char *name, LOCKMODE lock)
 {
-	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
-	Oid			relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-	Oid			extension = OidIsValid(relid) ? get_extension_oid(GS_SCHEMA, true) : InvalidOid;
+	Oid			relid = catalog_relation(name);
 
-	if (!OidIsValid(extension) || getExtensionOfObject(RelationRelationId, relid) != extension)
+	if (!OidIsValid(relid))
 		return NULL;
 	LockRelationOid(relid, lock);
 	/* decoding what was before DROP EXTENSION: the table can be seen, but its file is gone */
@@ -113,8 +172,8 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	 * No index while decoding: of a user's catalog table the server finds the current file, not of its indexes, which
 	 * REINDEX and VACUUM FULL write anew.
 	 *
-	 * Else these rows are never updated, so that what is committed now will do. An MVCC snapshot would make a
-	 * SERIALIZABLE transaction lock what it reads of a user's table, and writers of a rollup's source read here.
+	 * Otherwise what is committed now will do. An MVCC snapshot would make a SERIALIZABLE transaction lock what it reads
+	 * of a user's table, and writers of a rollup's source read here.
 	 */
 	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1, &scan_key);
 	tuple = systable_getnext(scan);
@@ -122,6 +181,19 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
 	return tuple;
+}
+
+/*
+ * The row of a topic is updated in place. SnapshotSelf sees none of its versions when the newer one is looked at before
+ * the update commits, and the older one after that. This needs a newer version that the index finds first, and so is on
+ * another page, where the table's fillfactor is to keep it from: to look once more is enough.
+ */
+HeapTuple
+catalog_find_topic(Relation catalog, Oid relation)
+{
+	HeapTuple	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+
+	return tuple || HistoricSnapshotActive() ? tuple : catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
 }
 
 bool
@@ -216,7 +288,7 @@ bool
 catalog_has_topic(Oid relation)
 {
 	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
-	bool		found = catalog && HeapTupleIsValid(catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation)));
+	bool		found = catalog && HeapTupleIsValid(catalog_find_topic(catalog, relation));
 
 	if (catalog)
 		table_close(catalog, AccessShareLock);

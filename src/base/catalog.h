@@ -24,8 +24,17 @@
 #define TOPIC_CREATED 4
 #define TOPIC_NATTS 4
 
-/* The schema of the installed extension, or InvalidOid. */
+/* The schema of the extension's catalogs, types and functions, or InvalidOid where it is not installed. */
 extern Oid	catalog_schema(void);
+
+/* Whether it is this schema: costs little for any other. */
+extern bool catalog_is_schema(Oid schema);
+
+/* An object's name with that schema, for SQL made here. Right before ALTER EXTENSION gymstream UPDATE, too. */
+extern char *catalog_own(const char *name);
+
+/* One of the extension's types that states are of. */
+extern Oid	catalog_type(const char *name);
 
 /* One of the extension's tables, opened with the lock; NULL when the extension is not installed. */
 extern Relation catalog_open(const char *name, LOCKMODE lock);
@@ -33,7 +42,10 @@ extern Relation catalog_open(const char *name, LOCKMODE lock);
 /* The row whose column is key, as a copy, or NULL. Historic while decoding. */
 extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
 
-/* What a rollup is made of: a row of gymstream.rollup. */
+/* The row of the relation's topic, as a copy, or NULL. */
+extern HeapTuple catalog_find_topic(Relation catalog, Oid relation);
+
+/* What a rollup is made of: a row of the table rollup. */
 typedef struct RollupRelations
 {
 	Oid			rollup;			/* the view that users read */
@@ -41,13 +53,13 @@ typedef struct RollupRelations
 	Oid			partials;
 } RollupRelations;
 
-/* The row of gymstream.rollup whose column is relid; false when there is none. */
+/* The row of the table rollup whose column is relid; false when there is none. */
 extern bool catalog_relations(AttrNumber column, Oid relid, RollupRelations *found);
 
 extern void catalog_relations_insert(const RollupRelations *relations);
 extern void catalog_relations_delete(Oid rollup);
 
-/* One OID column of the row of gymstream.rollup whose column is relid; InvalidOid when there is none. */
+/* One OID column of the row of the table rollup whose column is relid; InvalidOid when there is none. */
 extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
 
 /* Whose the relation is; InvalidOid when there is none. */

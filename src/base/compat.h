@@ -221,6 +221,14 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
 #endif
 
+/* 16: a type's input may be asked to say that a text is wrong without an error */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define gs_ereturn(context, value, ...) ereturn(context, value, __VA_ARGS__)
+#else
+#define gs_ereturn(context, value, ...) ereport(ERROR, __VA_ARGS__)
+#endif
+
 /* 16: the reorder buffer itself reports progress within a transaction */
 #if PG_VERSION_NUM >= 160000
 #define GS_PLUGIN_REPORTS_PROGRESS 0

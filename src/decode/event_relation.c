@@ -118,7 +118,7 @@ relation_classify(EventRelation *relation, Relation rel)
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 	{
 		rollup = catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP);
-		relation->hidden = OidIsValid(rollup) || RelationGetNamespace(rel) == catalog_schema();
+		relation->hidden = OidIsValid(rollup) || catalog_is_schema(RelationGetNamespace(rel));
 	}
 	else if (rel->rd_rel->relkind == RELKIND_VIEW)
 		relation->partials = catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_PARTIALS);

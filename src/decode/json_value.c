@@ -7,10 +7,8 @@
 
 #include <ctype.h>
 
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -25,6 +23,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "base/catalog.h"
+
 /* more than any value takes whose text is of bounded length, with quotes */
 #define BOUNDED_LEN 64
 
@@ -33,16 +33,17 @@ static bool
 is_own_type(Oid type)
 {
 	static const char *const names[] = {"numeric_sum", "float_sum", "bit_counts"};
-	Oid			schema = get_namespace_oid(GS_SCHEMA, true);
-	Oid			extension;
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
 	bool		found = false;
 
-	for (int i = 0; i < lengthof(names) && OidIsValid(schema) && !found; i++)
-		found = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(names[i]), ObjectIdGetDatum(schema)) == type;
-	if (!found)
+	if (!HeapTupleIsValid(tuple))
 		return false;
-	extension = get_extension_oid(GS_SCHEMA, true);
-	return OidIsValid(extension) && getExtensionOfObject(TypeRelationId, type) == extension;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	for (int i = 0; i < lengthof(names) && !found; i++)
+		found = strcmp(NameStr(form->typname), names[i]) == 0 && catalog_is_schema(form->typnamespace);
+	ReleaseSysCache(tuple);
+	return found;
 }
 
 static JsonCategory

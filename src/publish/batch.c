@@ -21,6 +21,7 @@
 #include "publish/readback.h"
 #include "rollup/model/message.h"
 #include "rollup/model/state.h"
+#include "topic/position.h"
 #include "topic/topic.h"
 
 #define BATCH_EVENTS 1000
@@ -342,14 +343,16 @@ static char *
 batch_payload(BatchEvent *event, BatchTopic *topic)
 {
 	char	   *json = topic->topic.notify == TOPIC_NOTIFY_ROW ? batch_event_json(event) : NULL;
+	char		position[POSITION_TEXT_SIZE];
 	int			head;
 	StringInfoData payload;
 
 	initStringInfo(&payload);
 	appendStringInfoString(&payload, "{\"topic\":");
 	json_append_string(&payload, topic->name, strlen(topic->name));
-	appendStringInfo(&payload, ",\"position\":\"%d/%08X%08X/%u\"", BATCH_EPOCH,
-					 LSN_FORMAT_ARGS(event->stamp.commit_lsn), event->frame.index);
+	position_print(&(Position) {.epoch = BATCH_EPOCH, .lsn = event->stamp.commit_lsn, .index = event->frame.index,
+								.offset = POSITION_NO_OFFSET}, position);
+	appendStringInfo(&payload, ",\"position\":\"%s\"", position);
 	head = payload.len;
 	if (json != NULL)
 		appendStringInfo(&payload, ",%s", json + 1);

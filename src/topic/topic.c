@@ -1,5 +1,5 @@
 /*
- * topic.c: takes a table or rollup and makes a topic of it: a row of gymstream.topic. Tells every backend and decoder
+ * topic.c: takes a table or rollup and makes a topic of it: a row of the table topic. Tells every backend and decoder
  * through the relation cache. Publishes nothing itself.
  */
 #include "topic/topic.h"
@@ -25,6 +25,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/argument.h"
 #include "base/catalog.h"
 #include "base/settings.h"
 #include "base/shared.h"
@@ -58,7 +59,7 @@ topic_lookup(Oid relation, Topic *topic)
 
 	if (catalog == NULL)
 		return false;
-	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	tuple = catalog_find_topic(catalog, relation);
 	if (HeapTupleIsValid(tuple))
 	{
 		Datum		channel = heap_getattr(tuple, TOPIC_CHANNEL, RelationGetDescr(catalog), &isnull);
@@ -114,7 +115,7 @@ check_table(Relation rel)
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is unlogged: its changes are not in the write-ahead log.",
 			   "Make it a logged one with ALTER TABLE ... SET LOGGED.");
-	if (RelationGetNamespace(rel) == catalog_schema())
+	if (catalog_is_schema(RelationGetNamespace(rel)))
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is one of gymstream's own tables.", NULL);
 	if (OidIsValid(catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP)))
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the state of a rollup.", "Create the topic on the rollup.");
@@ -257,19 +258,73 @@ relation_argument(FunctionCallInfo fcinfo)
 	return PG_GETARG_OID(0);
 }
 
+static const char *
+notify_name(TopicNotify notify)
+{
+	return notify == TOPIC_NOTIFY_ROW ? "row" : "position";
+}
+
+/* Put a new topic into the catalog; returns its channel. */
+static char *
+insert_topic(Relation catalog, Relation rel, TopicNotify notify)
+{
+	Oid			relid = RelationGetRelid(rel);
+	char	   *channel = choose_channel(catalog, relid);
+	Datum		values[TOPIC_NATTS];
+	bool		nulls[TOPIC_NATTS] = {false};
+
+	if (!shared_prepare_decoder())
+		ereport(NOTICE,
+				(errmsg("changes of \"%s\" will be published once gymstream's workers are ready",
+						RelationGetRelationName(rel)),
+				 errhint("See the view gymstream.status.")));
+	values[TOPIC_RELATION - 1] = ObjectIdGetDatum(relid);
+	values[TOPIC_CHANNEL - 1] = CStringGetTextDatum(channel);
+	values[TOPIC_NOTIFY - 1] = CStringGetTextDatum(notify_name(notify));
+	values[TOPIC_CREATED - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	return channel;
+}
+
+static char *
+topic_text(Relation catalog, HeapTuple tuple, AttrNumber column)
+{
+	bool		isnull;
+
+	return TextDatumGetCString(heap_getattr(tuple, column, RelationGetDescr(catalog), &isnull));
+}
+
+/* Let an existing topic tell this much from now on. */
+static void
+update_topic(Relation catalog, HeapTuple tuple, TopicNotify notify)
+{
+	Datum		values[TOPIC_NATTS] = {0};
+	bool		nulls[TOPIC_NATTS] = {false};
+	bool		replace[TOPIC_NATTS] = {false};
+
+	if (strcmp(topic_text(catalog, tuple, TOPIC_NOTIFY), notify_name(notify)) == 0)
+		return;
+	values[TOPIC_NOTIFY - 1] = CStringGetTextDatum(notify_name(notify));
+	replace[TOPIC_NOTIFY - 1] = true;
+	CatalogTupleUpdate(catalog, &tuple->t_self,
+					   heap_modify_tuple(tuple, RelationGetDescr(catalog), values, nulls, replace));
+}
+
 /*
- * create_topic(relation regclass, notify text) returns text: the channel. For the relation's owner, who needs no right
- * on gymstream.topic. Locks the relation against DROP and gymstream.topic against other writers until commit.
+ * create_topic(relation regclass, notify text, if_not_exists boolean) returns text: the channel
+ *
+ * For the relation's owner, who needs no right on the table topic. A topic that is there is told what to notify, or left
+ * alone with if_not_exists. Locks the relation against DROP and the table topic against other writers until commit.
  */
 Datum
 gs_create_topic(PG_FUNCTION_ARGS)
 {
 	Oid			relid = relation_argument(fcinfo);
 	TopicNotify notify = notify_from_text(fcinfo, 1);
+	bool		if_not_exists = argument_switch(fcinfo, 2, "if_not_exists");
 	Relation	rel;
 	Relation	catalog;
-	Datum		values[TOPIC_NATTS];
-	bool		nulls[TOPIC_NATTS] = {false};
+	HeapTuple	tuple;
 	char	   *channel;
 
 	check_owner(relid);
@@ -279,22 +334,14 @@ gs_create_topic(PG_FUNCTION_ARGS)
 	check_server();
 
 	catalog = catalog_open_for_write();
-	if (HeapTupleIsValid(catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relid))))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("\"%s\" has a topic already", RelationGetRelationName(rel)),
-				 errhint("To change it, drop it first with gymstream.drop_topic.")));
-	if (!shared_prepare_decoder())
+	tuple = catalog_find_topic(catalog, relid);
+	channel = HeapTupleIsValid(tuple) ? topic_text(catalog, tuple, TOPIC_CHANNEL) : insert_topic(catalog, rel, notify);
+	if (HeapTupleIsValid(tuple) && if_not_exists)
 		ereport(NOTICE,
-				(errmsg("changes of \"%s\" will be published once gymstream's workers are ready",
-						RelationGetRelationName(rel)),
-				 errhint("See the view gymstream.status.")));
-	channel = choose_channel(catalog, relid);
-	values[TOPIC_RELATION - 1] = ObjectIdGetDatum(relid);
-	values[TOPIC_CHANNEL - 1] = CStringGetTextDatum(channel);
-	values[TOPIC_NOTIFY - 1] = CStringGetTextDatum(notify == TOPIC_NOTIFY_ROW ? "row" : "position");
-	values[TOPIC_CREATED - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("\"%s\" has a topic already, skipping", RelationGetRelationName(rel))));
+	else if (HeapTupleIsValid(tuple))
+		update_topic(catalog, tuple, notify);
 	invalidate(relid);
 	CommandCounterIncrement();
 	shared_poke_at_commit();
@@ -314,7 +361,7 @@ topic_delete(Oid relation)
 	if (!catalog_has_topic(relation))
 		return false;
 	catalog = catalog_open_for_write();
-	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	tuple = catalog_find_topic(catalog, relation);
 	if (HeapTupleIsValid(tuple))
 	{
 		CatalogTupleDelete(catalog, &tuple->t_self);
@@ -340,14 +387,14 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* topics_changed(): trigger on gymstream.topic, which only a restored dump writes by SQL. Wakes the workers. */
+/* topics_changed(): trigger on the table topic, which only a restored dump writes by SQL. Wakes the workers. */
 Datum
 gs_topics_changed(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "gymstream.topics_changed")));
+				 errmsg("function \"%s\" must be called as a trigger", "gymstream_internal.topics_changed")));
 	shared_poke_at_commit();
 	return PointerGetDatum(NULL);
 }

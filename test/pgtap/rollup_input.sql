@@ -120,17 +120,22 @@ SELECT refused(format('SELECT %s', call), code, about, call) FROM (VALUES
 	($$gymstream.rebuild_rollup('booking')$$, '42809', 'booking.* is not a rollup'),
 	($$gymstream.verify_rollup('seen')$$, '42809', 'seen.* is not a rollup'),
 	($$gymstream.verify_rollup(1)$$, '42809|42P01', ''),
-	($$gymstream.verify_rollup('nothing')$$, '42P01', 'nothing')
+	($$gymstream.verify_rollup('nothing')$$, '42P01', 'nothing'),
+	($$gymstream.drop_rollup('booking')$$, '42809', 'booking.* is not a rollup'),
+	($$gymstream.drop_rollup('seen', if_exists => true)$$, '42809', 'seen.* is not a rollup'),
+	($$gymstream.drop_rollup('nothing')$$, '42P01', 'nothing'),
+	($$gymstream.drop_rollup('twice', if_exists => NULL)$$, '22004', 'if_exists'),
+	($$gymstream.create_rollup('seen', 'SELECT class_id, count(*) FROM booking GROUP BY class_id', if_not_exists => true)$$, '42809', 'seen.* is not a rollup')
 ) AS t (call, code, about);
 
 -- nobody writes behind a rollup's back
-SELECT refused($$ INSERT INTO gymstream.rollup VALUES (1, 2, 3) $$, '42501', 'rollup', 'INSERT into the catalog');
+SELECT refused($$ INSERT INTO gymstream_internal.rollup VALUES (1, 2, 3) $$, '42501', 'rollup', 'INSERT into the catalog');
 INSERT INTO booking VALUES (1, 1);
 SELECT refused(call, '39P01', 'trigger', 'a call of' || call) FROM (VALUES
-	($$ SELECT gymstream.collect('twice_partials', 'booking'::regclass) $$),
-	($$ SELECT gymstream.collect('twice_partials', 'booking'::regclass, 1) $$),
-	($$ SELECT gymstream.collect('twice_partials', tableoid, class_id) FROM booking $$),
-	($$ SELECT gymstream.flush_pending() $$)
+	($$ SELECT gymstream_internal.collect('twice_partials', 'booking'::regclass) $$),
+	($$ SELECT gymstream_internal.collect('twice_partials', 'booking'::regclass, 1) $$),
+	($$ SELECT gymstream_internal.collect('twice_partials', tableoid, class_id) FROM booking $$),
+	($$ SELECT gymstream_internal.flush_pending() $$)
 ) AS t (call);
 
 SELECT refused(statement, code, about, statement) FROM (VALUES
@@ -140,12 +145,12 @@ SELECT refused(statement, code, about, statement) FROM (VALUES
 	('ALTER TABLE twice_partials DISABLE TRIGGER ALL', '55000', 'twice_partials.* cannot have its triggers disabled'),
 	('ALTER TABLE booking DISABLE TRIGGER ALL', '55000', 'booking.* cannot have its rollups'' triggers disabled'),
 	('ALTER VIEW twice OWNER TO gs_reader', '42501', ''),
-	($$ CREATE TRIGGER again AFTER INSERT ON booking FOR EACH ROW WHEN (gymstream.collect('twice_partials', new.tableoid)) EXECUTE FUNCTION gymstream.flush_pending() $$,
+	($$ CREATE TRIGGER again AFTER INSERT ON booking FOR EACH ROW WHEN (gymstream_internal.collect('twice_partials', new.tableoid)) EXECUTE FUNCTION gymstream_internal.flush_pending() $$,
 		'42P17', 'again.* would make a rollup wrong')
 ) AS t (statement, code, about);
 SELECT is_empty('SELECT rollup, problem FROM gymstream.rollups WHERE problem IS NOT NULL', 'the rollups that were made have what they need');
 
-SELECT is_empty($$ SELECT r.rollup, v.* FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v $$, 'the rollups that were made are exact');
+SELECT is_empty($$ SELECT r.rollup, v.* FROM gymstream_internal.rollup r, gymstream.verify_rollup(r.rollup) v $$, 'the rollups that were made are exact');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,21 +1,22 @@
 -- What the extension shows of itself: its objects, their signatures, comments and privileges. A change here is a change
--- of the contract with users.
+-- of the contract with users. People call what is in the schema gymstream; all else is in gymstream_internal.
 BEGIN;
 SELECT no_plan();
 
--- what users call, and nothing else that they could call by accident
-CREATE TEMP TABLE contract (signature text, result text, volatility text, to_public boolean);
+CREATE TEMP TABLE contract (signature text, result text, volatility text);
 INSERT INTO contract VALUES
-	('create_rollup(name text, query text)', 'regclass', 'volatile', true),
-	('rollup_query(rollup regclass)', 'text', 'stable', true),
-	('verify_rollup(rollup regclass)', 'TABLE(difference text, "row" jsonb)', 'stable', true),
-	('rebuild_rollup(rollup regclass)', 'void', 'volatile', true),
-	('fold_rollup(rollup regclass)', 'bigint', 'volatile', true),
-	('rollup_source(rollup regclass)', 'regclass', 'stable', true),
-	('rollup_problem(rollup regclass)', 'text', 'stable', true),
-	('count_rollup(rollup regclass, exact_up_to bigint DEFAULT NULL::bigint, OUT groups bigint, OUT partials bigint, OUT marked bigint)', 'record', 'stable', true),
-	('create_topic(relation regclass, notify text DEFAULT ''position''::text)', 'text', 'volatile', true),
-	('drop_topic(relation regclass)', 'void', 'volatile', true);
+	('create_rollup(name text, query text, if_not_exists boolean DEFAULT false)', 'regclass', 'volatile'),
+	('drop_rollup(rollup text, if_exists boolean DEFAULT false, cascade boolean DEFAULT false)', 'void', 'volatile'),
+	('drop_rollup(rollup regclass, if_exists boolean DEFAULT false, cascade boolean DEFAULT false)', 'void', 'volatile'),
+	('verify_rollup(rollup regclass)', 'TABLE(difference text, content jsonb)', 'stable'),
+	('rebuild_rollup(rollup regclass)', 'void', 'volatile'),
+	('fold_rollup(rollup regclass)', 'bigint', 'volatile'),
+	('create_topic(relation regclass, notify text DEFAULT ''position''::text, if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
+	('drop_topic(relation regclass)', 'void', 'volatile'),
+	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
+	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
+	('position_index(gymstream."position")', 'bigint', 'immutable'),
+	('position_offset(gymstream."position")', 'bigint', 'immutable');
 
 CREATE TEMP VIEW member AS
 	SELECT d.classid, d.objid, pg_describe_object(d.classid, d.objid, 0) AS description
@@ -27,23 +28,58 @@ CREATE TEMP VIEW function AS
 		has_function_privilege('public', p.oid, 'EXECUTE') AS to_public
 	FROM pg_proc p JOIN member m ON m.objid = p.oid AND m.classid = 'pg_proc'::regclass;
 
-SELECT has_schema('gymstream');
 SELECT is(extversion, (SELECT default_version FROM pg_available_extensions WHERE name = 'gymstream'), 'the version is the control file''s')
 FROM pg_extension WHERE extname = 'gymstream';
-SELECT is_empty($$ SELECT description FROM member JOIN pg_proc p ON objid = p.oid WHERE pronamespace <> 'gymstream'::regnamespace $$,
-	'every function is in the schema');
-SELECT is(f.result || ' ' || f.volatility || ' ' || f.to_public, c.result || ' ' || c.volatility || ' ' || c.to_public, c.signature)
-FROM contract c LEFT JOIN function f USING (signature);
 
--- Others are there for triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
-SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND signature NOT IN (SELECT signature FROM contract) $$,
-	ARRAY['collect', 'flush', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition', 'on_drop_partition', 'on_ddl', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed', 'total', 'numeric_sum_in',
-		'numeric_sum_out', 'numeric_sum_add',
-		'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average', 'numeric_sum_agg', 'numeric_sum_merge', 'keep', 'sole',
+-- the schemas: the extension's own, for everyone to use, and for nobody to put anything into
+SELECT set_eq($$ SELECT objid::regnamespace::text FROM member WHERE classid = 'pg_namespace'::regclass $$,
+	ARRAY['gymstream', 'gymstream_internal'], 'the extension owns its two schemas');
+SELECT ok(has_schema_privilege('public', nspname, 'USAGE') AND NOT has_schema_privilege('public', nspname, 'CREATE'),
+	'everyone may use the schema ' || nspname || ' and create nothing in it')
+FROM pg_namespace WHERE nspname IN ('gymstream', 'gymstream_internal') ORDER BY nspname;
+SELECT set_eq($$ SELECT DISTINCT schema::text FROM member, pg_identify_object(classid, objid, 0) WHERE schema IS NOT NULL $$,
+	ARRAY['gymstream', 'gymstream_internal'], 'every object is in one of them');
+
+-- what is in the schema gymstream: this and nothing more
+SELECT set_eq($$ SELECT signature, result, volatility, to_public FROM function WHERE pronamespace = 'gymstream'::regnamespace $$,
+	$$ SELECT signature, result, volatility, true FROM contract $$, 'the functions that people call, each for everyone');
+SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'gymstream'::regnamespace $$,
+	$$ SELECT name, 'v' FROM unnest('{rollups, topics, status, progress_create_rollup}'::text[]) name $$, 'the views');
+SELECT set_eq($$ SELECT format_type(oid, NULL) FROM pg_type WHERE typnamespace = 'gymstream'::regnamespace AND typrelid = 0 AND typelem = 0 $$,
+	ARRAY['gymstream."position"'], 'the type');
+SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'gymstream'::regnamespace $$,
+	$$ SELECT format('gymstream.%s(gymstream."position",gymstream."position")', o) FROM unnest('{=,<>,<,<=,>,>=}'::text[]) o $$, 'its operators');
+SELECT is_empty($$ SELECT description FROM member, pg_identify_object(classid, objid, 0) i WHERE i.schema = 'gymstream'
+	AND i.type NOT IN ('function', 'view', 'type', 'operator') $$, 'and nothing of another kind');
+SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
+SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created']);
+SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
+SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
+	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
+	'skipped', 'folded', 'waiting_for', 'last_error', 'last_error_at', 'problem']);
+SELECT is_empty($$ SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+	WHERE relnamespace = 'gymstream'::regnamespace AND attnum > 0 AND atttypid IN ('oid'::regtype, 'name'::regtype) $$,
+	'relations are shown as regclass');
+-- nobody needs quotes for what the functions take and give, or the views show
+SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WHERE pronamespace = 'gymstream'::regnamespace
+	UNION SELECT attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+		WHERE relnamespace IN ('gymstream'::regnamespace, 'gymstream_internal'::regnamespace) AND relkind IN ('r', 'v') AND attnum > 0) n (name)
+	WHERE quote_ident(name) <> name $$, 'no name needs quotes');
+
+-- The others are there for views, triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
+SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
+	ARRAY['collect', 'flush', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
+		'on_drop_partition', 'on_ddl', 'key_hash', 'status_row', 'progress', 'create_progress_rows', 'topics_changed',
+		'rollup_query', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
+		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',
+		'numeric_sum_agg', 'numeric_sum_merge',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
-		'float_sum_average', 'float_sum_agg', 'float_sum_merge', 'bit_counts_in', 'bit_counts_out', 'bit_counts_add',
-		'bit_counts_accumulate', 'bit_counts_or', 'bit_counts_and', 'bit_counts_agg', 'bit_counts_merge', 'statistic', 'interval_months', 'interval_days',
-		'microseconds_accumulate', 'microseconds_agg', 'interval_total', 'interval_average', 'money_units', 'money_total'],
+		'float_sum_average', 'float_sum_agg', 'float_sum_merge',
+		'bit_counts_in', 'bit_counts_out', 'bit_counts_add', 'bit_counts_accumulate', 'bit_counts_or', 'bit_counts_and', 'bit_counts_agg',
+		'bit_counts_merge', 'statistic', 'interval_months', 'interval_days', 'microseconds_accumulate', 'microseconds_agg', 'interval_total',
+		'interval_average', 'money_units', 'money_total',
+		'position_in', 'position_out', 'position_recv', 'position_send', 'position_eq', 'position_ne', 'position_lt', 'position_le',
+		'position_gt', 'position_ge', 'position_cmp', 'position_hash', 'position_hash_extended'],
 	'nothing else is for everyone');
 SELECT is_empty($$ SELECT signature FROM function WHERE prokind <> 'a' AND prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
 	AND NOT coalesce(proconfig::text LIKE '%search_path=%', false) $$, 'functions not in C fix their search_path');
@@ -59,20 +95,15 @@ SELECT is_empty($$ SELECT objid::regclass, attname FROM member JOIN pg_attribute
 	WHERE attnum > 0 AND NOT attisdropped AND col_description(objid, attnum) IS NULL $$, 'so has every column');
 
 -- catalogs: everyone may read, nobody write; kept by pg_dump; read while decoding
-SELECT columns_are('gymstream', 'rollup', ARRAY['rollup', 'definition', 'partials', 'created']);
-SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
-SELECT columns_are('gymstream', 'create_progress', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
-SELECT columns_are('gymstream', 'topic', ARRAY['relation', 'channel', 'notify', 'created']);
-SELECT has_view('gymstream', 'status', 'there is a view of the status');
+SELECT columns_are('gymstream_internal', 'rollup', ARRAY['rollup', 'definition', 'partials', 'created']);
+SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', 'notify', 'created']);
 SELECT ok(has_table_privilege('public', objid, 'SELECT') AND NOT has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 	objid::regclass || ' may be read by everyone and written by nobody')
 FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass WHERE relkind IN ('r', 'v') ORDER BY objid::regclass::text;
 SELECT ok('user_catalog_table=true' = ANY (reloptions), relname || ' is read while decoding')
-FROM pg_class WHERE oid IN ('gymstream.rollup'::regclass, 'gymstream.topic'::regclass) ORDER BY relname;
+FROM pg_class WHERE oid IN ('gymstream_internal.rollup'::regclass, 'gymstream_internal.topic'::regclass) ORDER BY relname;
 SELECT set_eq($$ SELECT unnest(extconfig)::regclass FROM pg_extension WHERE extname = 'gymstream' $$,
-	ARRAY['gymstream.rollup', 'gymstream.topic']::regclass[], 'pg_dump keeps what the catalogs say');
-SELECT ok(has_schema_privilege('public', 'gymstream', 'USAGE') AND NOT has_schema_privilege('public', 'gymstream', 'CREATE'),
-	'everyone may use the schema and create nothing in it');
+	ARRAY['gymstream_internal.rollup', 'gymstream_internal.topic']::regclass[], 'pg_dump keeps what the catalogs say');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -41,7 +41,7 @@ SELECT refused(format('SELECT gymstream.create_topic(%L)', relation), code, abou
 	('by_class_definition', '42809', 'by_class_definition', 'a rollup''s definition'),
 	('nothing', '42P01', 'nothing', 'what does not exist'),
 	('pg_catalog.pg_class', '42501|42809', 'pg_class', 'a system table'),
-	('gymstream.topic', '42501|42809', 'topic', 'gymstream''s own table')
+	('gymstream_internal.topic', '42501|42809', 'topic', 'gymstream''s own table')
 ) AS t (relation, code, about, what);
 SELECT refused(call, code, about, what) FROM (VALUES
 	($$ SELECT gymstream.create_topic('booking', notify => 'everything') $$, '22023', 'everything', 'a wrong value for notify'),
@@ -49,14 +49,19 @@ SELECT refused(call, code, about, what) FROM (VALUES
 	($$ SELECT gymstream.create_topic(NULL) $$, '22004', 'null', 'no relation'),
 	($$ SELECT gymstream.create_topic('guarded', notify => 'row') $$, '0A000|55000|42501', 'guarded', 'rows under row-level security'),
 	($$ SELECT gymstream.drop_topic('booking') $$, '42704', 'booking', 'dropping what is no topic'),
-	($$ INSERT INTO gymstream.topic VALUES ('booking', 'x', 'row') $$, '42501', 'topic', 'writing the catalog')
+	($$ INSERT INTO gymstream_internal.topic VALUES ('booking', 'x', 'row') $$, '42501', 'topic', 'writing the catalog')
 ) AS t (call, code, about, what);
 
 SELECT accepted($$ SELECT gymstream.create_topic('booking') $$, 'a table');
 SELECT accepted($$ SELECT gymstream.create_topic('by_class', notify => 'row') $$, 'a rollup');
 SELECT accepted($$ SELECT gymstream.create_topic('guarded') $$, 'positions alone of a table with row-level security');
-SELECT refused($$ SELECT gymstream.create_topic('booking') $$, '42710', 'booking', 'the same topic again');
-SELECT results_eq($$ SELECT relation::text, channel, notify FROM gymstream.topic ORDER BY 1 $$,
+SELECT accepted($$ SELECT gymstream.create_topic('booking', notify => 'row') $$, 'the same topic again, which is told what to notify');
+SELECT results_eq($$ SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass $$, ARRAY['row'], 'and does');
+SELECT accepted($$ SELECT gymstream.create_topic('booking', if_not_exists => true) $$, 'the same topic if there is none');
+SELECT results_eq($$ SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass $$, ARRAY['row'], 'which leaves it alone');
+SELECT refused($$ SELECT gymstream.create_topic('booking', if_not_exists => NULL) $$, '22004', 'if_not_exists', 'neither yes nor no');
+SELECT accepted($$ SELECT gymstream.create_topic('booking', 'position') $$, 'back to positions');
+SELECT results_eq($$ SELECT relation::text, channel, notify FROM gymstream_internal.topic ORDER BY 1 $$,
 	$$ VALUES ('booking', 'gymstream:gym.booking', 'position'), ('by_class', 'gymstream:gym.by_class', 'row'),
 		('guarded', 'gymstream:gym.guarded', 'position') $$, 'channels are named after what they publish');
 
@@ -67,7 +72,7 @@ SELECT refused($$ SELECT gymstream.drop_topic('booking') $$, '42501', 'owner', '
 SET tap.role = gs_topic_owner;
 SELECT accepted($$ SELECT gymstream.drop_topic('booking') $$, 'dropping a topic');
 SELECT accepted($$ DROP VIEW by_class $$, 'dropping a rollup');
-SELECT is((SELECT count(*) FROM gymstream.topic), 1::bigint, 'takes its topic with it');
+SELECT is((SELECT count(*) FROM gymstream_internal.topic), 1::bigint, 'takes its topic with it');
 
 SELECT * FROM finish();
 ROLLBACK;

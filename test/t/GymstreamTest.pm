@@ -39,7 +39,7 @@ sub differences
 {
 	my ($node, $database) = @_;
 	return $node->safe_psql($database // 'postgres',
-		'SELECT r.rollup, v.* FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v ORDER BY 1, 2, 3');
+		'SELECT r.rollup, v.* FROM gymstream_internal.rollup r, gymstream.verify_rollup(r.rollup) v ORDER BY 1, 2, 3');
 }
 
 # Poll a condition; false after the time that a broken test may take. A condition that dies is not met yet: a psql that

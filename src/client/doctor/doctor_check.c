@@ -231,14 +231,14 @@ doctor_identities(Doctor *d)
 									 " AND c.oid IN (SELECT pg_catalog.format('%%I.%%I', t.schemaname, t.tablename)::pg_catalog.regclass"
 									 "  FROM pg_catalog.pg_publication_tables t JOIN pg_catalog.pg_publication p USING (pubname)"
 									 "  WHERE p.pubupdate OR p.pubdelete)%s ORDER BY 1", d->extension ?
-									 " AND c.oid NOT IN (SELECT partials FROM gymstream.rollup)" : "");
+									 " AND c.oid NOT IN (SELECT partials FROM gymstream_internal.rollup)" : "");
 
 	doctor_tables(d, published, FINDING_ERROR,
 				  "UPDATE or DELETE of table %s fails: a publication has it, and it has no replica identity");
 	free(published);
 	if (d->extension)
 		doctor_tables(d, "SELECT c.oid::pg_catalog.regclass" NO_IDENTITY
-					  " AND c.oid IN (SELECT relation FROM gymstream.topic) ORDER BY 1", FINDING_WARNING,
+					  " AND c.oid IN (SELECT relation FROM gymstream.topics) ORDER BY 1", FINDING_WARNING,
 					  "table %s has a topic and no replica identity: events do not say which row was updated or deleted");
 }
 

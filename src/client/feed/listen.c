@@ -1,7 +1,7 @@
 /*
  * listen.c: hearing what happens on topics.
  *
- * Takes the names of relations, finds their channels in gymstream.topic, listens, and gives each notification to the
+ * Takes the names of relations, finds their channels in topic, listens, and gives each notification to the
  * program. After a lost connection it does all of it again and tells the program to read afresh: what was published in
  * between was not heard. Never queries on its own otherwise.
  */
@@ -13,10 +13,10 @@
 
 static const char topic_query[] =
 "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), t.channel, t.notify,"
-" EXISTS (SELECT FROM gymstream.rollup r WHERE r.rollup OPERATOR(pg_catalog.=) c.oid)"
+" EXISTS (SELECT FROM gymstream_internal.rollup r WHERE r.rollup OPERATOR(pg_catalog.=) c.oid)"
 " FROM pg_catalog.pg_class c"
 " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
-" LEFT JOIN gymstream.topic t ON t.relation OPERATOR(pg_catalog.=) c.oid"
+" LEFT JOIN gymstream.topics t ON t.relation OPERATOR(pg_catalog.=) c.oid"
 " WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)";
 
 /* Values as the events of a topic write them, whatever the role's own settings are. */
@@ -50,7 +50,7 @@ listener_read(Listener *l, const char *sql, PQExpBuffer error)
 static bool
 listener_has_extension(Listener *l, PQExpBuffer error)
 {
-	PGresult   *result = listener_read(l, "SELECT pg_catalog.to_regclass('gymstream.topic') IS NOT NULL", error);
+	PGresult   *result = listener_read(l, "SELECT pg_catalog.to_regclass('gymstream.topics') IS NOT NULL", error);
 	bool		has = result && *PQgetvalue(result, 0, 0) == 't';
 
 	if (result && !has)

@@ -89,16 +89,16 @@ dropped_trigger(const DdlDropped *dropped)
 				 errhint("Drop the view of the rollup instead.")));
 }
 
-/* gymstream.on_drop(): event trigger for sql_drop */
+/* on_drop(): event trigger for sql_drop */
 PG_FUNCTION_INFO_V1(gs_on_drop);
 Datum
 gs_on_drop(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *event = ddl_event(fcinfo, "gymstream.on_drop");
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream_internal.on_drop");
 	ListCell   *cell;
 
 	/* DROP EXTENSION has taken the catalogs away */
-	if (!OidIsValid(get_relname_relid("rollup", get_namespace_oid(GS_SCHEMA, true))))
+	if (!OidIsValid(catalog_schema()))
 		return PointerGetDatum(NULL);
 	foreach(cell, ddl_dropped())
 	{

@@ -262,14 +262,14 @@ made_or_altered(const DdlObject *object)
 		partition_comes(object->object, rollups_above(parent_of(object->object)), false);
 }
 
-/* gymstream.on_partition(): event trigger for ddl_command_end */
+/* on_partition(): event trigger for ddl_command_end */
 PG_FUNCTION_INFO_V1(gs_on_partition);
 Datum
 gs_on_partition(PG_FUNCTION_ARGS)
 {
 	ListCell   *cell;
 
-	(void) ddl_event(fcinfo, "gymstream.on_partition");
+	(void) ddl_event(fcinfo, "gymstream_internal.on_partition");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	SPI_connect();
 	foreach(cell, ddl_objects())
@@ -482,12 +482,12 @@ may_take_others(Node *statement)
 	return false;
 }
 
-/* gymstream.on_drop_partition(): event trigger for sql_drop, after gymstream.on_drop() */
+/* on_drop_partition(): event trigger for sql_drop, after on_drop() */
 PG_FUNCTION_INFO_V1(gs_on_drop_partition);
 Datum
 gs_on_drop_partition(PG_FUNCTION_ARGS)
 {
-	const Node *command = ddl_event(fcinfo, "gymstream.on_drop_partition")->parsetree;
+	const Node *command = ddl_event(fcinfo, "gymstream_internal.on_drop_partition")->parsetree;
 	ListCell   *cell;
 
 	foreach(cell, before_drop)
@@ -507,12 +507,12 @@ gs_on_drop_partition(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* gymstream.before_partition(): event trigger for ddl_command_start */
+/* before_partition(): event trigger for ddl_command_start */
 PG_FUNCTION_INFO_V1(gs_before_partition);
 Datum
 gs_before_partition(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *event = ddl_event(fcinfo, "gymstream.before_partition");
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream_internal.before_partition");
 
 	forget_command(event->parsetree);
 	PushActiveSnapshot(GetTransactionSnapshot());

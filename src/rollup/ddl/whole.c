@@ -337,12 +337,12 @@ look_at(const DdlObject *object, Node *command)
 	}
 }
 
-/* gymstream.on_ddl(): event trigger for ddl_command_end */
+/* on_ddl(): event trigger for ddl_command_end */
 PG_FUNCTION_INFO_V1(gs_on_ddl);
 Datum
 gs_on_ddl(PG_FUNCTION_ARGS)
 {
-	EventTriggerData *event = ddl_event(fcinfo, "gymstream.on_ddl");
+	EventTriggerData *event = ddl_event(fcinfo, "gymstream_internal.on_ddl");
 	List	   *objects = ddl_objects();
 	ListCell   *cell;
 

@@ -31,6 +31,7 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
+#include "base/argument.h"
 #include "base/owner.h"
 #include "rollup/define/progress.h"
 #include "rollup/model/source.h"
@@ -66,13 +67,11 @@ check_name_length(const char *name)
 	}
 }
 
-static QualifiedName
-parse_name(text *name)
+RangeVar *
+define_parse_name(text *name)
 {
 	char	   *string = text_to_cstring(name);
-	QualifiedName	result;
 	List	   *parts = NIL;
-	RangeVar   *relation;
 
 	check_name_length(string);
 	if (!SplitIdentifierString(pstrdup(string), '.', &parts) || parts == NIL || list_length(parts) > 2 ||
@@ -81,19 +80,31 @@ parse_name(text *name)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid name of a rollup: \"%s\"", string),
 				 errhint("Write a name, or schema.name, in double quotes where an SQL identifier needs them.")));
-	relation = makeRangeVar(list_length(parts) == 2 ? linitial(parts) : NULL, llast(parts), -1);
-	result.schema = RangeVarGetCreationNamespace(relation);
-	result.name = relation->relname;
+	return makeRangeVar(list_length(parts) == 2 ? linitial(parts) : NULL, llast(parts), -1);
+}
+
+/* What a new rollup is to be called, whether or not there is such a relation. */
+static QualifiedName
+new_name(text *name)
+{
+	RangeVar   *relation = define_parse_name(name);
+	QualifiedName	result = {RangeVarGetCreationNamespace(relation), relation->relname};
+
 	if (isAnyTempNamespace(result.schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_SCHEMA_NAME),
 				 errmsg("a rollup cannot be in a temporary schema")));
-	if (OidIsValid(get_relname_relid(result.name, result.schema)))
+	return result;
+}
+
+static void
+require_free(const QualifiedName *name)
+{
+	if (OidIsValid(get_relname_relid(name->name, name->schema)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation \"%s\" already exists", result.name),
+				 errmsg("relation \"%s\" already exists", name->name),
 				 errhint("Choose another name, or drop the existing relation first.")));
-	return result;
 }
 
 /* name_label, made shorter or numbered until it is free in the schema */
@@ -219,7 +230,33 @@ note_missing_index(const RollupShape *shape)
 				 errhint("Run %s.", index)));
 }
 
-/* gymstream.create_rollup(name text, query text) returns regclass */
+/* The rollup of this name, left as it is; InvalidOid: there is no relation of this name. */
+static Oid
+existing_rollup(const QualifiedName *view, const char *sql)
+{
+	Oid			relid = get_relname_relid(view->name, view->schema);
+	RollupRelations relations;
+
+	if (!OidIsValid(relid))
+		return InvalidOid;
+	if (!catalog_relations(ROLLUP_ROLLUP, relid, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" already exists and is not a rollup", view->name),
+				 errhint("Choose another name, or drop the existing relation first.")));
+	if (shape_equal(rollup_shape(&relations), shape_of_query(define_query(sql))))
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("rollup \"%s\" already exists, skipping", view->name)));
+	else
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("rollup \"%s\" already exists with another query, skipping", view->name),
+				 errhint("To change its query, drop it with gymstream.drop_rollup and create it again.")));
+	return relid;
+}
+
+/* gymstream.create_rollup(name text, query text, if_not_exists boolean) returns regclass */
 PG_FUNCTION_INFO_V1(gs_create_rollup);
 Datum
 gs_create_rollup(PG_FUNCTION_ARGS)
@@ -231,6 +268,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	Query	   *query;
 	RollupRelations relations;
 	RollupShape *shape;
+	Oid			existing;
 	ListCell   *cell;
 	int			nest;
 
@@ -238,9 +276,13 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the name and the query of a rollup must not be null")));
-	require_read_committed("gymstream.create_rollup");
 	sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	view = parse_name(PG_GETARG_TEXT_PP(0));
+	view = new_name(PG_GETARG_TEXT_PP(0));
+	existing = argument_switch(fcinfo, 2, "if_not_exists") ? existing_rollup(&view, sql) : InvalidOid;
+	if (OidIsValid(existing))
+		PG_RETURN_OID(existing);
+	require_free(&view);
+	require_read_committed("gymstream.create_rollup");
 	query = define_query(sql);
 	definition = companion_name(&view, "definition");
 	partials = companion_name(&view, "partials");
@@ -318,7 +360,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
-				 errhint("The table gymstream.rollup lists them.")));
+				 errhint("The view gymstream.rollups lists all rollups.")));
 	if (!gs_owns_relation(rollup, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
 	require_read_committed("gymstream.rebuild_rollup");

@@ -73,7 +73,7 @@ source_refused(Relation source)
 	if (IsCatalogRelation(source) || isAnyTempNamespace(form->relnamespace) ||
 		get_namespace_oid("information_schema", true) == form->relnamespace)
 		return isAnyTempNamespace(form->relnamespace) ? "a temporary table" : "a system table";
-	if (get_namespace_oid(GS_SCHEMA, false) == form->relnamespace)
+	if (catalog_is_schema(form->relnamespace) || get_namespace_oid(GS_SCHEMA, false) == form->relnamespace)
 		return "a table of gymstream itself";
 	if (form->relpersistence == RELPERSISTENCE_UNLOGGED)
 		return "an unlogged table";

@@ -95,8 +95,8 @@ create_calling(const TriggerBuild *build, TriggerKind kind, const char *event, c
 {
 	bool		row = strcmp(function, "collect") == 0;
 
-	create(build, kind, event, psprintf("%s WHEN (" GS_SCHEMA ".%s(%s%s)) EXECUTE FUNCTION " GS_SCHEMA ".flush_pending()",
-										row ? "ROW" : "STATEMENT", function, build->self, arguments));
+	create(build, kind, event, psprintf("%s WHEN (%s(%s%s)) EXECUTE FUNCTION %s()", row ? "ROW" : "STATEMENT",
+										catalog_own(function), build->self, arguments, catalog_own("flush_pending")));
 }
 
 static char *
@@ -133,8 +133,9 @@ create_guards(const RollupRelations *relations)
 	TriggerBuild build = begin(relations, relations->partials, list_make1_oid(relations->partials));
 
 	create(&build, KIND_GUARD, "BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE",
-		   "STATEMENT EXECUTE FUNCTION " GS_SCHEMA ".guard_partials()");
-	create(&build, KIND_GUARD_ROW, "BEFORE INSERT OR UPDATE OR DELETE", "ROW EXECUTE FUNCTION " GS_SCHEMA ".guard_partials()");
+		   psprintf("STATEMENT EXECUTE FUNCTION %s()", catalog_own("guard_partials")));
+	create(&build, KIND_GUARD_ROW, "BEFORE INSERT OR UPDATE OR DELETE",
+		   psprintf("ROW EXECUTE FUNCTION %s()", catalog_own("guard_partials")));
 	finish(&build);
 }
 

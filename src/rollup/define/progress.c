@@ -2,7 +2,7 @@
  * progress.c: takes the rows of a source as a rollup is filled from them, and shows others how many there were, in this
  * backend's entry among the server's statistics of activity, where the server's own commands show theirs.
  *
- * gymstream.progress() in the WHERE of the statement that fills a rollup counts the rows. It is harmless in any hands:
+ * progress() in the WHERE of the statement that fills a rollup counts the rows. It is harmless in any hands:
  * where no rollup is being filled it counts nothing.
  */
 #include "rollup/define/progress.h"
@@ -75,7 +75,7 @@ progress_end(void)
 	pgstat_progress_end_command();
 }
 
-/* gymstream.progress() returns boolean: always true */
+/* progress() returns boolean: always true */
 PG_FUNCTION_INFO_V1(gs_progress);
 Datum
 gs_progress(PG_FUNCTION_ARGS)
@@ -91,7 +91,7 @@ gs_progress(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* gymstream.create_progress_rows(): a row for each backend of this database that makes a rollup */
+/* create_progress_rows(): a row for each backend of this database that makes a rollup */
 PG_FUNCTION_INFO_V1(gs_create_progress);
 Datum
 gs_create_progress(PG_FUNCTION_ARGS)

@@ -31,7 +31,7 @@ enum
 	COUNT_COLUMNS
 };
 
-/* gymstream.rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no rollup */
+/* rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no rollup */
 PG_FUNCTION_INFO_V1(gs_rollup_source);
 Datum
 gs_rollup_source(PG_FUNCTION_ARGS)
@@ -55,7 +55,7 @@ count_sql(Oid partials, const RollupShape *shape)
 		columns = lappend(columns, get_attname(partials, i + 1, false));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ", quote_identifier(list_nth(columns, i)));
-	rows = psprintf(GS_SCHEMA ".total(%s)", quote_identifier(list_nth(columns, list_length(shape->keys))));
+	rows = psprintf("%s(%s)", catalog_own("total"), quote_identifier(list_nth(columns, list_length(shape->keys))));
 	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
 					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
 					rows, sql_marked_when(shape, columns), name_of_relation(partials), keys);
@@ -94,7 +94,7 @@ count_roughly(Relation partials, Datum *values, bool *nulls)
 }
 
 /*
- * gymstream.count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
+ * count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
  *
  * Those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them.
  */
@@ -179,7 +179,7 @@ rollup_problem(const RollupRelations *relations)
 	return all_triggers_problem(relations, shape);
 }
 
-/* gymstream.rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */
+/* rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */
 PG_FUNCTION_INFO_V1(gs_rollup_problem);
 Datum
 gs_rollup_problem(PG_FUNCTION_ARGS)

@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
+#include "base/catalog.h"
 #include "rollup/model/marked.h"
 
 /* What the aggregates that are kept in states have in common. */
@@ -63,7 +64,7 @@ static const Regression regressions[] = {
 	{F_CORR, "corr", "XxYyp"}
 };
 
-/* The order in which the sums of a regression are stored, and passed to gymstream.statistic. */
+/* The order in which the sums of a regression are stored, and passed to statistic. */
 static const char regression_sums[] = "XxYyp";
 
 static const Regression *
@@ -357,21 +358,21 @@ aggregate_state_text(StateKind kind, const char *input, const char *input2)
 		case STATE_SUM_BIG:
 			return psprintf("coalesce(sum(%s), 0)", input);
 		case STATE_SUM_NUMERIC:
-			return psprintf(GS_SCHEMA ".numeric_sum_agg(%s)", input);
+			return psprintf("%s(%s)", catalog_own("numeric_sum_agg"), input);
 		case STATE_SUM_FLOAT:
-			return psprintf(GS_SCHEMA ".float_sum_agg(%s)", input);
+			return psprintf("%s(%s)", catalog_own("float_sum_agg"), input);
 		case STATE_SUM_PRODUCT:
-			return psprintf(GS_SCHEMA ".float_sum_agg(%s, %s)", input, input2);
+			return psprintf("%s(%s, %s)", catalog_own("float_sum_agg"), input, input2);
 		case STATE_SUM_MONTHS:
-			return psprintf("coalesce(sum(" GS_SCHEMA ".interval_months(%s)), 0)", input);
+			return psprintf("coalesce(sum(%s(%s)), 0)", catalog_own("interval_months"), input);
 		case STATE_SUM_DAYS:
-			return psprintf("coalesce(sum(" GS_SCHEMA ".interval_days(%s)), 0)", input);
+			return psprintf("coalesce(sum(%s(%s)), 0)", catalog_own("interval_days"), input);
 		case STATE_SUM_MICROSECONDS:
-			return psprintf(GS_SCHEMA ".microseconds_agg(%s)", input);
+			return psprintf("%s(%s)", catalog_own("microseconds_agg"), input);
 		case STATE_SUM_MONEY:
-			return psprintf("coalesce(sum(" GS_SCHEMA ".money_units(%s)), 0)", input);
+			return psprintf("coalesce(sum(%s(%s)), 0)", catalog_own("money_units"), input);
 		case STATE_BITS:
-			return psprintf(GS_SCHEMA ".bit_counts_agg(%s)", input);
+			return psprintf("%s(%s)", catalog_own("bit_counts_agg"), input);
 		case STATE_XOR:
 			return psprintf("coalesce(bit_xor(%s), 0)::bigint", input);
 		default:
@@ -390,18 +391,18 @@ merged_text(StateKind kind, const char *column)
 		case STATE_SUM_SMALL:
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
-			return psprintf(GS_SCHEMA ".total(%s)", column);
+			return psprintf("%s(%s)", catalog_own("total"), column);
 		case STATE_SUM_BIG:
 		case STATE_SUM_MONEY:
 			return psprintf("sum(%s)", column);
 		case STATE_SUM_NUMERIC:
-			return psprintf(GS_SCHEMA ".numeric_sum_merge(%s)", column);
+			return psprintf("%s(%s)", catalog_own("numeric_sum_merge"), column);
 		case STATE_SUM_FLOAT:
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
-			return psprintf(GS_SCHEMA ".float_sum_merge(%s)", column);
+			return psprintf("%s(%s)", catalog_own("float_sum_merge"), column);
 		case STATE_BITS:
-			return psprintf(GS_SCHEMA ".bit_counts_merge(%s)", column);
+			return psprintf("%s(%s)", catalog_own("bit_counts_merge"), column);
 		case STATE_XOR:
 			return psprintf("bit_xor(%s)", column);
 		default:
@@ -419,18 +420,18 @@ sum_text(Oid type, List *states)
 	switch (type)
 	{
 		case NUMERICOID:
-			return psprintf(GS_SCHEMA ".numeric_sum_total(%s)", sum);
+			return psprintf("%s(%s)", catalog_own("numeric_sum_total"), sum);
 		case FLOAT4OID:
-			sum = psprintf(GS_SCHEMA ".float_sum_total_real(%s)", sum);
+			sum = psprintf("%s(%s)", catalog_own("float_sum_total_real"), sum);
 			break;
 		case FLOAT8OID:
-			sum = psprintf(GS_SCHEMA ".float_sum_total(%s)", sum);
+			sum = psprintf("%s(%s)", catalog_own("float_sum_total"), sum);
 			break;
 		case MONEYOID:
-			sum = psprintf(GS_SCHEMA ".money_total(%s)", sum);
+			sum = psprintf("%s(%s)", catalog_own("money_total"), sum);
 			break;
 		case INTERVALOID:
-			sum = psprintf(GS_SCHEMA ".interval_total(%s, %s, %s)", sum, (char *) lsecond(states), (char *) lthird(states));
+			sum = psprintf("%s(%s, %s, %s)", catalog_own("interval_total"), sum, (char *) lsecond(states), (char *) lthird(states));
 			break;
 	}
 	return psprintf("CASE WHEN %s > 0 THEN %s END", count, sum);
@@ -450,12 +451,12 @@ average_text(Oid type, List *states)
 		case INT8OID:
 			return psprintf("%s / nullif(%s, 0)::numeric", sum, count);
 		case NUMERICOID:
-			return psprintf(GS_SCHEMA ".numeric_sum_average(%s)", sum);
+			return psprintf("%s(%s)", catalog_own("numeric_sum_average"), sum);
 		case INTERVALOID:
-			return psprintf(GS_SCHEMA ".interval_average(%s, %s, %s, %s)", sum, (char *) lsecond(states),
+			return psprintf("%s(%s, %s, %s, %s)", catalog_own("interval_average"), sum, (char *) lsecond(states),
 							(char *) lthird(states), count);
 		default:
-			return psprintf(GS_SCHEMA ".float_sum_average(%s, %s)", sum, count);
+			return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), sum, count);
 	}
 }
 
@@ -501,10 +502,10 @@ statistic_text(const Aggref *aggregate, List *states)
 	if (type == INT2OID || type == INT4OID)
 		sum = psprintf("%s::numeric", sum);
 	else if (type == NUMERICOID)
-		sum = psprintf(GS_SCHEMA ".numeric_sum_total(%s)", sum);
+		sum = psprintf("%s(%s)", catalog_own("numeric_sum_total"), sum);
 	if (type == INT8OID || type == NUMERICOID)
-		squares = psprintf(GS_SCHEMA ".numeric_sum_total(%s)", squares);
-	return psprintf(GS_SCHEMA ".statistic('%s', %s, %s, %s)", name, count, sum, squares);
+		squares = psprintf("%s(%s)", catalog_own("numeric_sum_total"), squares);
+	return psprintf("%s('%s', %s, %s, %s)", catalog_own("statistic"), name, count, sum, squares);
 }
 
 static char *
@@ -518,11 +519,11 @@ regression_text(const Aggref *aggregate, List *states, bool keyed)
 	if (aggregate->aggfnoid == F_REGR_COUNT)
 		return keyed ? count : psprintf("coalesce(%s, 0)", count);
 	if (list_length(states) == 2)
-		return psprintf(GS_SCHEMA ".float_sum_average(%s, %s)", (char *) lsecond(states), count);
+		return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), (char *) lsecond(states), count);
 	initStringInfo(&sums);
 	for (const char *sum = regression_sums; *sum; sum++)
 		appendStringInfo(&sums, ", %s", strchr(regression->sums, *sum) ? (char *) list_nth(states, next++) : "NULL");
-	return psprintf(GS_SCHEMA ".statistic('%s', %s%s)", regression->name, count, sums.data);
+	return psprintf("%s('%s', %s%s)", catalog_own("statistic"), regression->name, count, sums.data);
 }
 
 /* All states are bigints; the value fits the type that it was made of. */
@@ -533,9 +534,9 @@ bits_text(const Aggref *aggregate, Family family, List *states)
 	char	   *bits = lsecond(states);
 
 	if (family == BITS_OF_ALL)
-		bits = psprintf(GS_SCHEMA ".bit_counts_and(%s, %s)", bits, count);
+		bits = psprintf("%s(%s, %s)", catalog_own("bit_counts_and"), bits, count);
 	else if (family == BITS_OF_ANY)
-		bits = psprintf(GS_SCHEMA ".bit_counts_or(%s)", bits);
+		bits = psprintf("%s(%s)", catalog_own("bit_counts_or"), bits);
 	return psprintf("CASE WHEN %s > 0 THEN %s::%s END", count, bits, format_type_be(aggregate->aggtype));
 }
 

@@ -99,7 +99,7 @@ key_max_size(Oid type, int32 typmod)
 }
 
 /*
- * gymstream.key_hash(VARIADIC "any") returns integer: the index on it finds a group's partials where the keys themselves
+ * key_hash(VARIADIC "any") returns integer: the index on it finds a group's partials where the keys themselves
  * have no place in a btree
  */
 static KeyHash *
@@ -111,7 +111,7 @@ call_hashes(FunctionCallInfo fcinfo)
 	if (call == NULL || !IsA(call, FuncExpr) || call->funcvariadic || list_length(call->args) != PG_NARGS())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("gymstream.key_hash takes the keys of a group one by one")));
+				 errmsg("gymstream_internal.key_hash takes the keys of a group one by one")));
 	hashes = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, PG_NARGS() * sizeof(KeyHash));
 	for (int i = 0; i < PG_NARGS(); i++)
 	{
@@ -141,7 +141,7 @@ is_hash_function(Oid function)
 {
 	char	   *name = get_func_name(function);
 
-	return name && strcmp(name, "key_hash") == 0 && get_func_namespace(function) == catalog_schema();
+	return name && strcmp(name, "key_hash") == 0 && catalog_is_schema(get_func_namespace(function));
 }
 
 /*

@@ -44,7 +44,7 @@ extern int	key_max_size(Oid type, int32 typmod);
 typedef struct KeyIndex
 {
 	Relation	relation;
-	bool		on_hash;		/* of all keys, as gymstream.key_hash computes it */
+	bool		on_hash;		/* of all keys, as key_hash computes it */
 	bool		serves;			/* partials can be searched by it; what is found by a hash must be compared with the keys */
 	IndexInfo  *info;			/* made with its first entry */
 	AttrNumber	null_column;	/* has entries only where this column is null; 0: of all partials */

@@ -26,6 +26,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/catalog.h"
+
 /* An aggregate's sort operator, taken apart. */
 typedef struct SortOperator
 {
@@ -145,7 +147,7 @@ marked_merge(StateKind kind, const ExtremeOrder *order, NullableDatum a, Nullabl
 	}
 }
 
-/* gymstream.keep(anyelement, anyelement) returns anyelement: strict, so that the first value that is not NULL stays */
+/* keep(anyelement, anyelement) returns anyelement: strict, so that the first value that is not NULL stays */
 PG_FUNCTION_INFO_V1(gs_keep);
 Datum
 gs_keep(PG_FUNCTION_ARGS)
@@ -185,7 +187,7 @@ marked_value_text(const Aggref *aggregate, List *columns)
 
 	if (sort_operator(aggregate, &sort))
 		return function_text(aggregate->aggfnoid, linitial(columns));
-	return psprintf(GS_SCHEMA ".sole(%s)", (char *) lsecond(columns));
+	return psprintf("%s(%s)", catalog_own("sole"), (char *) lsecond(columns));
 }
 
 char *

@@ -134,8 +134,7 @@ state_type(const ShapeState *state)
 	own = strchr(name, '.');
 	if (own == NULL)
 		return strcmp(name, "numeric") == 0 ? NUMERICOID : INT8OID;
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(own + 1),
-						   ObjectIdGetDatum(get_namespace_oid(GS_SCHEMA, false)));
+	return catalog_type(own + 1);
 }
 
 /* The place of an expression among the inputs, which are evaluated once a row; -1 for NULL. */
@@ -272,8 +271,8 @@ rollup_build(Oid partials)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" does not hold the partials of a rollup",
 						get_rel_name(partials) ? get_rel_name(partials) : psprintf("%u", partials)),
-				 errhint("Triggers that call gymstream.collect are made by gymstream.create_rollup only. If this is a restored "
-						 "database, restore the rows of the table gymstream.rollup first.")));
+				 errhint("Triggers that call " GS_INTERNAL ".collect are made by gymstream.create_rollup only. If this is a restored "
+						 "database, restore the rows of the table " GS_INTERNAL ".rollup first.")));
 
 	/* lives under the caller's context until it is whole, so that an error leaves nothing */
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream rollup", ALLOCSET_SMALL_SIZES);

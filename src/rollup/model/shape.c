@@ -105,6 +105,34 @@ shape_columns(const RollupShape *shape)
 	return used;
 }
 
+/* Lists of TargetEntry; how they are numbered for GROUP BY does not count. */
+static bool
+targets_equal(const List *a, const List *b)
+{
+	ListCell   *x,
+			   *y;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(x, a, y, b)
+	{
+		TargetEntry *one = lfirst(x);
+		TargetEntry *other = lfirst(y);
+
+		if (one->resjunk != other->resjunk || !equal(one->expr, other->expr) ||
+			(!one->resjunk && strcmp(one->resname, other->resname) != 0))
+			return false;
+	}
+	return true;
+}
+
+bool
+shape_equal(const RollupShape *a, const RollupShape *b)
+{
+	return a->source == b->source && equal(a->filter, b->filter) && equal(a->having, b->having) &&
+		targets_equal(a->keys, b->keys) && targets_equal(a->targets, b->targets);
+}
+
 RollupShape *
 shape_of_query(const Query *original)
 {

@@ -35,6 +35,9 @@ typedef struct RollupShape
 /* The query must have passed define_check. Allocates in CurrentMemoryContext. */
 extern RollupShape *shape_of_query(const Query *query);
 
+/* Whether both have the same columns, by name and expression, of the same rows in the same groups. */
+extern bool shape_equal(const RollupShape *a, const RollupShape *b);
+
 /* The columns of the source that keys, filter and states use, offset as in pull_varattnos. */
 extern Bitmapset *shape_columns(const RollupShape *shape);
 

@@ -188,7 +188,7 @@ sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 		if (!list_member_int(btree, foreach_current_index(cell)))
 			sql = list_concat(sql, lone_indexes(table, quote_identifier(list_nth(names, foreach_current_index(cell))),
 												exprType((Node *) lfirst_node(TargetEntry, cell)->expr)));
-	return lcons(psprintf("CREATE INDEX ON %s (" GS_SCHEMA ".key_hash(%s))", table, key_columns(shape)), sql);
+	return lcons(psprintf("CREATE INDEX ON %s (%s(%s))", table, catalog_own("key_hash"), key_columns(shape)), sql);
 }
 
 /* SELECT the partials' rows from those rows of the source for which the condition holds. */
@@ -225,7 +225,7 @@ select_text(const RollupShape *shape, const char *condition)
 char *
 sql_fill(Oid partials, const RollupShape *shape)
 {
-	return psprintf("INSERT INTO %s %s", name_of_relation(partials), select_text(shape, GS_SCHEMA ".progress()"));
+	return psprintf("INSERT INTO %s %s", name_of_relation(partials), select_text(shape, psprintf("%s()", catalog_own("progress"))));
 }
 
 char *
@@ -339,7 +339,7 @@ sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape)
 	appendStringInfo(&sql, " FROM %s", name_of_relation(partials));
 	if (shape->keys != NIL)
 	{
-		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", key_columns(shape), state_column(&build, 0));
+		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape), catalog_own("total"), state_column(&build, 0));
 		having = " AND ";
 	}
 	if (shape->having)

@@ -85,7 +85,7 @@ exact_mutator(Node *node, bool *replaced)
 }
 
 /*
- * gymstream.rollup_query(rollup regclass) returns text: what the rollup equals; NULL where it is no rollup
+ * rollup_query(rollup regclass) returns text: what the rollup equals; NULL where it is no rollup
  *
  * Where nothing has to be replaced that reads the definition, for which nobody needs a right on the source.
  */

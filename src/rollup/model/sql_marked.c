@@ -164,7 +164,7 @@ groups_text(const MarkedView *view)
 						 column_name(view, nkeys + foreach_current_index(cell)));
 	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view), name_of_relation(view->partials));
 	if (nkeys > 0)
-		appendStringInfo(&sql, " GROUP BY %s HAVING " GS_SCHEMA ".total(%s) > 0", keys.data,
+		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", keys.data, catalog_own("total"),
 						 quote_identifier(list_nth(view->columns, nkeys)));
 	return sql.data;
 }

@@ -9,6 +9,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "rollup/number/interval_sum.h"
 
 static void
@@ -186,13 +187,13 @@ state_type_name(StateKind kind)
 		case STATE_SUM_MONEY:
 			return "numeric";
 		case STATE_SUM_NUMERIC:
-			return GS_SCHEMA ".numeric_sum";
+			return catalog_own("numeric_sum");
 		case STATE_SUM_FLOAT:
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
-			return GS_SCHEMA ".float_sum";
+			return catalog_own("float_sum");
 		case STATE_BITS:
-			return GS_SCHEMA ".bit_counts";
+			return catalog_own("bit_counts");
 		default:
 			break;
 	}

@@ -19,14 +19,14 @@ typedef enum StateKind
 	STATE_COUNT,				/* int8: rows, or rows whose input is not NULL */
 	STATE_SUM_SMALL,			/* int8: sum of int2 or int4 */
 	STATE_SUM_BIG,				/* numeric: sum of int8 */
-	STATE_SUM_NUMERIC,			/* gymstream.numeric_sum: sum of numeric */
-	STATE_SUM_FLOAT,			/* gymstream.float_sum: sum of float4 or float8 */
-	STATE_SUM_PRODUCT,			/* gymstream.float_sum: sum of products of two of them */
+	STATE_SUM_NUMERIC,			/* numeric_sum: sum of numeric */
+	STATE_SUM_FLOAT,			/* float_sum: sum of float4 or float8 */
+	STATE_SUM_PRODUCT,			/* float_sum: sum of products of two of them */
 	STATE_SUM_MONTHS,			/* int8: of intervals */
 	STATE_SUM_DAYS,				/* int8 */
-	STATE_SUM_MICROSECONDS,		/* gymstream.float_sum: also counts the infinite intervals */
+	STATE_SUM_MICROSECONDS,		/* float_sum: also counts the infinite intervals */
 	STATE_SUM_MONEY,			/* numeric: sum of money, in its smallest unit */
-	STATE_BITS,					/* gymstream.bit_counts: by bit, how many integers have it set */
+	STATE_BITS,					/* bit_counts: by bit, how many integers have it set */
 	STATE_XOR,					/* int8: which bits are set in an odd number of them */
 
 	/* what marked.c is about: no sums, and NULL where there is none */

@@ -1,5 +1,5 @@
 /*
- * bit_counts.c: the SQL type gymstream.bit_counts, the numbers of integers that have each bit set, from which values can be
+ * bit_counts.c: the SQL type bit_counts, the numbers of integers that have each bit set, from which values can be
  * taken away again.
  *
  * Takes integers and gives their bit_or and, with how many they are, their bit_and. A group of n integers takes about
@@ -229,11 +229,11 @@ sum_of(const BitCounts *a, const BitCounts *b)
 	if (sum == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("bigint out of range in a sum of %s", "gymstream.bit_counts")));
+				 errmsg("bigint out of range in a sum of %s", "gymstream_internal.bit_counts")));
 	PG_RETURN_POINTER(sum);
 }
 
-/* gymstream.bit_counts_add(bit_counts, bit_counts) returns bit_counts */
+/* bit_counts_add(bit_counts, bit_counts) returns bit_counts */
 PG_FUNCTION_INFO_V1(gs_bit_counts_add);
 Datum
 gs_bit_counts_add(PG_FUNCTION_ARGS)
@@ -241,7 +241,7 @@ gs_bit_counts_add(PG_FUNCTION_ARGS)
 	return sum_of(counts_arg(fcinfo, 0), counts_arg(fcinfo, 1));
 }
 
-/* gymstream.bit_counts_accumulate(bit_counts, bigint) returns bit_counts: the second may be NULL and is then ignored */
+/* bit_counts_accumulate(bit_counts, bigint) returns bit_counts: the second may be NULL and is then ignored */
 PG_FUNCTION_INFO_V1(gs_bit_counts_accumulate);
 Datum
 gs_bit_counts_accumulate(PG_FUNCTION_ARGS)
@@ -252,7 +252,7 @@ gs_bit_counts_accumulate(PG_FUNCTION_ARGS)
 				  bit_delta_counts(bit_delta_add(NULL, PG_GETARG_INT64(1), 1, CurrentMemoryContext)));
 }
 
-/* gymstream.bit_counts_or(bit_counts) returns bigint: the bits that are set in any value */
+/* bit_counts_or(bit_counts) returns bigint: the bits that are set in any value */
 PG_FUNCTION_INFO_V1(gs_bit_counts_or);
 Datum
 gs_bit_counts_or(PG_FUNCTION_ARGS)
@@ -265,7 +265,7 @@ gs_bit_counts_or(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(any);
 }
 
-/* gymstream.bit_counts_and(bit_counts, n bigint) returns bigint: the bits that are set in n values */
+/* bit_counts_and(bit_counts, n bigint) returns bigint: the bits that are set in n values */
 PG_FUNCTION_INFO_V1(gs_bit_counts_and);
 Datum
 gs_bit_counts_and(PG_FUNCTION_ARGS)
@@ -342,7 +342,7 @@ gs_bit_counts_in(PG_FUNCTION_ARGS)
 	if (!parse_counts(text, by_bit))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream.bit_counts", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.bit_counts", text),
 				 errhint("It looks like [3,0,1].")));
 	for (int i = 0; i < BITS; i++)
 		for (int bit = 0; bit < BITS; bit++)

@@ -1,5 +1,5 @@
 /*
- * float_sum_type.c: the SQL type gymstream.float_sum and its functions: takes SQL values, gives SQL values.
+ * float_sum_type.c: the SQL type float_sum and its functions: takes SQL values, gives SQL values.
  *
  * Text form, itself a JSON object: {"sum":12.5,"exact":"0x19p-1"}. "sum" is for readers, what is summed stands in "exact":
  * a whole number in hexadecimal digits and the power of two that it is multiplied with. Where there are values that are not
@@ -38,7 +38,7 @@ total_arg(FunctionCallInfo fcinfo, int n)
 	return total;
 }
 
-/* gymstream.float_sum_total(float_sum) returns double precision: the sum, rounded once */
+/* float_sum_total(float_sum) returns double precision: the sum, rounded once */
 PG_FUNCTION_INFO_V1(gs_float_sum_total);
 Datum
 gs_float_sum_total(PG_FUNCTION_ARGS)
@@ -46,7 +46,7 @@ gs_float_sum_total(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(total_arg(fcinfo, 0));
 }
 
-/* gymstream.float_sum_total_real(float_sum) returns real: the sum, rounded once */
+/* float_sum_total_real(float_sum) returns real: the sum, rounded once */
 PG_FUNCTION_INFO_V1(gs_float_sum_total_real);
 Datum
 gs_float_sum_total_real(PG_FUNCTION_ARGS)
@@ -62,7 +62,7 @@ gs_float_sum_total_real(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT4(total);
 }
 
-/* gymstream.float_sum_average(float_sum, bigint) returns double precision: the sum by the number of values; null for none */
+/* float_sum_average(float_sum, bigint) returns double precision: the sum by the number of values; null for none */
 PG_FUNCTION_INFO_V1(gs_float_sum_average);
 Datum
 gs_float_sum_average(PG_FUNCTION_ARGS)
@@ -72,7 +72,7 @@ gs_float_sum_average(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(total_arg(fcinfo, 0) / PG_GETARG_INT64(1));
 }
 
-/* gymstream.float_sum_add(float_sum, float_sum) returns float_sum */
+/* float_sum_add(float_sum, float_sum) returns float_sum */
 PG_FUNCTION_INFO_V1(gs_float_sum_add);
 Datum
 gs_float_sum_add(PG_FUNCTION_ARGS)
@@ -88,7 +88,7 @@ with_delta(FunctionCallInfo fcinfo, FloatDelta *delta)
 	PG_RETURN_POINTER(float_sum_plus(sum_arg(fcinfo, 0), float_delta_sum(delta)));
 }
 
-/* gymstream.float_sum_accumulate(float_sum, double precision) returns float_sum: null is ignored */
+/* float_sum_accumulate(float_sum, double precision) returns float_sum: null is ignored */
 PG_FUNCTION_INFO_V1(gs_float_sum_accumulate);
 Datum
 gs_float_sum_accumulate(PG_FUNCTION_ARGS)
@@ -98,7 +98,7 @@ gs_float_sum_accumulate(PG_FUNCTION_ARGS)
 	return with_delta(fcinfo, float_delta_add(NULL, PG_GETARG_FLOAT8(1), 1, CurrentMemoryContext));
 }
 
-/* gymstream.float_sum_accumulate(float_sum, double precision, double precision) returns float_sum: adds the product */
+/* float_sum_accumulate(float_sum, double precision, double precision) returns float_sum: adds the product */
 PG_FUNCTION_INFO_V1(gs_float_sum_accumulate_product);
 Datum
 gs_float_sum_accumulate_product(PG_FUNCTION_ARGS)
@@ -231,7 +231,7 @@ gs_float_sum_in(PG_FUNCTION_ARGS)
 	if (!valid || strcmp(p, "}") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream.float_sum", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.float_sum", text),
 				 errhint("It looks like {\"sum\":12.5,\"exact\":\"0x19p-1\"}.")));
 	PG_RETURN_POINTER(float_delta_sum(delta));
 }

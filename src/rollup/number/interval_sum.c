@@ -26,7 +26,7 @@ interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign,
 	return float_delta_add_special(delta, interval->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
 }
 
-/* gymstream.interval_months(interval) returns integer */
+/* interval_months(interval) returns integer */
 PG_FUNCTION_INFO_V1(gs_interval_months);
 Datum
 gs_interval_months(PG_FUNCTION_ARGS)
@@ -34,7 +34,7 @@ gs_interval_months(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(interval_sum_field(PG_GETARG_INTERVAL_P(0), true));
 }
 
-/* gymstream.interval_days(interval) returns integer */
+/* interval_days(interval) returns integer */
 PG_FUNCTION_INFO_V1(gs_interval_days);
 Datum
 gs_interval_days(PG_FUNCTION_ARGS)
@@ -42,7 +42,7 @@ gs_interval_days(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(interval_sum_field(PG_GETARG_INTERVAL_P(0), false));
 }
 
-/* gymstream.microseconds_accumulate(float_sum, interval) returns float_sum: null is ignored */
+/* microseconds_accumulate(float_sum, interval) returns float_sum: null is ignored */
 PG_FUNCTION_INFO_V1(gs_microseconds_accumulate);
 Datum
 gs_microseconds_accumulate(PG_FUNCTION_ARGS)
@@ -87,7 +87,7 @@ total(int64 months, int64 days, const FloatSum *microseconds)
 	return result;
 }
 
-/* gymstream.interval_total(months bigint, days bigint, microseconds float_sum) returns interval */
+/* interval_total(months bigint, days bigint, microseconds float_sum) returns interval */
 PG_FUNCTION_INFO_V1(gs_interval_total);
 Datum
 gs_interval_total(PG_FUNCTION_ARGS)
@@ -95,7 +95,7 @@ gs_interval_total(PG_FUNCTION_ARGS)
 	PG_RETURN_INTERVAL_P(total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(2))));
 }
 
-/* gymstream.interval_average(months bigint, days bigint, microseconds float_sum, n bigint) returns interval: null for none */
+/* interval_average(months bigint, days bigint, microseconds float_sum, n bigint) returns interval: null for none */
 PG_FUNCTION_INFO_V1(gs_interval_average);
 Datum
 gs_interval_average(PG_FUNCTION_ARGS)
@@ -110,7 +110,7 @@ gs_interval_average(PG_FUNCTION_ARGS)
 	return DirectFunctionCall2(interval_div, IntervalPGetDatum(sum), Float8GetDatum((double) PG_GETARG_INT64(3)));
 }
 
-/* gymstream.money_units(money) returns bigint */
+/* money_units(money) returns bigint */
 PG_FUNCTION_INFO_V1(gs_money_units);
 Datum
 gs_money_units(PG_FUNCTION_ARGS)
@@ -118,7 +118,7 @@ gs_money_units(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(PG_GETARG_CASH(0));
 }
 
-/* gymstream.money_total(numeric) returns money */
+/* money_total(numeric) returns money */
 PG_FUNCTION_INFO_V1(gs_money_total);
 Datum
 gs_money_total(PG_FUNCTION_ARGS)

@@ -1,5 +1,5 @@
 /*
- * numeric_sum.c: the SQL type gymstream.numeric_sum, a sum of numerics from which values can be taken away again.
+ * numeric_sum.c: the SQL type numeric_sum, a sum of numerics from which values can be taken away again.
  *
  * Takes numerics and gives their sum and average, to the last digit and in the display scale that sum() and avg() would
  * give. The display scale of a sum is the largest among its values, and NaN and the infinities cannot be subtracted, so
@@ -153,7 +153,7 @@ sum_arg(FunctionCallInfo fcinfo, int n)
 	return (NumericSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
 }
 
-/* gymstream.numeric_sum_total(numeric_sum) returns numeric: NULL when it is a sum of nothing */
+/* numeric_sum_total(numeric_sum) returns numeric: NULL when it is a sum of nothing */
 PG_FUNCTION_INFO_V1(gs_numeric_sum_total);
 Datum
 gs_numeric_sum_total(PG_FUNCTION_ARGS)
@@ -165,7 +165,7 @@ gs_numeric_sum_total(PG_FUNCTION_ARGS)
 	return sum_total(sum);
 }
 
-/* gymstream.numeric_sum_average(numeric_sum) returns numeric: NULL when it is a sum of nothing */
+/* numeric_sum_average(numeric_sum) returns numeric: NULL when it is a sum of nothing */
 PG_FUNCTION_INFO_V1(gs_numeric_sum_average);
 Datum
 gs_numeric_sum_average(PG_FUNCTION_ARGS)
@@ -178,7 +178,7 @@ gs_numeric_sum_average(PG_FUNCTION_ARGS)
 	return DirectFunctionCall2(numeric_div, sum_total(sum), NumericGetDatum(int64_to_numeric(count)));
 }
 
-/* gymstream.numeric_sum_add(numeric_sum, numeric_sum) returns numeric_sum */
+/* numeric_sum_add(numeric_sum, numeric_sum) returns numeric_sum */
 PG_FUNCTION_INFO_V1(gs_numeric_sum_add);
 Datum
 gs_numeric_sum_add(PG_FUNCTION_ARGS)
@@ -186,7 +186,7 @@ gs_numeric_sum_add(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(numeric_sum_plus(sum_arg(fcinfo, 0), sum_arg(fcinfo, 1)));
 }
 
-/* gymstream.numeric_sum_accumulate(numeric_sum, numeric) returns numeric_sum: the second may be NULL and is then ignored */
+/* numeric_sum_accumulate(numeric_sum, numeric) returns numeric_sum: the second may be NULL and is then ignored */
 PG_FUNCTION_INFO_V1(gs_numeric_sum_accumulate);
 Datum
 gs_numeric_sum_accumulate(PG_FUNCTION_ARGS)
@@ -308,7 +308,7 @@ gs_numeric_sum_in(PG_FUNCTION_ARGS)
 	if (finite == NULL || numeric_is_nan(finite) || numeric_is_inf(finite) || strcmp(p, "}}") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream.numeric_sum", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.numeric_sum", text),
 				 errhint("It looks like {\"sum\":12.50,\"count\":3,\"scales\":{\"2\":3}}.")));
 	PG_RETURN_POINTER(sum_make(nscales, scales, finite));
 }

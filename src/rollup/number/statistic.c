@@ -97,7 +97,7 @@ call_in_aggregate(PGFunction function, Datum a, Datum b, bool *isnull)
 	return result;
 }
 
-/* gymstream.statistic(name text, n bigint, sum numeric, squares numeric) returns numeric */
+/* statistic(name text, n bigint, sum numeric, squares numeric) returns numeric */
 PG_FUNCTION_INFO_V1(gs_statistic_numeric);
 Datum
 gs_statistic_numeric(PG_FUNCTION_ARGS)
@@ -252,7 +252,7 @@ exact_arg(FunctionCallInfo fcinfo, int n, bool *finite)
 }
 
 /*
- * gymstream.statistic(name text, n bigint, x float_sum, xx float_sum [, y float_sum, yy float_sum, xy float_sum])
+ * statistic(name text, n bigint, x float_sum, xx float_sum [, y float_sum, yy float_sum, xy float_sum])
  * returns double precision; sums that the statistic does not need may be null
  */
 PG_FUNCTION_INFO_V1(gs_statistic_float);

@@ -348,7 +348,7 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
-				 errhint("The table gymstream.rollup lists them.")));
+				 errhint("The view gymstream.rollups lists all rollups.")));
 	if (!gs_owns_relation(rollup, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
 	if (IsolationUsesXactSnapshot())

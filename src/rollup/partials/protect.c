@@ -52,7 +52,7 @@ hint_for(Oid partials)
 
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
 		return pstrdup("If the schema was restored from a dump without data, restore the rows of the table "
-					   "gymstream.rollup, and then the rollup's source, but not its partials.");
+					   "gymstream_internal.rollup, and then the rollup's source, but not its partials.");
 	return psprintf("Write %s instead. gymstream.rebuild_rollup(%s) computes the rollup anew. "
 					"If this is a restore of data alone, leave the partials out of it, with pg_dump --exclude-table-data=%s.",
 					name_of_relation(rollup_shape(&relations)->source),
@@ -60,7 +60,7 @@ hint_for(Oid partials)
 					quote_literal_cstr(get_rel_name(partials)));
 }
 
-/* gymstream.guard_partials(): trigger on partials, before any statement and row */
+/* guard_partials(): trigger on partials, before any statement and row */
 PG_FUNCTION_INFO_V1(gs_guard_partials);
 Datum
 gs_guard_partials(PG_FUNCTION_ARGS)
@@ -70,7 +70,7 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger before a change", "gymstream.guard_partials")));
+				 errmsg("function \"%s\" must be called as a trigger before a change", "gymstream_internal.guard_partials")));
 	if (writing == NULL || writing->partials != RelationGetRelid(trigger->tg_relation))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

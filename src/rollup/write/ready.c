@@ -34,7 +34,7 @@ typedef struct ReadyTrigger
 	Oid			trigger;
 	Oid			partials;
 	int16		events;			/* TRIGGER_TYPE_... */
-	bool		flushes;		/* a call of gymstream.flush; else of collect */
+	bool		flushes;		/* a call of flush; else of collect */
 	bool		has_old;
 	bool		has_new;
 } ReadyTrigger;
@@ -90,7 +90,7 @@ static bool
 is_ours(const Trigger *trigger)
 {
 	return trigger->tgqual && (trigger->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)) &&
-		get_func_namespace(trigger->tgfoid) == catalog_schema();
+		catalog_is_schema(get_func_namespace(trigger->tgfoid));
 }
 
 static int

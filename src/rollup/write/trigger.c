@@ -35,10 +35,9 @@ trigger_kind_name(TriggerKind kind)
 static bool
 function_is(Oid function, const char *wanted)
 {
-	Oid			schema = catalog_schema();
-	char	   *name = OidIsValid(schema) && get_func_namespace(function) == schema ? get_func_name(function) : NULL;
+	char	   *name = get_func_name(function);
 
-	return name && strcmp(name, wanted) == 0;
+	return name && strcmp(name, wanted) == 0 && catalog_is_schema(get_func_namespace(function));
 }
 
 bool

@@ -2,7 +2,7 @@
  * when.c: takes the rows that the WHEN conditions of a source's triggers pass, hands them to collect, and says when what
  * was collected is applied. Writes no table, but truncates partials with their source.
  *
- * WHEN runs with the rights of whoever writes the source, so everyone may call gymstream.collect. It accepts rows from a
+ * WHEN runs with the rights of whoever writes the source, so everyone may call collect. It accepts rows from a
  * trigger's WHEN on the rollup's own source only: nowhere else does the system column tableoid come as a Var of
  * INNER_VAR or OUTER_VAR, which stand for OLD and NEW there (in a plan's node above a scan such a Var has a positive
  * column number). The other arguments must be plain columns of OLD and NEW, so that none can be invented. And the call
@@ -38,7 +38,7 @@ call_refuse(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-			 errmsg("gymstream.collect can only be called by the triggers of a rollup"),
+			 errmsg("gymstream_internal.collect can only be called by the triggers of a rollup"),
 			 errdetail("It takes rows from the WHEN condition of a trigger on the rollup's source, column by column."),
 			 errhint("Rollups are made by gymstream.create_rollup.")));
 }
@@ -130,7 +130,7 @@ load_row(TupleTableSlot *row, FunctionCallInfo fcinfo, const int *columns)
 }
 
 /*
- * gymstream.collect(partials regclass, tableoid oid, VARIADIC "any") returns boolean
+ * collect(partials regclass, tableoid oid, VARIADIC "any") returns boolean
  *
  * True now and then where no statement trigger may follow: that queues the event whose function flushes. So it is in a
  * subscriber's apply worker, and where a statement on a parent table writes the source.
@@ -158,7 +158,7 @@ gs_collect(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(when_collect(&call->when));
 }
 
-/* gymstream.flush(partials regclass) returns boolean: applies what is pending; always false */
+/* flush(partials regclass) returns boolean: applies what is pending; always false */
 PG_FUNCTION_INFO_V1(gs_flush);
 Datum
 gs_flush(PG_FUNCTION_ARGS)
@@ -179,7 +179,7 @@ truncate_refuse(const char *function, Relation table)
 			 errdetail("Table \"%s\" is not being truncated.", RelationGetRelationName(table))));
 }
 
-/* gymstream.truncating(partials regclass) returns boolean: says which rollup a BEFORE TRUNCATE trigger is of; always true */
+/* truncating(partials regclass) returns boolean: says which rollup a BEFORE TRUNCATE trigger is of; always true */
 PG_FUNCTION_INFO_V1(gs_truncating);
 Datum
 gs_truncating(PG_FUNCTION_ARGS)
@@ -199,13 +199,13 @@ before_truncate(const TriggerData *trigger)
 	Rollup	   *rollup;
 
 	if (call == NULL || !OidIsValid(condition_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
-		truncate_refuse("gymstream.flush_pending before a statement", table);
+		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
 	rollup = rollup_acquire(condition_partials(call));
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (RelationGetRelid(table) == rollup->source)
 		pending_rollup(rollup)->truncating = true;
 	else if (rollup_table_columns(rollup, RelationGetRelid(table)) == NULL)
-		truncate_refuse("gymstream.flush_pending before a statement", table);
+		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
 	else if (table->rd_rel->relkind == RELKIND_RELATION && !pending_rollup(rollup)->truncating)
 		collect_table(rollup, table, false);
 }
@@ -244,7 +244,7 @@ truncate_partials(void *relation)
 }
 
 /*
- * gymstream.truncated(partials regclass) returns boolean: truncates the partials after their source; always false
+ * truncated(partials regclass) returns boolean: truncates the partials after their source; always false
  *
  * Everyone may call it, so it looks for itself whether the source is being truncated.
  */
@@ -258,7 +258,7 @@ gs_truncated(PG_FUNCTION_ARGS)
 
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (!is_truncated(rollup->source))
-		truncate_refuse("gymstream.truncated", source);
+		truncate_refuse("gymstream_internal.truncated", source);
 	pending_forget(rollup->partials);
 	partials = table_open(rollup->partials, AccessExclusiveLock);
 	CheckTableNotInUse(partials, "TRUNCATE");
@@ -268,7 +268,7 @@ gs_truncated(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(false);
 }
 
-/* gymstream.flush_pending(): the function of a rollup's triggers */
+/* flush_pending(): the function of a rollup's triggers */
 PG_FUNCTION_INFO_V1(gs_flush_pending);
 Datum
 gs_flush_pending(PG_FUNCTION_ARGS)
@@ -278,7 +278,7 @@ gs_flush_pending(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "gymstream.flush_pending")));
+				 errmsg("function \"%s\" must be called as a trigger", "gymstream_internal.flush_pending")));
 	trigger = (TriggerData *) fcinfo->context;
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
 		before_truncate(trigger);

@@ -1,11 +1,11 @@
 /*
  * when.h: the WHEN conditions of the triggers on a source. Called from SQL only:
  *
- *   gymstream.collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
- *   gymstream.flush(partials)                                          in the WHEN of a statement trigger
- *   gymstream.truncated(partials)                                      in the WHEN of a TRUNCATE trigger
- *   gymstream.truncating(partials)                                     in the WHEN of a BEFORE TRUNCATE trigger
- *   gymstream.flush_pending()                                          the function of each of these triggers
+ *   collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
+ *   flush(partials)                                          in the WHEN of a statement trigger
+ *   truncated(partials)                                      in the WHEN of a TRUNCATE trigger
+ *   truncating(partials)                                     in the WHEN of a BEFORE TRUNCATE trigger
+ *   flush_pending()                                          the function of each of these triggers
  */
 #ifndef GS_WHEN_H
 #define GS_WHEN_H
@@ -14,7 +14,7 @@
 
 #include "rollup/model/rollup.h"
 
-/* A call of gymstream.collect, for as long as its statement runs. */
+/* A call of collect, for as long as its statement runs. */
 typedef struct WhenCall
 {
 	Rollup	   *rollup;

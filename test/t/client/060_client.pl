@@ -106,7 +106,7 @@ my @odd = ('junk', '[]', '{}', "$head,\n\"n\":1}", "$head}\"x", "$head,\"key\":[
 	"$head,\"row\":{\"n\":1,\"n\":1}}", "$head,\"row\":{\"n\":\"\\u0000\"}}", "$head,\"x\":" . '[' x 7000,
 	"$head,\"x\":" . '{"x":' x 1000 . '1' . '}' x 1001);
 $node->safe_psql('postgres',
-	join '', map { "SELECT pg_notify(channel, '$_') FROM gymstream.topic WHERE relation = 'booking'::regclass;" } @odd);
+	join '', map { "SELECT pg_notify(channel, '$_') FROM gymstream_internal.topic WHERE relation = 'booking'::regclass;" } @odd);
 $node->safe_psql('postgres', q{DELETE FROM booking WHERE id = 1});
 $tail->{handle}->finish;
 is($tail->{handle}->result(0), 0, 'tail ends after --count events');
@@ -154,7 +154,7 @@ shows($watch, 'out', qr/class_id=9: new, n 1, total 1234567890123456789012345678
 $node->safe_psql('postgres', q{INSERT INTO "Odd ""s"."t able" SELECT "Key \ k", flag, at, 2 FROM "Odd ""s"."t able"});
 shows($watch, 'out', qr/^"Odd ""s"."r ollup" Key \\ k=new line flag=true at=2026-01-02 01:04:05\+00: su"m 1 -> 3$/m,
 	'strange names, and a key of several types found again');
-$node->safe_psql('postgres', q{SELECT pg_notify(channel, 'junk') FROM gymstream.topic; TRUNCATE booking});
+$node->safe_psql('postgres', q{SELECT pg_notify(channel, 'junk') FROM gymstream_internal.topic; TRUNCATE booking});
 shows($watch, 'out', qr/^by_class: emptied$/m, 'a truncated source');
 $node->safe_psql('postgres', q{INSERT INTO "Odd ""s"."t able" VALUES ('big', NULL, NULL, 10::numeric ^ 8500)});
 shows($watch, 'out', qr/^"Odd ""s"."r ollup": read again, 2 rows$/m, 'read again where a row is too large to be sent');

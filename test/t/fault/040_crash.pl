@@ -100,7 +100,7 @@ $node->safe_psql('postgres', q{
 		FROM visit WHERE gate(id) GROUP BY room$$);
 	INSERT INTO visit SELECT i, i % 3, i FROM generate_series(1, 30) i;
 });
-ok(wait_until(sub { $node->safe_psql('postgres', q{SELECT marked FROM gymstream.count_rollup('rooms')}) == 0 }), 'no group is marked');
+ok(wait_until(sub { $node->safe_psql('postgres', q{SELECT marked FROM gymstream_internal.count_rollup('rooms')}) == 0 }), 'no group is marked');
 ($in, $out, $err) = ("SELECT pg_advisory_lock(1); UPDATE visit SET price = price - 1 WHERE id > 20; SELECT pg_sleep(600);\n", '', '');
 my $gate = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$out, '2>', \$err);
 my $folder = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'gymstream folder' AND wait_event = 'PgSleep'};
@@ -110,7 +110,7 @@ is(differences($node), '', 'exact meanwhile');
 ok(kill_process('KILL', $node->safe_psql('postgres', $folder)), 'the server recovers from the death of a folder');
 $gate->finish;
 is(differences($node), '', 'exact after the death of a folder');
-ok(wait_until(sub { $node->safe_psql('postgres', q{SELECT marked = 0 AND groups = partials FROM gymstream.count_rollup('rooms')}) eq 't' }), 'another one does the work');
+ok(wait_until(sub { $node->safe_psql('postgres', q{SELECT marked = 0 AND groups = partials FROM gymstream_internal.count_rollup('rooms')}) eq 't' }), 'another one does the work');
 is(differences($node), '', 'exact then');
 
 # prepared transactions, across a kill of the postmaster under load; what they insert and delete were the extremes
@@ -161,7 +161,7 @@ is($node->safe_psql('postgres', 'SELECT class_id, count, sum FROM by_class WHERE
 ok(wait_until(sub { $node->safe_psql('postgres', $workers) eq $all }), 'all workers run');
 for my $rollup (qw(by_class total weights extremes lists))
 {
-	ok(wait_until(sub { $node->safe_psql('postgres', "SELECT marked = 0 AND groups = partials FROM gymstream.count_rollup('$rollup')") eq 't' }),
+	ok(wait_until(sub { $node->safe_psql('postgres', "SELECT marked = 0 AND groups = partials FROM gymstream_internal.count_rollup('$rollup')") eq 't' }),
 		"$rollup is folded");
 }
 is(differences($node), '', 'exact when all is folded');

@@ -95,7 +95,7 @@ sql(q{BEGIN; INSERT INTO booking VALUES (5, 11), (51, 11); PREPARE TRANSACTION '
 compete(3, @others);
 ok(one_each('by_class'), 'the folder has looked');
 sql(q{COMMIT PREPARED 'p'});
-ok($node->poll_query_until('postgres', q{SELECT marked = 0 FROM gymstream.count_rollup('prices')}), 'computed after COMMIT PREPARED');
+ok($node->poll_query_until('postgres', q{SELECT marked = 0 FROM gymstream_internal.count_rollup('prices')}), 'computed after COMMIT PREPARED');
 is(differences($node), '', 'exact');
 sql('DROP VIEW prices');
 

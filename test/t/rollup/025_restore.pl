@@ -24,7 +24,7 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', $dump ], 'restored');
 
 is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'the rollup is exact');
-my $since = 'SELECT extract(epoch FROM created) FROM gymstream.rollup';
+my $since = 'SELECT extract(epoch FROM created) FROM gymstream_internal.rollup';
 is($node->safe_psql('copy', $since), $node->safe_psql('postgres', $since), 'since when it is there was restored');
 ok($node->poll_query_until('copy', 'SELECT topics = 1 AND decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
 	'the workers have found the topic');
@@ -90,7 +90,7 @@ is_exact('apart', 'schema, then data without partials');
 is(restore('bare', ['--schema-only']), '', 'the schema alone');
 my ($status, $stdout, $stderr) = $node->psql('bare', q{INSERT INTO booking VALUES (1, 1, 1)});
 like($stderr, qr/does not hold the partials of a rollup.*restore the rows of the table gymstream\.rollup/s, 'says what is missing');
-is(restore('bare', [ '--data-only', '--table=gymstream.rollup' ]), '', 'which can be restored alone');
+is(restore('bare', [ '--data-only', '--table=gymstream_internal.rollup' ]), '', 'which can be restored alone');
 $node->safe_psql('bare', 'INSERT INTO booking VALUES (1, 1, 1)');
 is(differences($node, 'bare'), '', 'exact');
 

@@ -56,7 +56,7 @@ $subscriber->safe_psql('postgres', q{
 	CREATE TABLE wrong (seen text);
 	CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
 	BEGIN
-		INSERT INTO wrong SELECT r.rollup || v::text FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v;
+		INSERT INTO wrong SELECT r.rollup || v::text FROM gymstream_internal.rollup r, gymstream.verify_rollup(r.rollup) v;
 		RETURN NULL;
 	END $$;
 	CREATE TRIGGER look AFTER INSERT OR UPDATE OR DELETE ON wide FOR EACH ROW EXECUTE FUNCTION look();

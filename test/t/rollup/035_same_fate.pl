@@ -41,7 +41,7 @@ $node->safe_psql('postgres', q{
 for my $more ('SELECT k, min(price), max(price) FROM rolled GROUP BY k', q{SELECT k, string_agg(note, ',' ORDER BY note) FROM rolled GROUP BY k},
 	'SELECT avg(price::float8), stddev(price) FROM rolled')
 {
-	$node->psql('postgres', "SELECT gymstream.create_rollup('more_' || (SELECT count(*) FROM gymstream.rollup), \$query\$$more\$query\$)");
+	$node->psql('postgres', "SELECT gymstream.create_rollup('more_' || (SELECT count(*) FROM gymstream_internal.rollup), \$query\$$more\$query\$)");
 }
 
 sub connect_node
@@ -54,7 +54,7 @@ sub connect_node
 
 my @dbh = map { connect_node() } 1 .. $sessions;
 my $check = connect_node();
-my $differences = 'SELECT r.rollup, v.difference, v."row" FROM gymstream.rollup r, gymstream.verify_rollup(r.rollup) v';
+my $differences = 'SELECT r.rollup, v.difference, v.content FROM gymstream_internal.rollup r, gymstream.verify_rollup(r.rollup) v';
 
 # Steps of some sessions: [ session, SQL on a table named TABLE ]. No step meets a row that an open transaction holds.
 sub schedule
@@ -129,7 +129,7 @@ for my $run (map { my $level = $_; map { [ $level, $_ ] } '', '_parts' } 'READ C
 	is($different, '', "$level: the same fates" . ($parts && ', with partitions'));
 	cmp_ok($failures, $level eq 'READ COMMITTED' ? '==' : '>', 0, "$level: $failures steps failed for the sake of the source");
 }
-cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream.rollup'), '>=', 10, 'rollups there were');
+cmp_ok($check->selectrow_array('SELECT count(*) FROM gymstream_internal.rollup'), '>=', 10, 'rollups there were');
 $_->disconnect for @dbh, $check;
 $node->stop;
 done_testing();

@@ -146,7 +146,7 @@ sub meet
 		return join "\n", @said, $wrong if $wrong;
 	}
 	$dbh{fold}->do("SELECT $folds");
-	my $left = $dbh{check}->selectrow_array("SELECT string_agg(format('%s: %s', r.rollup, n), ', ') FROM gymstream.rollup r, gymstream.count_rollup(r.rollup) n WHERE n.partials > n.groups OR n.marked > 0");
+	my $left = $dbh{check}->selectrow_array("SELECT string_agg(format('%s: %s', r.rollup, n), ', ') FROM gymstream_internal.rollup r, gymstream_internal.count_rollup(r.rollup) n WHERE n.partials > n.groups OR n.marked > 0");
 	my $wrong = check('check') || ($left ? "not folded: $left" : '');
 	return $wrong ? join "\n", @said, $wrong : '';
 }

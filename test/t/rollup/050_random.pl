@@ -207,7 +207,7 @@ sub end_round
 	check_quiet($round, 'after truncating');
 	$session[0]{dbh}->do('SET lock_timeout = 0');	# the publisher may be reading a rollup
 	$session[0]{dbh}->do('DROP TABLE IF EXISTS t, class CASCADE') or RandomSession::broken('drop', $session[0]{dbh}->errstr);
-	my $left = $session[0]{dbh}->selectrow_array('SELECT count(*) FROM gymstream.rollup');
+	my $left = $session[0]{dbh}->selectrow_array('SELECT count(*) FROM gymstream_internal.rollup');
 	RandomSession::broken('drop', "$left rollups are left") if $left;
 }
 

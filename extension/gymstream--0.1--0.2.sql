@@ -1,0 +1,318 @@
+\echo Use "ALTER EXTENSION gymstream UPDATE TO '0.2'" to load this file. \quit
+
+-- Version 0.1 was in the schema gymstream, with all of its objects, and does not own it. From now on the extension is in
+-- pg_catalog and owns two schemas. Objects that are moved stay what they are: views, triggers and indexes of users go on.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
+-- What else is in the schema would be dropped with the extension, and whoever owns the schema could drop the extension.
+DO $$
+DECLARE
+	stray text := (SELECT string_agg(pg_describe_object(d.classid, d.objid, d.objsubid), ', ') FROM pg_depend d
+		WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'gymstream'::regnamespace AND d.deptype = 'n'
+		AND d.classid <> 'pg_extension'::regclass AND NOT EXISTS (
+			SELECT FROM pg_depend e JOIN pg_extension x ON e.refclassid = 'pg_extension'::regclass AND e.refobjid = x.oid
+			WHERE x.extname = 'gymstream' AND e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e'));
+	owner text := (SELECT rolname FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner
+		WHERE n.nspname = 'gymstream' AND NOT r.rolsuper);
+BEGIN
+	IF stray IS NOT NULL THEN
+		RAISE EXCEPTION 'schema "gymstream" holds objects that are not of the extension' USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			DETAIL = stray,
+			HINT = 'Move these objects to another schema, or drop them.';
+	END IF;
+	IF owner IS NOT NULL THEN
+		RAISE EXCEPTION 'schema "gymstream" is owned by "%", who is not a superuser', owner USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'Run ALTER SCHEMA gymstream OWNER TO the superuser who owns the extension.';
+	END IF;
+	IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'gymstream_internal') THEN
+		RAISE EXCEPTION 'schema "gymstream_internal" already exists' USING
+			ERRCODE = 'duplicate_schema',
+			DETAIL = 'The extension gymstream makes this schema. Objects that somebody else has put there would be called with the rights of other users.',
+			HINT = 'Look at what the schema holds. Then run DROP SCHEMA gymstream_internal or ALTER SCHEMA gymstream_internal RENAME TO ..., and run ALTER EXTENSION gymstream UPDATE again.';
+	END IF;
+END
+$$;
+
+COMMENT ON SCHEMA gymstream IS
+	'rollups, change events and notifications: what people call';
+
+-- The views and triggers of rollups call what is in here with the rights of whoever reads or writes.
+CREATE SCHEMA gymstream_internal;
+COMMENT ON SCHEMA gymstream_internal IS 'what rollups and topics are made of: not to be called by people, and free to change';
+GRANT USAGE ON SCHEMA gymstream_internal TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- What moves
+------------------------------------------------------------------------------------------------------------------------
+
+ALTER TYPE gymstream.numeric_sum SET SCHEMA gymstream_internal;
+ALTER TYPE gymstream.float_sum SET SCHEMA gymstream_internal;
+ALTER TYPE gymstream.bit_counts SET SCHEMA gymstream_internal;
+ALTER TABLE gymstream.rollup SET SCHEMA gymstream_internal;
+ALTER TABLE gymstream.topic SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_in(cstring) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_out(gymstream_internal.numeric_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_add(gymstream_internal.numeric_sum, gymstream_internal.numeric_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_accumulate(gymstream_internal.numeric_sum, numeric) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_total(gymstream_internal.numeric_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.numeric_sum_average(gymstream_internal.numeric_sum) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.numeric_sum_agg(numeric) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.numeric_sum_merge(gymstream_internal.numeric_sum) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.total(bigint) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.keep(anyelement, anyelement) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.sole(anyelement) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_in(cstring) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_out(gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_add(gymstream_internal.float_sum, gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_accumulate(gymstream_internal.float_sum, double precision) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_accumulate(gymstream_internal.float_sum, double precision, double precision) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_total(gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_total_real(gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.float_sum_average(gymstream_internal.float_sum, bigint) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.float_sum_agg(double precision) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.float_sum_agg(double precision, double precision) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.float_sum_merge(gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_in(cstring) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_out(gymstream_internal.bit_counts) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_add(gymstream_internal.bit_counts, gymstream_internal.bit_counts) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_accumulate(gymstream_internal.bit_counts, bigint) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_or(gymstream_internal.bit_counts) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.bit_counts_and(gymstream_internal.bit_counts, bigint) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.bit_counts_agg(bigint) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.bit_counts_merge(gymstream_internal.bit_counts) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.statistic(text, bigint, numeric, numeric) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.statistic(text, bigint, gymstream_internal.float_sum, gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.statistic(text, bigint, gymstream_internal.float_sum, gymstream_internal.float_sum, gymstream_internal.float_sum, gymstream_internal.float_sum, gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.interval_months(interval) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.interval_days(interval) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.microseconds_accumulate(gymstream_internal.float_sum, interval) SET SCHEMA gymstream_internal;
+ALTER AGGREGATE gymstream.microseconds_agg(interval) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.interval_total(bigint, bigint, gymstream_internal.float_sum) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.interval_average(bigint, bigint, gymstream_internal.float_sum, bigint) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.money_units(money) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.money_total(numeric) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.rollup_query(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.rollup_source(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.count_rollup(regclass, bigint) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.rollup_problem(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.progress() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.create_progress_rows() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.key_hash("any") SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.collect(regclass, oid, "any") SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.collect(regclass, oid) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.flush(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.truncated(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.truncating(regclass) SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.flush_pending() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.guard_partials() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.on_drop() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.on_ddl() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.before_partition() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.on_partition() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.on_drop_partition() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.topics_changed() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.status_row() SET SCHEMA gymstream_internal;
+
+------------------------------------------------------------------------------------------------------------------------
+-- What has other arguments or results now
+------------------------------------------------------------------------------------------------------------------------
+
+DROP FUNCTION gymstream.create_rollup(text, text);
+CREATE FUNCTION gymstream.create_rollup(name text, query text, if_not_exists boolean DEFAULT false) RETURNS regclass
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_rollup';
+COMMENT ON FUNCTION gymstream.create_rollup(text, text, boolean) IS
+	'makes a rollup: a view of this name that always equals the query, kept by triggers on the table that it reads';
+
+CREATE FUNCTION gymstream.drop_rollup(rollup text, if_exists boolean DEFAULT false, cascade boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_drop_rollup';
+COMMENT ON FUNCTION gymstream.drop_rollup(text, boolean, boolean) IS
+	'drops a rollup with all that it is made of, and with cascade also what depends on it';
+CREATE FUNCTION gymstream.drop_rollup(rollup regclass, if_exists boolean DEFAULT false, cascade boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_drop_rollup_by_oid';
+COMMENT ON FUNCTION gymstream.drop_rollup(regclass, boolean, boolean) IS
+	'drops a rollup with all that it is made of, and with cascade also what depends on it';
+
+DROP FUNCTION gymstream.verify_rollup(regclass);
+CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, content jsonb)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	query text := gymstream_internal.rollup_query($1);
+BEGIN
+	IF query IS NULL THEN
+		RAISE EXCEPTION '"%" is not a rollup', $1
+			USING ERRCODE = 'wrong_object_type', HINT = 'The view gymstream.rollups lists all rollups.';
+	END IF;
+	RETURN QUERY EXECUTE format(
+		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM (%3$s) q EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
+		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM (%3$s) q) d',
+		'missing', 'unexpected', rtrim(query, ';'), $1);
+END
+$$;
+COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
+	'rows in which a rollup differs from its query, both seen in one snapshot: none';
+
+DROP FUNCTION gymstream.create_topic(regclass, text);
+CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', if_not_exists boolean DEFAULT false)
+	RETURNS text
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_create_topic';
+COMMENT ON FUNCTION gymstream.create_topic(regclass, text, boolean) IS
+	'publishes the changes of a table or rollup, or changes what is told of them; returns the channel to LISTEN on';
+GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, boolean) TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- What has another name, or says something else
+------------------------------------------------------------------------------------------------------------------------
+
+ALTER VIEW gymstream.create_progress RENAME TO progress_create_rollup;
+ALTER TABLE gymstream_internal.topic SET (fillfactor = 50);
+COMMENT ON AGGREGATE gymstream_internal.numeric_sum_agg(numeric) IS
+	'sum of values as gymstream_internal.numeric_sum';
+COMMENT ON AGGREGATE gymstream_internal.float_sum_agg(double precision) IS
+	'sum of values as gymstream_internal.float_sum';
+COMMENT ON AGGREGATE gymstream_internal.float_sum_agg(double precision, double precision) IS
+	'sum of products of two values as gymstream_internal.float_sum';
+COMMENT ON AGGREGATE gymstream_internal.bit_counts_agg(bigint) IS
+	'counts of values as gymstream_internal.bit_counts';
+COMMENT ON AGGREGATE gymstream_internal.microseconds_agg(interval) IS
+	'sum of the microseconds of intervals as gymstream_internal.float_sum';
+COMMENT ON COLUMN gymstream.rollups.groups IS
+	'number of groups; an estimate where the partials have more than 1 MB';
+COMMENT ON FUNCTION gymstream_internal.create_progress_rows() IS
+	'what the view gymstream.progress_create_rollup shows';
+COMMENT ON VIEW gymstream.progress_create_rollup IS
+	'the progress of rollups that are being filled from their source: in your own sessions, or in all for pg_read_all_stats';
+COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS
+	'no longer publishes the changes of a table or rollup';
+
+------------------------------------------------------------------------------------------------------------------------
+-- position: where an event stands. Ordered as events are; its text sorts in the same order.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream.position;
+CREATE FUNCTION gymstream_internal.position_in(cstring) RETURNS gymstream.position
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_in';
+CREATE FUNCTION gymstream_internal.position_out(gymstream.position) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_out';
+CREATE FUNCTION gymstream_internal.position_recv(internal) RETURNS gymstream.position
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_recv';
+CREATE FUNCTION gymstream_internal.position_send(gymstream.position) RETURNS bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_send';
+CREATE TYPE gymstream.position (
+	INPUT = gymstream_internal.position_in, OUTPUT = gymstream_internal.position_out,
+	RECEIVE = gymstream_internal.position_recv, SEND = gymstream_internal.position_send,
+	INTERNALLENGTH = 24, ALIGNMENT = double, STORAGE = plain);
+COMMENT ON TYPE gymstream.position IS 'where an event stands: epoch, commit LSN, index in the transaction; perhaps its offset in a topic';
+COMMENT ON FUNCTION gymstream_internal.position_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_out(gymstream.position) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_send(gymstream.position) IS 'I/O';
+
+CREATE FUNCTION gymstream.position_epoch(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_epoch';
+COMMENT ON FUNCTION gymstream.position_epoch(gymstream.position) IS 'how often the log that positions are of has begun anew';
+CREATE FUNCTION gymstream.position_lsn(gymstream.position) RETURNS pg_lsn
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_lsn';
+COMMENT ON FUNCTION gymstream.position_lsn(gymstream.position) IS 'where in the write-ahead log the transaction was committed';
+CREATE FUNCTION gymstream.position_index(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_index';
+COMMENT ON FUNCTION gymstream.position_index(gymstream.position) IS 'the number of the event in its transaction, from 1';
+CREATE FUNCTION gymstream.position_offset(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_offset';
+COMMENT ON FUNCTION gymstream.position_offset(gymstream.position) IS 'the number of the event in its topic; null where the position does not say it';
+
+CREATE FUNCTION gymstream_internal.position_eq(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_eq';
+COMMENT ON FUNCTION gymstream_internal.position_eq(gymstream.position, gymstream.position) IS 'implementation of an operator: equal';
+CREATE FUNCTION gymstream_internal.position_ne(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_ne';
+COMMENT ON FUNCTION gymstream_internal.position_ne(gymstream.position, gymstream.position) IS 'implementation of an operator: not equal';
+CREATE FUNCTION gymstream_internal.position_lt(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_lt';
+COMMENT ON FUNCTION gymstream_internal.position_lt(gymstream.position, gymstream.position) IS 'implementation of an operator: less than';
+CREATE FUNCTION gymstream_internal.position_le(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_le';
+COMMENT ON FUNCTION gymstream_internal.position_le(gymstream.position, gymstream.position) IS 'implementation of an operator: less than or equal';
+CREATE FUNCTION gymstream_internal.position_gt(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_gt';
+COMMENT ON FUNCTION gymstream_internal.position_gt(gymstream.position, gymstream.position) IS 'implementation of an operator: greater than';
+CREATE FUNCTION gymstream_internal.position_ge(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_ge';
+COMMENT ON FUNCTION gymstream_internal.position_ge(gymstream.position, gymstream.position) IS 'implementation of an operator: greater than or equal';
+CREATE FUNCTION gymstream_internal.position_cmp(gymstream.position, gymstream.position) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_cmp';
+COMMENT ON FUNCTION gymstream_internal.position_cmp(gymstream.position, gymstream.position) IS 'less than, equal to, greater than: -1, 0, 1';
+CREATE FUNCTION gymstream_internal.position_hash(gymstream.position) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_hash';
+COMMENT ON FUNCTION gymstream_internal.position_hash(gymstream.position) IS 'hash';
+CREATE FUNCTION gymstream_internal.position_hash_extended(gymstream.position, bigint) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_hash_extended';
+COMMENT ON FUNCTION gymstream_internal.position_hash_extended(gymstream.position, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR gymstream.= (
+	FUNCTION = gymstream_internal.position_eq, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.=), NEGATOR = OPERATOR(gymstream.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR gymstream.= (gymstream.position, gymstream.position) IS 'the same event';
+CREATE OPERATOR gymstream.<> (
+	FUNCTION = gymstream_internal.position_ne, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<>), NEGATOR = OPERATOR(gymstream.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR gymstream.<> (gymstream.position, gymstream.position) IS 'another event';
+CREATE OPERATOR gymstream.< (
+	FUNCTION = gymstream_internal.position_lt, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.>), NEGATOR = OPERATOR(gymstream.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR gymstream.< (gymstream.position, gymstream.position) IS 'before';
+CREATE OPERATOR gymstream.<= (
+	FUNCTION = gymstream_internal.position_le, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.>=), NEGATOR = OPERATOR(gymstream.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR gymstream.<= (gymstream.position, gymstream.position) IS 'before, or the same';
+CREATE OPERATOR gymstream.> (
+	FUNCTION = gymstream_internal.position_gt, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<), NEGATOR = OPERATOR(gymstream.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR gymstream.> (gymstream.position, gymstream.position) IS 'after';
+CREATE OPERATOR gymstream.>= (
+	FUNCTION = gymstream_internal.position_ge, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<=), NEGATOR = OPERATOR(gymstream.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR gymstream.>= (gymstream.position, gymstream.position) IS 'after, or the same';
+
+CREATE OPERATOR FAMILY gymstream_internal.position_ops USING btree;
+COMMENT ON OPERATOR FAMILY gymstream_internal.position_ops USING btree IS 'order of positions';
+CREATE OPERATOR CLASS gymstream_internal.position_ops DEFAULT FOR TYPE gymstream.position
+	USING btree FAMILY gymstream_internal.position_ops AS
+	OPERATOR 1 gymstream.<, OPERATOR 2 gymstream.<=, OPERATOR 3 gymstream.=, OPERATOR 4 gymstream.>=, OPERATOR 5 gymstream.>,
+	FUNCTION 1 gymstream_internal.position_cmp(gymstream.position, gymstream.position);
+COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING btree IS 'order of positions';
+CREATE OPERATOR FAMILY gymstream_internal.position_ops USING hash;
+COMMENT ON OPERATOR FAMILY gymstream_internal.position_ops USING hash IS 'hashes of positions';
+CREATE OPERATOR CLASS gymstream_internal.position_ops DEFAULT FOR TYPE gymstream.position
+	USING hash FAMILY gymstream_internal.position_ops AS
+	OPERATOR 1 gymstream.=,
+	FUNCTION 1 gymstream_internal.position_hash(gymstream.position),
+	FUNCTION 2 gymstream_internal.position_hash_extended(gymstream.position, bigint);
+COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING hash IS 'hashes of positions';
+
+------------------------------------------------------------------------------------------------------------------------
+-- What is new
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
+COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
+COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
+COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
+COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream.topics.created IS 'when the topic was created';
+GRANT SELECT ON gymstream.topics TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- The schema belongs to the extension now, and not the extension to the schema. There is no command for it.
+------------------------------------------------------------------------------------------------------------------------
+
+UPDATE pg_extension SET extnamespace = 'pg_catalog'::regnamespace WHERE extname = 'gymstream';
+DELETE FROM pg_depend WHERE classid = 'pg_extension'::regclass
+	AND objid = (SELECT oid FROM pg_extension WHERE extname = 'gymstream')
+	AND refclassid = 'pg_namespace'::regclass AND refobjid = 'gymstream'::regnamespace AND deptype = 'n';
+ALTER EXTENSION gymstream ADD SCHEMA gymstream;

@@ -1,0 +1,632 @@
+\echo Use "CREATE EXTENSION gymstream" to load this file. \quit
+
+-- The schemas are the extension's own. One that is there already may hold functions of its owner's, which would then be called
+-- with the rights of whoever writes or reads a rollup, and its owner could drop it with all that is in it.
+DO $$
+DECLARE
+	taken text := (SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname IN ('gymstream', 'gymstream_internal')
+		ORDER BY nspname LIMIT 1);
+BEGIN
+	IF taken IS NOT NULL THEN
+		RAISE EXCEPTION 'schema "%" already exists', taken USING
+			ERRCODE = 'duplicate_schema',
+			DETAIL = 'The extension gymstream makes this schema. Objects that somebody else has put there would be called with the rights of other users.',
+			HINT = pg_catalog.format('Look at what the schema holds. Then run DROP SCHEMA %I or ALTER SCHEMA %I RENAME TO ..., and run CREATE EXTENSION again.', taken, taken);
+	END IF;
+END
+$$;
+
+CREATE SCHEMA gymstream;
+COMMENT ON SCHEMA gymstream IS 'rollups, change events and notifications: what people call';
+GRANT USAGE ON SCHEMA gymstream TO PUBLIC;
+
+-- The views and triggers of rollups call what is in here with the rights of whoever reads or writes.
+CREATE SCHEMA gymstream_internal;
+COMMENT ON SCHEMA gymstream_internal IS 'what rollups and topics are made of: not to be called by people, and free to change';
+GRANT USAGE ON SCHEMA gymstream_internal TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Catalogs. The output plugin reads them while it decodes: they are user catalogs, and written by C functions only.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE gymstream_internal.rollup (
+	rollup		regclass NOT NULL PRIMARY KEY,
+	definition	regclass NOT NULL UNIQUE,
+	partials	regclass NOT NULL UNIQUE,
+	created		timestamptz NOT NULL DEFAULT now()
+) WITH (user_catalog_table = true);
+COMMENT ON TABLE gymstream_internal.rollup IS 'each rollup and the relations it is made of';
+COMMENT ON COLUMN gymstream_internal.rollup.rollup IS 'the view that users read';
+COMMENT ON COLUMN gymstream_internal.rollup.definition IS 'a view with the query the rollup was made from';
+COMMENT ON COLUMN gymstream_internal.rollup.partials IS 'the table that holds parts of each group''s state';
+COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created';
+GRANT SELECT ON gymstream_internal.rollup TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.rollup', '');
+
+CREATE TABLE gymstream_internal.topic (
+	relation	regclass NOT NULL PRIMARY KEY,
+	channel		text NOT NULL UNIQUE,
+	notify		text NOT NULL CHECK (notify IN ('position', 'row')),
+	created		timestamptz NOT NULL DEFAULT now()
+) WITH (user_catalog_table = true, fillfactor = 50);
+COMMENT ON TABLE gymstream_internal.topic IS 'each table or rollup whose changes are published';
+COMMENT ON COLUMN gymstream_internal.topic.relation IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.topic.channel IS 'the channel to LISTEN on';
+COMMENT ON COLUMN gymstream_internal.topic.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream_internal.topic.created IS 'when the topic was created';
+GRANT SELECT ON gymstream_internal.topic TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.topic', '');
+
+------------------------------------------------------------------------------------------------------------------------
+-- numeric_sum: an exact sum of numerics, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream_internal.numeric_sum;
+CREATE FUNCTION gymstream_internal.numeric_sum_in(cstring) RETURNS gymstream_internal.numeric_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_in';
+CREATE FUNCTION gymstream_internal.numeric_sum_out(gymstream_internal.numeric_sum) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_out';
+CREATE TYPE gymstream_internal.numeric_sum (
+	INPUT = gymstream_internal.numeric_sum_in, OUTPUT = gymstream_internal.numeric_sum_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = double, STORAGE = extended);
+COMMENT ON TYPE gymstream_internal.numeric_sum IS 'sum of numerics with their number by display scale; values can be taken away';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_out(gymstream_internal.numeric_sum) IS 'I/O';
+
+CREATE FUNCTION gymstream_internal.numeric_sum_add(gymstream_internal.numeric_sum, gymstream_internal.numeric_sum) RETURNS gymstream_internal.numeric_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_add';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_add(gymstream_internal.numeric_sum, gymstream_internal.numeric_sum) IS 'both sums as one';
+CREATE FUNCTION gymstream_internal.numeric_sum_accumulate(gymstream_internal.numeric_sum, numeric) RETURNS gymstream_internal.numeric_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_accumulate';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_accumulate(gymstream_internal.numeric_sum, numeric) IS 'the sum with one value more';
+CREATE FUNCTION gymstream_internal.numeric_sum_total(gymstream_internal.numeric_sum) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_total';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_total(gymstream_internal.numeric_sum) IS 'what sum() gives for the values; null for none';
+CREATE FUNCTION gymstream_internal.numeric_sum_average(gymstream_internal.numeric_sum) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_numeric_sum_average';
+COMMENT ON FUNCTION gymstream_internal.numeric_sum_average(gymstream_internal.numeric_sum) IS 'what avg() gives for the values; null for none';
+
+CREATE AGGREGATE gymstream_internal.numeric_sum_agg(numeric) (
+	SFUNC = gymstream_internal.numeric_sum_accumulate, STYPE = gymstream_internal.numeric_sum,
+	INITCOND = '{"sum":0,"count":0,"scales":{}}', COMBINEFUNC = gymstream_internal.numeric_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.numeric_sum_agg(numeric) IS 'sum of values as gymstream_internal.numeric_sum';
+CREATE AGGREGATE gymstream_internal.numeric_sum_merge(gymstream_internal.numeric_sum) (
+	SFUNC = gymstream_internal.numeric_sum_add, STYPE = gymstream_internal.numeric_sum,
+	COMBINEFUNC = gymstream_internal.numeric_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.numeric_sum_merge(gymstream_internal.numeric_sum) IS 'all sums as one';
+
+CREATE AGGREGATE gymstream_internal.total(bigint) (
+	SFUNC = int8pl, STYPE = bigint, COMBINEFUNC = int8pl, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.total(bigint) IS 'sum of bigints as bigint; error when it is out of range';
+
+CREATE FUNCTION gymstream_internal.keep(anyelement, anyelement) RETURNS anyelement
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_keep';
+COMMENT ON FUNCTION gymstream_internal.keep(anyelement, anyelement) IS 'the first of two values';
+CREATE AGGREGATE gymstream_internal.sole(anyelement) (
+	SFUNC = gymstream_internal.keep, STYPE = anyelement, COMBINEFUNC = gymstream_internal.keep, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.sole(anyelement) IS 'the value that is not null, of which there is one at most';
+
+------------------------------------------------------------------------------------------------------------------------
+-- float_sum: an exact sum of floating point numbers, or of products of two, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream_internal.float_sum;
+CREATE FUNCTION gymstream_internal.float_sum_in(cstring) RETURNS gymstream_internal.float_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_in';
+CREATE FUNCTION gymstream_internal.float_sum_out(gymstream_internal.float_sum) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_out';
+CREATE TYPE gymstream_internal.float_sum (
+	INPUT = gymstream_internal.float_sum_in, OUTPUT = gymstream_internal.float_sum_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended);
+COMMENT ON TYPE gymstream_internal.float_sum IS 'exact sum of floating point numbers or of their products; values can be taken away';
+COMMENT ON FUNCTION gymstream_internal.float_sum_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.float_sum_out(gymstream_internal.float_sum) IS 'I/O';
+
+CREATE FUNCTION gymstream_internal.float_sum_add(gymstream_internal.float_sum, gymstream_internal.float_sum) RETURNS gymstream_internal.float_sum
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_add';
+COMMENT ON FUNCTION gymstream_internal.float_sum_add(gymstream_internal.float_sum, gymstream_internal.float_sum) IS 'both sums as one';
+CREATE FUNCTION gymstream_internal.float_sum_accumulate(gymstream_internal.float_sum, double precision) RETURNS gymstream_internal.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_accumulate';
+COMMENT ON FUNCTION gymstream_internal.float_sum_accumulate(gymstream_internal.float_sum, double precision) IS 'the sum with one value more';
+CREATE FUNCTION gymstream_internal.float_sum_accumulate(gymstream_internal.float_sum, double precision, double precision)
+	RETURNS gymstream_internal.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_accumulate_product';
+COMMENT ON FUNCTION gymstream_internal.float_sum_accumulate(gymstream_internal.float_sum, double precision, double precision) IS
+	'the sum with one product more';
+CREATE FUNCTION gymstream_internal.float_sum_total(gymstream_internal.float_sum) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_total';
+COMMENT ON FUNCTION gymstream_internal.float_sum_total(gymstream_internal.float_sum) IS 'the sum, rounded once';
+CREATE FUNCTION gymstream_internal.float_sum_total_real(gymstream_internal.float_sum) RETURNS real
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_total_real';
+COMMENT ON FUNCTION gymstream_internal.float_sum_total_real(gymstream_internal.float_sum) IS 'the sum, rounded once, to real';
+CREATE FUNCTION gymstream_internal.float_sum_average(gymstream_internal.float_sum, n bigint) RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_float_sum_average';
+COMMENT ON FUNCTION gymstream_internal.float_sum_average(gymstream_internal.float_sum, bigint) IS 'the average of n values; null for none';
+
+CREATE AGGREGATE gymstream_internal.float_sum_agg(double precision) (
+	SFUNC = gymstream_internal.float_sum_accumulate, STYPE = gymstream_internal.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream_internal.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.float_sum_agg(double precision) IS 'sum of values as gymstream_internal.float_sum';
+CREATE AGGREGATE gymstream_internal.float_sum_agg(double precision, double precision) (
+	SFUNC = gymstream_internal.float_sum_accumulate, STYPE = gymstream_internal.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream_internal.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.float_sum_agg(double precision, double precision) IS
+	'sum of products of two values as gymstream_internal.float_sum';
+CREATE AGGREGATE gymstream_internal.float_sum_merge(gymstream_internal.float_sum) (
+	SFUNC = gymstream_internal.float_sum_add, STYPE = gymstream_internal.float_sum,
+	COMBINEFUNC = gymstream_internal.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.float_sum_merge(gymstream_internal.float_sum) IS 'all sums as one';
+
+------------------------------------------------------------------------------------------------------------------------
+-- bit_counts: the numbers of integers that have each bit set, from which values can be taken away again
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream_internal.bit_counts;
+CREATE FUNCTION gymstream_internal.bit_counts_in(cstring) RETURNS gymstream_internal.bit_counts
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_in';
+CREATE FUNCTION gymstream_internal.bit_counts_out(gymstream_internal.bit_counts) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_out';
+CREATE TYPE gymstream_internal.bit_counts (
+	INPUT = gymstream_internal.bit_counts_in, OUTPUT = gymstream_internal.bit_counts_out,
+	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended);
+COMMENT ON TYPE gymstream_internal.bit_counts IS
+	'by bit, from the lowest on, how many integers have it set, the last for all above; values can be taken away';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_out(gymstream_internal.bit_counts) IS 'I/O';
+
+CREATE FUNCTION gymstream_internal.bit_counts_add(gymstream_internal.bit_counts, gymstream_internal.bit_counts) RETURNS gymstream_internal.bit_counts
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_add';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_add(gymstream_internal.bit_counts, gymstream_internal.bit_counts) IS 'both counts as one';
+CREATE FUNCTION gymstream_internal.bit_counts_accumulate(gymstream_internal.bit_counts, bigint) RETURNS gymstream_internal.bit_counts
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_accumulate';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_accumulate(gymstream_internal.bit_counts, bigint) IS 'the counts with one value more';
+CREATE FUNCTION gymstream_internal.bit_counts_or(gymstream_internal.bit_counts) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_or';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_or(gymstream_internal.bit_counts) IS 'the bits that are set in any value';
+CREATE FUNCTION gymstream_internal.bit_counts_and(gymstream_internal.bit_counts, n bigint) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_bit_counts_and';
+COMMENT ON FUNCTION gymstream_internal.bit_counts_and(gymstream_internal.bit_counts, bigint) IS 'the bits that are set in n values: in all';
+
+CREATE AGGREGATE gymstream_internal.bit_counts_agg(bigint) (
+	SFUNC = gymstream_internal.bit_counts_accumulate, STYPE = gymstream_internal.bit_counts,
+	INITCOND = '[]', COMBINEFUNC = gymstream_internal.bit_counts_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.bit_counts_agg(bigint) IS 'counts of values as gymstream_internal.bit_counts';
+CREATE AGGREGATE gymstream_internal.bit_counts_merge(gymstream_internal.bit_counts) (
+	SFUNC = gymstream_internal.bit_counts_add, STYPE = gymstream_internal.bit_counts,
+	COMBINEFUNC = gymstream_internal.bit_counts_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.bit_counts_merge(gymstream_internal.bit_counts) IS 'all counts as one';
+
+------------------------------------------------------------------------------------------------------------------------
+-- What is made of counts and sums
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream_internal.statistic(name text, n bigint, sum numeric, squares numeric) RETURNS numeric
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_numeric';
+COMMENT ON FUNCTION gymstream_internal.statistic(text, bigint, numeric, numeric) IS
+	'variance or standard deviation, to the digit that the server''s own gives';
+CREATE FUNCTION gymstream_internal.statistic(name text, n bigint, x gymstream_internal.float_sum, xx gymstream_internal.float_sum)
+	RETURNS double precision
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_float';
+COMMENT ON FUNCTION gymstream_internal.statistic(text, bigint, gymstream_internal.float_sum, gymstream_internal.float_sum) IS
+	'variance or standard deviation, rounded once';
+CREATE FUNCTION gymstream_internal.statistic(name text, n bigint, x gymstream_internal.float_sum, xx gymstream_internal.float_sum,
+	y gymstream_internal.float_sum, yy gymstream_internal.float_sum, xy gymstream_internal.float_sum) RETURNS double precision
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_statistic_float';
+COMMENT ON FUNCTION gymstream_internal.statistic(text, bigint, gymstream_internal.float_sum, gymstream_internal.float_sum, gymstream_internal.float_sum,
+	gymstream_internal.float_sum, gymstream_internal.float_sum) IS
+	'covariance, correlation or regression, rounded once; sums that it does not need may be null';
+
+CREATE FUNCTION gymstream_internal.interval_months(interval) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_months';
+COMMENT ON FUNCTION gymstream_internal.interval_months(interval) IS 'the months of an interval, years included; 0 for an infinite one';
+CREATE FUNCTION gymstream_internal.interval_days(interval) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_days';
+COMMENT ON FUNCTION gymstream_internal.interval_days(interval) IS 'the days of an interval; 0 for an infinite one';
+CREATE FUNCTION gymstream_internal.microseconds_accumulate(gymstream_internal.float_sum, interval) RETURNS gymstream_internal.float_sum
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_microseconds_accumulate';
+COMMENT ON FUNCTION gymstream_internal.microseconds_accumulate(gymstream_internal.float_sum, interval) IS
+	'the sum with the microseconds of one interval more, or an infinity';
+CREATE AGGREGATE gymstream_internal.microseconds_agg(interval) (
+	SFUNC = gymstream_internal.microseconds_accumulate, STYPE = gymstream_internal.float_sum,
+	INITCOND = '{"sum":0,"exact":"0x0p0"}', COMBINEFUNC = gymstream_internal.float_sum_add, PARALLEL = SAFE);
+COMMENT ON AGGREGATE gymstream_internal.microseconds_agg(interval) IS 'sum of the microseconds of intervals as gymstream_internal.float_sum';
+CREATE FUNCTION gymstream_internal.interval_total(months bigint, days bigint, microseconds gymstream_internal.float_sum) RETURNS interval
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_total';
+COMMENT ON FUNCTION gymstream_internal.interval_total(bigint, bigint, gymstream_internal.float_sum) IS 'what sum() gives for the intervals';
+CREATE FUNCTION gymstream_internal.interval_average(months bigint, days bigint, microseconds gymstream_internal.float_sum, n bigint)
+	RETURNS interval
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_interval_average';
+COMMENT ON FUNCTION gymstream_internal.interval_average(bigint, bigint, gymstream_internal.float_sum, bigint) IS
+	'what avg() gives for n intervals; null for none';
+CREATE FUNCTION gymstream_internal.money_units(money) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_money_units';
+COMMENT ON FUNCTION gymstream_internal.money_units(money) IS 'money in its smallest unit';
+CREATE FUNCTION gymstream_internal.money_total(numeric) RETURNS money
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_money_total';
+COMMENT ON FUNCTION gymstream_internal.money_total(numeric) IS 'so many of the smallest unit as money';
+
+------------------------------------------------------------------------------------------------------------------------
+-- Rollups
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream.create_rollup(name text, query text, if_not_exists boolean DEFAULT false) RETURNS regclass
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_rollup';
+COMMENT ON FUNCTION gymstream.create_rollup(text, text, boolean) IS
+	'makes a rollup: a view of this name that always equals the query, kept by triggers on the table that it reads';
+
+CREATE FUNCTION gymstream.drop_rollup(rollup text, if_exists boolean DEFAULT false, cascade boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_drop_rollup';
+COMMENT ON FUNCTION gymstream.drop_rollup(text, boolean, boolean) IS
+	'drops a rollup with all that it is made of, and with cascade also what depends on it';
+CREATE FUNCTION gymstream.drop_rollup(rollup regclass, if_exists boolean DEFAULT false, cascade boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_drop_rollup_by_oid';
+COMMENT ON FUNCTION gymstream.drop_rollup(regclass, boolean, boolean) IS
+	'drops a rollup with all that it is made of, and with cascade also what depends on it';
+
+CREATE FUNCTION gymstream.rebuild_rollup(rollup regclass) RETURNS void
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rebuild_rollup';
+COMMENT ON FUNCTION gymstream.rebuild_rollup(regclass) IS
+	'computes a rollup anew from its source; writers of the source wait until the transaction ends';
+
+CREATE FUNCTION gymstream.fold_rollup(rollup regclass) RETURNS bigint
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_fold_rollup';
+COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
+	'makes one partial of each group''s many, as far as nobody holds them just now; returns how many groups it folded';
+CREATE FUNCTION gymstream_internal.rollup_query(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rollup_query';
+COMMENT ON FUNCTION gymstream_internal.rollup_query(regclass) IS
+	'the query that a rollup equals, with exact sums of floating point numbers; null if it is not a rollup';
+
+CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, content jsonb)
+	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	query text := gymstream_internal.rollup_query($1);
+BEGIN
+	IF query IS NULL THEN
+		RAISE EXCEPTION '"%" is not a rollup', $1
+			USING ERRCODE = 'wrong_object_type', HINT = 'The view gymstream.rollups lists all rollups.';
+	END IF;
+	RETURN QUERY EXECUTE format(
+		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM (%3$s) q EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
+		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM (%3$s) q) d',
+		'missing', 'unexpected', rtrim(query, ';'), $1);
+END
+$$;
+COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
+	'rows in which a rollup differs from its query, both seen in one snapshot: none';
+
+CREATE FUNCTION gymstream_internal.rollup_source(rollup regclass) RETURNS regclass
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_source';
+COMMENT ON FUNCTION gymstream_internal.rollup_source(regclass) IS 'the table that a rollup reads';
+CREATE FUNCTION gymstream_internal.count_rollup(rollup regclass, exact_up_to bigint DEFAULT NULL,
+	OUT groups bigint, OUT partials bigint, OUT marked bigint)
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_count_rollup';
+COMMENT ON FUNCTION gymstream_internal.count_rollup(regclass, bigint) IS
+	'counts groups, partials and marked groups, for those who may read the rollup; partials of more bytes are estimated';
+
+CREATE FUNCTION gymstream_internal.rollup_problem(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_problem';
+COMMENT ON FUNCTION gymstream_internal.rollup_problem(regclass) IS
+	'what of that is not in place which keeps a rollup exact and readable, and what to do; null when all is well';
+
+CREATE VIEW gymstream.rollups AS
+	SELECT r.rollup, gymstream_internal.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
+		pg_catalog.pg_get_viewdef(r.definition) AS definition, n.groups, n.partials, n.marked,
+		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created, gymstream_internal.rollup_problem(r.rollup) AS problem
+	FROM gymstream_internal.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
+		LATERAL gymstream_internal.count_rollup(r.rollup, 1048576) n;
+COMMENT ON VIEW gymstream.rollups IS 'each rollup, and what there is of it; cheap to read, however large they are';
+COMMENT ON COLUMN gymstream.rollups.rollup IS 'the view that users read';
+COMMENT ON COLUMN gymstream.rollups.source IS 'the table that it reads';
+COMMENT ON COLUMN gymstream.rollups.owner IS 'whose it is';
+COMMENT ON COLUMN gymstream.rollups.definition IS 'the query that it equals';
+COMMENT ON COLUMN gymstream.rollups.groups IS
+	'number of groups; an estimate where the partials have more than 1 MB';
+COMMENT ON COLUMN gymstream.rollups.partials IS
+	'number of partials, one for each group that is not busy; an estimate likewise';
+COMMENT ON COLUMN gymstream.rollups.marked IS
+	'number of groups that are computed from the source when read; null where the partials have more than 1 MB';
+COMMENT ON COLUMN gymstream.rollups.size IS 'bytes of the partials with their indexes';
+COMMENT ON COLUMN gymstream.rollups.created IS 'since when';
+COMMENT ON COLUMN gymstream.rollups.problem IS 'what may make it inexact or unreadable, and what to do; null when all is well';
+GRANT SELECT ON gymstream.rollups TO PUBLIC;
+
+CREATE FUNCTION gymstream_internal.progress() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 0.0001 AS 'MODULE_PATHNAME', 'gs_progress';
+COMMENT ON FUNCTION gymstream_internal.progress() IS 'true; counts the rows of a source while a rollup is filled from them';
+CREATE FUNCTION gymstream_internal.create_progress_rows(
+	OUT pid integer, OUT rollup regclass, OUT source regclass, OUT rows_read bigint, OUT rows_total bigint)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_create_progress';
+COMMENT ON FUNCTION gymstream_internal.create_progress_rows() IS 'what the view gymstream.progress_create_rollup shows';
+CREATE VIEW gymstream.progress_create_rollup AS SELECT * FROM gymstream_internal.create_progress_rows();
+COMMENT ON VIEW gymstream.progress_create_rollup IS
+	'the progress of rollups that are being filled from their source: in your own sessions, or in all for pg_read_all_stats';
+COMMENT ON COLUMN gymstream.progress_create_rollup.pid IS 'the session''s process';
+COMMENT ON COLUMN gymstream.progress_create_rollup.rollup IS 'the rollup; a number as long as it is not committed';
+COMMENT ON COLUMN gymstream.progress_create_rollup.source IS 'the table that is read';
+COMMENT ON COLUMN gymstream.progress_create_rollup.rows_read IS
+	'rows read so far; once all are read and grouped, pg_stat_progress_create_index shows the making of the index';
+COMMENT ON COLUMN gymstream.progress_create_rollup.rows_total IS 'estimated number of rows';
+GRANT SELECT ON gymstream.progress_create_rollup TO PUBLIC;
+
+CREATE FUNCTION gymstream_internal.key_hash(VARIADIC keys "any") RETURNS integer
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_key_hash';
+COMMENT ON FUNCTION gymstream_internal.key_hash("any") IS
+	'hash of a group''s keys, alike for equal ones: indexes on partials whose keys have no place in a btree are on it';
+
+-- What the triggers call runs with the rights of whoever writes the source: everyone's.
+CREATE FUNCTION gymstream_internal.collect(partials regclass, tableoid oid, VARIADIC columns "any") RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_collect';
+COMMENT ON FUNCTION gymstream_internal.collect(regclass, oid, "any") IS 'in the WHEN of a rollup''s row triggers: collects a change';
+CREATE FUNCTION gymstream_internal.collect(partials regclass, tableoid oid) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_collect';
+COMMENT ON FUNCTION gymstream_internal.collect(regclass, oid) IS
+	'in the WHEN of a rollup''s row triggers: collects a change of a rollup that reads no column';
+CREATE FUNCTION gymstream_internal.flush(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_flush';
+COMMENT ON FUNCTION gymstream_internal.flush(regclass) IS
+	'in the WHEN of a rollup''s statement trigger: applies what the statement collected';
+CREATE FUNCTION gymstream_internal.truncated(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_truncated';
+COMMENT ON FUNCTION gymstream_internal.truncated(regclass) IS
+	'in the WHEN of a rollup''s truncate trigger: empties the rollup with its source';
+CREATE FUNCTION gymstream_internal.truncating(partials regclass) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_truncating';
+COMMENT ON FUNCTION gymstream_internal.truncating(regclass) IS
+	'in the WHEN of a rollup''s trigger before a truncate: says which rollup it is of; true';
+CREATE FUNCTION gymstream_internal.flush_pending() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_flush_pending';
+COMMENT ON FUNCTION gymstream_internal.flush_pending() IS
+	'the function of a rollup''s triggers: applies what was collected where no statement trigger has';
+
+CREATE FUNCTION gymstream_internal.guard_partials() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_guard_partials';
+COMMENT ON FUNCTION gymstream_internal.guard_partials() IS
+	'the function of the triggers on a rollup''s partials: refuses to let anybody but gymstream write them';
+
+CREATE FUNCTION gymstream_internal.on_drop() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
+COMMENT ON FUNCTION gymstream_internal.on_drop() IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
+-- CASCADE takes rollups away from nearly everything that can be dropped
+CREATE EVENT TRIGGER gymstream_drop ON sql_drop EXECUTE FUNCTION gymstream_internal.on_drop();
+ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
+
+-- Looks only at what the command has locked: the tables it altered, their partitions and parents.
+CREATE FUNCTION gymstream_internal.on_ddl() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_ddl';
+COMMENT ON FUNCTION gymstream_internal.on_ddl() IS
+	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE VIEW',
+		'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION')
+	EXECUTE FUNCTION gymstream_internal.on_ddl();
+ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_ddl IS
+	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+
+CREATE FUNCTION gymstream_internal.before_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_partition';
+COMMENT ON FUNCTION gymstream_internal.before_partition() IS
+	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
+CREATE EVENT TRIGGER gymstream_before_partition ON ddl_command_start
+	WHEN tag IN ('ALTER TABLE', 'ALTER TYPE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD',
+		'DROP FUNCTION', 'DROP ROUTINE', 'DROP PROCEDURE', 'DROP AGGREGATE', 'DROP LANGUAGE', 'DROP TYPE', 'DROP DOMAIN',
+		'DROP COLLATION', 'DROP CAST', 'DROP OPERATOR', 'DROP OPERATOR CLASS', 'DROP OPERATOR FAMILY', 'DROP VIEW',
+		'DROP MATERIALIZED VIEW', 'DROP FOREIGN TABLE', 'DROP SEQUENCE', 'DROP SERVER', 'DROP FOREIGN DATA WRAPPER')
+	EXECUTE FUNCTION gymstream_internal.before_partition();
+ALTER EVENT TRIGGER gymstream_before_partition ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_before_partition IS
+	'takes the rows of a partition that is dropped out of rollups; refuses to detach one concurrently';
+CREATE FUNCTION gymstream_internal.on_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_partition';
+COMMENT ON FUNCTION gymstream_internal.on_partition() IS
+	'takes the rows of a partition that is attached or detached into rollups or out of them';
+CREATE EVENT TRIGGER gymstream_partition ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA')
+	EXECUTE FUNCTION gymstream_internal.on_partition();
+ALTER EVENT TRIGGER gymstream_partition ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_partition IS
+	'takes the rows of a partition that is attached or detached into rollups or out of them';
+
+CREATE FUNCTION gymstream_internal.on_drop_partition() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop_partition';
+COMMENT ON FUNCTION gymstream_internal.on_drop_partition() IS
+	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
+-- the same tags as before_partition has, which says what there was
+CREATE EVENT TRIGGER gymstream_drop_partition ON sql_drop
+	WHEN tag IN ('ALTER TABLE', 'ALTER TYPE', 'DROP TABLE', 'DROP SCHEMA', 'DROP OWNED', 'DROP EXTENSION', 'DROP ACCESS METHOD',
+		'DROP FUNCTION', 'DROP ROUTINE', 'DROP PROCEDURE', 'DROP AGGREGATE', 'DROP LANGUAGE', 'DROP TYPE', 'DROP DOMAIN',
+		'DROP COLLATION', 'DROP CAST', 'DROP OPERATOR', 'DROP OPERATOR CLASS', 'DROP OPERATOR FAMILY', 'DROP VIEW',
+		'DROP MATERIALIZED VIEW', 'DROP FOREIGN TABLE', 'DROP SEQUENCE', 'DROP SERVER', 'DROP FOREIGN DATA WRAPPER')
+	EXECUTE FUNCTION gymstream_internal.on_drop_partition();
+ALTER EVENT TRIGGER gymstream_drop_partition ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_drop_partition IS
+	'refuses to drop a partition in ways that do not name it, as long as it would be missed in a rollup';
+
+------------------------------------------------------------------------------------------------------------------------
+-- position: where an event stands. Ordered as events are; its text sorts in the same order.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE gymstream.position;
+CREATE FUNCTION gymstream_internal.position_in(cstring) RETURNS gymstream.position
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_in';
+CREATE FUNCTION gymstream_internal.position_out(gymstream.position) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_out';
+CREATE FUNCTION gymstream_internal.position_recv(internal) RETURNS gymstream.position
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_recv';
+CREATE FUNCTION gymstream_internal.position_send(gymstream.position) RETURNS bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_send';
+CREATE TYPE gymstream.position (
+	INPUT = gymstream_internal.position_in, OUTPUT = gymstream_internal.position_out,
+	RECEIVE = gymstream_internal.position_recv, SEND = gymstream_internal.position_send,
+	INTERNALLENGTH = 24, ALIGNMENT = double, STORAGE = plain);
+COMMENT ON TYPE gymstream.position IS 'where an event stands: epoch, commit LSN, index in the transaction; perhaps its offset in a topic';
+COMMENT ON FUNCTION gymstream_internal.position_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_out(gymstream.position) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION gymstream_internal.position_send(gymstream.position) IS 'I/O';
+
+CREATE FUNCTION gymstream.position_epoch(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_epoch';
+COMMENT ON FUNCTION gymstream.position_epoch(gymstream.position) IS 'how often the log that positions are of has begun anew';
+CREATE FUNCTION gymstream.position_lsn(gymstream.position) RETURNS pg_lsn
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_lsn';
+COMMENT ON FUNCTION gymstream.position_lsn(gymstream.position) IS 'where in the write-ahead log the transaction was committed';
+CREATE FUNCTION gymstream.position_index(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_index';
+COMMENT ON FUNCTION gymstream.position_index(gymstream.position) IS 'the number of the event in its transaction, from 1';
+CREATE FUNCTION gymstream.position_offset(gymstream.position) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_offset';
+COMMENT ON FUNCTION gymstream.position_offset(gymstream.position) IS 'the number of the event in its topic; null where the position does not say it';
+
+CREATE FUNCTION gymstream_internal.position_eq(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_eq';
+COMMENT ON FUNCTION gymstream_internal.position_eq(gymstream.position, gymstream.position) IS 'implementation of an operator: equal';
+CREATE FUNCTION gymstream_internal.position_ne(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_ne';
+COMMENT ON FUNCTION gymstream_internal.position_ne(gymstream.position, gymstream.position) IS 'implementation of an operator: not equal';
+CREATE FUNCTION gymstream_internal.position_lt(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_lt';
+COMMENT ON FUNCTION gymstream_internal.position_lt(gymstream.position, gymstream.position) IS 'implementation of an operator: less than';
+CREATE FUNCTION gymstream_internal.position_le(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_le';
+COMMENT ON FUNCTION gymstream_internal.position_le(gymstream.position, gymstream.position) IS 'implementation of an operator: less than or equal';
+CREATE FUNCTION gymstream_internal.position_gt(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_gt';
+COMMENT ON FUNCTION gymstream_internal.position_gt(gymstream.position, gymstream.position) IS 'implementation of an operator: greater than';
+CREATE FUNCTION gymstream_internal.position_ge(gymstream.position, gymstream.position) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_ge';
+COMMENT ON FUNCTION gymstream_internal.position_ge(gymstream.position, gymstream.position) IS 'implementation of an operator: greater than or equal';
+CREATE FUNCTION gymstream_internal.position_cmp(gymstream.position, gymstream.position) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_cmp';
+COMMENT ON FUNCTION gymstream_internal.position_cmp(gymstream.position, gymstream.position) IS 'less than, equal to, greater than: -1, 0, 1';
+CREATE FUNCTION gymstream_internal.position_hash(gymstream.position) RETURNS integer
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_hash';
+COMMENT ON FUNCTION gymstream_internal.position_hash(gymstream.position) IS 'hash';
+CREATE FUNCTION gymstream_internal.position_hash_extended(gymstream.position, bigint) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_hash_extended';
+COMMENT ON FUNCTION gymstream_internal.position_hash_extended(gymstream.position, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR gymstream.= (
+	FUNCTION = gymstream_internal.position_eq, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.=), NEGATOR = OPERATOR(gymstream.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR gymstream.= (gymstream.position, gymstream.position) IS 'the same event';
+CREATE OPERATOR gymstream.<> (
+	FUNCTION = gymstream_internal.position_ne, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<>), NEGATOR = OPERATOR(gymstream.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR gymstream.<> (gymstream.position, gymstream.position) IS 'another event';
+CREATE OPERATOR gymstream.< (
+	FUNCTION = gymstream_internal.position_lt, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.>), NEGATOR = OPERATOR(gymstream.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR gymstream.< (gymstream.position, gymstream.position) IS 'before';
+CREATE OPERATOR gymstream.<= (
+	FUNCTION = gymstream_internal.position_le, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.>=), NEGATOR = OPERATOR(gymstream.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR gymstream.<= (gymstream.position, gymstream.position) IS 'before, or the same';
+CREATE OPERATOR gymstream.> (
+	FUNCTION = gymstream_internal.position_gt, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<), NEGATOR = OPERATOR(gymstream.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR gymstream.> (gymstream.position, gymstream.position) IS 'after';
+CREATE OPERATOR gymstream.>= (
+	FUNCTION = gymstream_internal.position_ge, LEFTARG = gymstream.position, RIGHTARG = gymstream.position,
+	COMMUTATOR = OPERATOR(gymstream.<=), NEGATOR = OPERATOR(gymstream.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR gymstream.>= (gymstream.position, gymstream.position) IS 'after, or the same';
+
+CREATE OPERATOR FAMILY gymstream_internal.position_ops USING btree;
+COMMENT ON OPERATOR FAMILY gymstream_internal.position_ops USING btree IS 'order of positions';
+CREATE OPERATOR CLASS gymstream_internal.position_ops DEFAULT FOR TYPE gymstream.position
+	USING btree FAMILY gymstream_internal.position_ops AS
+	OPERATOR 1 gymstream.<, OPERATOR 2 gymstream.<=, OPERATOR 3 gymstream.=, OPERATOR 4 gymstream.>=, OPERATOR 5 gymstream.>,
+	FUNCTION 1 gymstream_internal.position_cmp(gymstream.position, gymstream.position);
+COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING btree IS 'order of positions';
+CREATE OPERATOR FAMILY gymstream_internal.position_ops USING hash;
+COMMENT ON OPERATOR FAMILY gymstream_internal.position_ops USING hash IS 'hashes of positions';
+CREATE OPERATOR CLASS gymstream_internal.position_ops DEFAULT FOR TYPE gymstream.position
+	USING hash FAMILY gymstream_internal.position_ops AS
+	OPERATOR 1 gymstream.=,
+	FUNCTION 1 gymstream_internal.position_hash(gymstream.position),
+	FUNCTION 2 gymstream_internal.position_hash_extended(gymstream.position, bigint);
+COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING hash IS 'hashes of positions';
+
+------------------------------------------------------------------------------------------------------------------------
+-- Topics. Anyone may call these functions: they check that the caller owns the relation.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', if_not_exists boolean DEFAULT false)
+	RETURNS text
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_create_topic';
+COMMENT ON FUNCTION gymstream.create_topic(regclass, text, boolean) IS
+	'publishes the changes of a table or rollup, or changes what is told of them; returns the channel to LISTEN on';
+GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_drop_topic';
+COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS 'no longer publishes the changes of a table or rollup';
+GRANT EXECUTE ON FUNCTION gymstream.drop_topic(regclass) TO PUBLIC;
+
+CREATE FUNCTION gymstream_internal.topics_changed() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topics_changed';
+COMMENT ON FUNCTION gymstream_internal.topics_changed() IS 'tells the workers of topics that a restored dump brings';
+CREATE TRIGGER topics_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON gymstream_internal.topic
+	FOR EACH STATEMENT EXECUTE FUNCTION gymstream_internal.topics_changed();
+COMMENT ON TRIGGER topics_changed ON gymstream_internal.topic IS 'tells the workers of topics that a restored dump brings';
+
+CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
+COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
+COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
+COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
+COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream.topics.created IS 'when the topic was created';
+GRANT SELECT ON gymstream.topics TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Status of the current database. Anyone may read it.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream_internal.status_row(
+	OUT preloaded boolean, OUT wal_level text, OUT launcher_pid integer, OUT publisher_pid integer,
+	OUT decoder_pid integer, OUT folder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
+	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
+	OUT notifications bigint, OUT skipped bigint, OUT folded bigint, OUT waiting_for text, OUT last_error text,
+	OUT last_error_at timestamptz, OUT problem text)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_status';
+COMMENT ON FUNCTION gymstream_internal.status_row() IS 'what the view gymstream.status shows';
+GRANT EXECUTE ON FUNCTION gymstream_internal.status_row() TO PUBLIC;
+
+CREATE VIEW gymstream.status AS SELECT * FROM gymstream_internal.status_row();
+COMMENT ON VIEW gymstream.status IS 'the workers of this database, and how far they are';
+COMMENT ON COLUMN gymstream.status.preloaded IS 'the library was loaded at server start, as the workers need it';
+COMMENT ON COLUMN gymstream.status.wal_level IS 'what the write-ahead log holds: must be logical';
+COMMENT ON COLUMN gymstream.status.launcher_pid IS 'the worker that starts the others';
+COMMENT ON COLUMN gymstream.status.publisher_pid IS 'the worker that tells listeners';
+COMMENT ON COLUMN gymstream.status.decoder_pid IS 'the worker that reads the write-ahead log; runs while there are topics';
+COMMENT ON COLUMN gymstream.status.folder_pid IS
+	'the worker that folds the partials of rollups'' groups; runs while there are any to fold';
+COMMENT ON COLUMN gymstream.status.slot_name IS 'the decoder''s replication slot';
+COMMENT ON COLUMN gymstream.status.decoded_lsn IS 'the write-ahead log was read up to here';
+COMMENT ON COLUMN gymstream.status.published_lsn IS 'listeners know of all commits up to here';
+COMMENT ON COLUMN gymstream.status.confirmed_lsn IS 'after a restart, decoding goes on from here';
+COMMENT ON COLUMN gymstream.status.lag_bytes IS
+	'write-ahead log between this database''s last commit and what listeners know';
+COMMENT ON COLUMN gymstream.status.retained_bytes IS 'write-ahead log that is kept for the slot';
+COMMENT ON COLUMN gymstream.status.topics IS 'number of topics';
+COMMENT ON COLUMN gymstream.status.events IS 'events since the server started';
+COMMENT ON COLUMN gymstream.status.notifications IS 'notifications sent; events of a rollup''s group may share one';
+COMMENT ON COLUMN gymstream.status.skipped IS
+	'notifications not sent because the server''s notification queue was nearly full';
+COMMENT ON COLUMN gymstream.status.folded IS 'groups whose partials were folded in the background';
+COMMENT ON COLUMN gymstream.status.waiting_for IS 'what holds publishing up';
+COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
+COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';
+COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
+GRANT SELECT ON gymstream.status TO PUBLIC;
