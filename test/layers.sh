@@ -38,6 +38,13 @@ unexplained() {
 	done
 }
 
+wrong_heads() { # a head names its file
+	local file
+	for file in "${sources[@]}"; do
+		[[ $(sed -n 2p "$file") == " * ${file##*/}:"* ]] || echo "$file: its head says: $(sed -n 2p "$file")"
+	done
+}
+
 wide_lines() { # tabs stand for four columns
 	local file
 	for file in "${sources[@]}"; do
@@ -94,7 +101,7 @@ foreign_symbols() {
 bare_errors() { # an ereport of level ERROR or FATAL without a code; elog is for what cannot happen
 	awk '/ereport\((ERROR|FATAL)/ { call = ""; start = FNR; open = 1 }
 		open { call = call $0 }
-		open && /;[[:space:]]*$/ { if (call !~ /errcode/) print FILENAME ":" start; open = 0 }' "${library[@]}"
+		open && /;[[:space:]]*$/ { if (call !~ /errcode/) print FILENAME ":" start; open = 0 }' $(printf '%s\n' "${library[@]}" | grep '\.c$')
 }
 
 check 'wings include what the table in ARCHITECTURE.md allows' "$(python3 test/includes.py wings)"
@@ -104,6 +111,8 @@ check 'the client and the server include nothing of each other' "$(client_apart)
 check 'versions of PostgreSQL are told apart in compat.h alone' "$(grep -n 'PG_VERSION_NUM' "${sources[@]}" | grep -v '^src/base/compat.h:' || true)"
 check 'the version stands in gymstream.control alone' "$(versions)"
 check 'every file opens by saying what it is' "$(unopened)"
+check 'every file is named in its head' "$(wrong_heads)"
+check 'every folder of sources explains each of its files' "$(unexplained)"
 check 'no file has more than 600 lines' "$(long_files)"
 check 'no function has more than 80 lines' "$(long_functions)"
 check 'no stray white space' "$(spaces)"

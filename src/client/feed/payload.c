@@ -1,5 +1,5 @@
 /*
- * event.c: a notification's payload, or a line of a replication slot.
+ * payload.c: a notification's payload, or a line of a replication slot.
  *
  * Takes the text, gives the event in it, which lives until event_free. Numbers stay the text they are, because a
  * numeric must not pass through a double; so does JSON within a column. Trusts nothing in the payload: anyone may send a

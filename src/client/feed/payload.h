@@ -1,5 +1,5 @@
 /*
- * event.h: a notification's payload, taken apart
+ * payload.h: a notification's payload, taken apart
  */
 #ifndef GYMSTREAM_CLIENT_EVENT_H
 #define GYMSTREAM_CLIENT_EVENT_H

@@ -1,5 +1,5 @@
 /*
- * define_sql.c: takes the shape of a rollup and gives the SQL statements that make its objects. Runs none of them.
+ * sql.c: takes the shape of a rollup and gives the SQL statements that make its objects. Runs none of them.
  *
  * They are to run with search_path = pg_catalog, under which the names of everything else come out qualified.
  */

@@ -1,5 +1,5 @@
 /*
- * define_exact.c: takes a rollup and gives the query that it equals, as text. The server's own sums of floating point
+ * sql_exact.c: takes a rollup and gives the query that it equals, as text. The server's own sums of floating point
  * numbers depend on the order of rows: exact ones stand in their place, computed from the same rows.
  */
 #include "rollup/model/rollup.h"

@@ -1,5 +1,5 @@
 /*
- * define_marked.c: takes the shape of a rollup with aggregates that no sum gives, and gives its view and, where the source
+ * sql_marked.c: takes the shape of a rollup with aggregates that no sum gives, and gives its view and, where the source
  * has no index that finds a group's rows, the statement that makes one. Runs no statement.
  *
  * The view has two parts: g adds the partials of each group up and says whether it is marked; m computes the aggregates
