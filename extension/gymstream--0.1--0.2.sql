@@ -187,6 +187,8 @@ COMMENT ON FUNCTION gymstream_internal.create_progress_rows() IS
 	'what the view gymstream.progress_create_rollup shows';
 COMMENT ON VIEW gymstream.progress_create_rollup IS
 	'the progress of rollups that are being filled from their source: in your own sessions, or in all for pg_read_all_stats';
+COMMENT ON COLUMN gymstream.status.wal_level IS
+	'what the write-ahead log holds: logical where changes can be decoded. From PostgreSQL 19 on, the first topic turns it on where the setting is replica.';
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS
 	'no longer publishes the changes of a table or rollup';
 

@@ -606,7 +606,8 @@ GRANT EXECUTE ON FUNCTION gymstream_internal.status_row() TO PUBLIC;
 CREATE VIEW gymstream.status AS SELECT * FROM gymstream_internal.status_row();
 COMMENT ON VIEW gymstream.status IS 'the workers of this database, and how far they are';
 COMMENT ON COLUMN gymstream.status.preloaded IS 'the library was loaded at server start, as the workers need it';
-COMMENT ON COLUMN gymstream.status.wal_level IS 'what the write-ahead log holds: must be logical';
+COMMENT ON COLUMN gymstream.status.wal_level IS
+	'what the write-ahead log holds: logical where changes can be decoded. From PostgreSQL 19 on, the first topic turns it on where the setting is replica.';
 COMMENT ON COLUMN gymstream.status.launcher_pid IS 'the worker that starts the others';
 COMMENT ON COLUMN gymstream.status.publisher_pid IS 'the worker that tells listeners';
 COMMENT ON COLUMN gymstream.status.decoder_pid IS 'the worker that reads the write-ahead log; runs while there are topics';

@@ -1,5 +1,6 @@
 -- installing: in schemas of its own, which nobody may have made before
 SET client_min_messages = warning;
+\set home :DBNAME
 CREATE DATABASE gymstream_extension TEMPLATE template0;
 CREATE ROLE gymstream_guest;
 GRANT CREATE ON DATABASE gymstream_extension TO gymstream_guest;
@@ -63,6 +64,6 @@ ALTER EXTENSION gymstream UPDATE;
 INSERT INTO t VALUES (7);
 SELECT data FROM pg_logical_slot_get_changes('extension', NULL, NULL, 'include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off');
 SELECT pg_drop_replication_slot('extension');
-\c contrib_regression
+\c :home
 DROP DATABASE gymstream_extension;
 DROP ROLE gymstream_guest;

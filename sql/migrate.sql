@@ -7,9 +7,9 @@
 \set VERBOSITY default
 
 CREATE ROLE gymstream_migrator;
-CREATE ROLE gymstream_stranger;
+CREATE ROLE gymstream_migrate_stranger;
 CREATE SCHEMA test_migrate AUTHORIZATION gymstream_migrator;
-GRANT USAGE ON SCHEMA test_migrate TO gymstream_stranger;
+GRANT USAGE ON SCHEMA test_migrate TO gymstream_migrate_stranger;
 SET search_path = test_migrate, public;
 SET ROLE gymstream_migrator;
 CREATE TABLE booking (class_id int, price int);
@@ -68,12 +68,12 @@ SELECT gymstream.drop_rollup('test_migrate."Odd "" name"', cascade => true);
 SELECT to_regclass('above') AS above;
 -- by those who may drop the view: whoever owns it or its schema, in the end
 SELECT gymstream.create_rollup('attendance', 'SELECT class_id, count(*) AS n FROM booking GROUP BY class_id');
-SET ROLE gymstream_stranger;
+SET ROLE gymstream_migrate_stranger;
 SELECT refused($$ SELECT gymstream.drop_rollup('attendance') $$);
 SELECT refused($$ SELECT gymstream.drop_rollup('attendance'::regclass, true, true) $$);
 RESET ROLE;
-ALTER SCHEMA test_migrate OWNER TO gymstream_stranger;
-SET ROLE gymstream_stranger;
+ALTER SCHEMA test_migrate OWNER TO gymstream_migrate_stranger;
+SET ROLE gymstream_migrate_stranger;
 SELECT gymstream.drop_rollup('attendance');
 RESET ROLE;
 GRANT USAGE, CREATE ON SCHEMA test_migrate TO gymstream_migrator;
@@ -88,11 +88,11 @@ ROLLBACK;
 INSERT INTO booking VALUES (7, 3);
 SELECT * FROM a NATURAL JOIN b;
 -- its topic goes with it
+SET client_min_messages = warning;
 SELECT gymstream.create_topic('a') AS channel;
 SELECT gymstream.drop_rollup('a'), gymstream.drop_rollup('b');
 SELECT count(*) FROM gymstream.topics WHERE channel LIKE '%test_migrate%';
 
 RESET ROLE;
-SET client_min_messages = warning;
 DROP SCHEMA test_migrate CASCADE;
-DROP ROLE gymstream_migrator, gymstream_stranger;
+DROP ROLE gymstream_migrator, gymstream_migrate_stranger;

@@ -83,6 +83,11 @@ versions() {
 	grep -nF "\"$version\"" "${sources[@]}" || true
 }
 
+# A database has what the script of its version says: what changes later stands in the script of a later version.
+rewritten() {
+	[ "$(cksum <extension/gymstream--0.1.sql)" = '1348034443 35326' ] || echo 'extension/gymstream--0.1.sql'
+}
+
 # Functions that SQL calls carry their SQL names; all others carry their module's.
 foreign_symbols() {
 	local object name symbol
@@ -110,6 +115,7 @@ check 'no include of which no name is used' "$(python3 test/includes.py names)"
 check 'the client and the server include nothing of each other' "$(client_apart)"
 check 'versions of PostgreSQL are told apart in compat.h alone' "$(grep -n 'PG_VERSION_NUM' "${sources[@]}" | grep -v '^src/base/compat.h:' || true)"
 check 'the version stands in gymstream.control alone' "$(versions)"
+check 'scripts of earlier versions stay as they are' "$(rewritten)"
 check 'every file opens by saying what it is' "$(unopened)"
 check 'every file is named in its head' "$(wrong_heads)"
 check 'every folder of sources explains each of its files' "$(unexplained)"

@@ -226,7 +226,7 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #include "nodes/miscnodes.h"
 #define gs_ereturn(context, value, ...) ereturn(context, value, __VA_ARGS__)
 #else
-#define gs_ereturn(context, value, ...) ereport(ERROR, __VA_ARGS__)
+#define gs_ereturn(context, value, ...) ereport_domain(ERROR, TEXTDOMAIN, __VA_ARGS__)
 #endif
 
 /* 16: the reorder buffer itself reports progress within a transaction */

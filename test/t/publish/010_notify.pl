@@ -32,7 +32,7 @@ my $listener = GymstreamListener->new($node, 'postgres', 'gymstream:public.booki
 # what create_topic promises: from its commit on
 $node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 'first')});
 my ($event) = $listener->take(1);
-like($event->{payload}, qr/^\{"topic":"public\.booking","position":"1\/[0-9A-F]{16}\/1","action":"insert",/,
+like($event->{payload}, qr/^\{"topic":"public\.booking","position":"00000001\/[0-9A-F]{16}\/00000001","action":"insert",/,
 	'topic and position stand in front');
 is_deeply([ @$event{qw(action schema table new)} ], [ 'insert', 'public', 'booking', { id => 1, note => 'first' } ],
 	'the event follows');
@@ -63,7 +63,9 @@ $node->safe_psql('postgres', q{BEGIN; INSERT INTO booking VALUES (5, 'a'); UPDAT
 	DELETE FROM booking WHERE id = 5; TRUNCATE booking; COMMIT});
 my @events = $listener->take(4);
 is(join(',', map { $_->{action} } @events), 'insert,update,delete,truncate', 'all actions, in order');
-is(join(',', map { $_->{position} =~ /\/(\d+)$/ } @events), '1,2,3,4', 'numbered within the transaction');
+is(join(',', map { $_->{position} =~ /\/(\d+)$/ } @events), '00000001,00000002,00000003,00000004', 'numbered within the transaction');
+is($node->safe_psql('postgres', "SELECT string_agg(gymstream.position_index(p)::text, ',') || ' ' || bool_and(gymstream.position_lsn(p) = '$events[0]{lsn}') FROM unnest(ARRAY['" .
+	join("','", map { $_->{position} } @events) . "']::gymstream.position[]) p"), '1,2,3,4 true', 'a position is what the type says it is');
 is(scalar(keys %{ { map { $_->{lsn} => 1 } @events } }), 1, 'at one position of the log');
 
 # a prepared transaction
@@ -112,6 +114,14 @@ $node->safe_psql('postgres', q{INSERT INTO "Gym"."Visit ""x""" VALUES (2)});
 ($event) = $positions->take(1);
 is_deeply(JSON::PP::decode_json($event->{payload}), { topic => '"Gym"."Visit ""x"""', position => $event->{position} },
 	'topic and position only');
+
+# what is told changes with create_topic, for listeners that there are
+$node->safe_psql('postgres', q{SELECT gymstream.create_topic('"Gym"."Visit ""x"""', notify => 'row'); INSERT INTO "Gym"."Visit ""x""" VALUES (3)});
+($event) = $positions->take(1);
+is_deeply($event->{new}, { id => 3 }, 'the rows, from now on');
+$node->safe_psql('postgres', q{SELECT gymstream.create_topic('"Gym"."Visit ""x"""', notify => 'position'); INSERT INTO "Gym"."Visit ""x""" VALUES (4)});
+($event) = $positions->take(1);
+is(join(',', sort keys %{ JSON::PP::decode_json($event->{payload}) }), 'position,topic', 'and no longer');
 
 # rows that have come under row-level security since are for nobody who merely listens
 $node->safe_psql('postgres', q{CREATE TABLE secret (id int PRIMARY KEY); SELECT gymstream.create_topic('secret', notify => 'row');
