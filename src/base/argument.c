@@ -1,5 +1,6 @@
 /*
- * argument.c: takes an argument of an SQL function and gives its value, or an error that names the argument.
+ * argument.c: takes an argument of an SQL function and gives its value, or an error that names the
+ * argument.
  */
 #include "base/argument.h"
 

@@ -8,7 +8,10 @@
 
 #include "fmgr.h"
 
-/* A boolean argument, which must not be null. False where the function, of an older version, does not have it. */
+/*
+ * A boolean argument, which must not be null. False where the function, of an older version, does
+ * not have it.
+ */
 extern bool argument_switch(FunctionCallInfo fcinfo, int argument, const char *name);
 
 #endif							/* GS_ARGUMENT_H */

@@ -25,7 +25,10 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-/* Where the catalogs may be, in the order in which to look: version 0.1, of which the log may tell, had one schema for all. */
+/*
+ * Where the catalogs may be, in the order in which to look. Version 0.1 had one schema for all: a
+ * database may be of that version still, and the log may tell of a time when it was.
+ */
 static const char *const schemas[] = {GS_INTERNAL, GS_SCHEMA};
 
 bool
@@ -67,7 +70,8 @@ Oid
 catalog_type(const char *name)
 {
 	Oid			schema = catalog_schema();
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name), ObjectIdGetDatum(schema));
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+									   ObjectIdGetDatum(schema));
 
 	if (!OidIsValid(type))
 		elog(ERROR, "there is no type \"%s\" of the extension", name);
@@ -184,16 +188,19 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 }
 
 /*
- * The row of a topic is updated in place. SnapshotSelf sees none of its versions when the newer one is looked at before
- * the update commits, and the older one after that. This needs a newer version that the index finds first, and so is on
- * another page, where the table's fillfactor is to keep it from: to look once more is enough.
+ * The row of a topic is updated in place. SnapshotSelf sees none of its versions when the newer one
+ * is looked at before the update commits, and the older one after that. For this the index must
+ * find the newer version first, on another page, from which the table's fillfactor keeps it: to
+ * look once more is enough.
  */
 HeapTuple
 catalog_find_topic(Relation catalog, Oid relation)
 {
 	HeapTuple	tuple = catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
 
-	return tuple || HistoricSnapshotActive() ? tuple : catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
+	if (HeapTupleIsValid(tuple) || HistoricSnapshotActive())
+		return tuple;
+	return catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
 }
 
 bool

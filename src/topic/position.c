@@ -1,9 +1,10 @@
 /*
- * position.c: the SQL type gymstream.position. Takes text and gives positions, and the other way round; compares them and
- * takes them apart. Reads nothing of the database.
+ * position.c: the SQL type gymstream.position. Takes text and gives positions, and the other way
+ * round; compares them and takes them apart. Reads nothing of the database.
  *
- * As text a position has three numbers, hexadecimal, of a fixed width, with a fourth one where the offset is known:
- * epoch/LSN/index[/offset]. So texts sort as positions do, by their bytes and in the collations of languages alike.
+ * As text a position has three numbers, hexadecimal, of a fixed width, with a fourth one where the
+ * offset is known: epoch/LSN/index[/offset]. So texts sort as positions do, by their bytes and in
+ * the collations of languages alike.
  */
 #include "topic/position.h"
 

@@ -1,5 +1,6 @@
 /*
- * position.h: where an event stands. Positions are ordered as events are, and stay what they are over restarts.
+ * position.h: where an event stands. Positions are ordered as events are, and stay what they are
+ * over restarts.
  */
 #ifndef GS_POSITION_H
 #define GS_POSITION_H
@@ -15,8 +16,8 @@
 #define POSITION_TEXT_SIZE 52
 
 /*
- * What the type gymstream.position stores: as it is on disk. Its epoch, LSN and index alone are compared: they say which
- * event it is. The offset is what the event is called in a topic's log.
+ * What the type gymstream.position stores: as it is on disk. Its epoch, LSN and index alone are
+ * compared: they say which event it is. The offset is what the event is called in a topic's log.
  */
 typedef struct Position
 {
@@ -28,7 +29,10 @@ typedef struct Position
 
 StaticAssertDecl(sizeof(Position) == 24, "a position is stored in 24 bytes");
 
-/* Write the position as text, of which at most POSITION_TEXT_SIZE bytes are used; its bytes sort as positions do. */
+/*
+ * Write the position as text, of which at most POSITION_TEXT_SIZE bytes are used; its bytes sort as
+ * positions do.
+ */
 extern void position_print(const Position *position, char *text);
 
 /* Less than, equal to or greater than 0. */

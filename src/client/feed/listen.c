@@ -1,7 +1,7 @@
 /*
  * listen.c: hearing what happens on topics.
  *
- * Takes the names of relations, finds their channels in topic, listens, and gives each notification to the
+ * Takes the names of relations, finds their channels in gymstream.topics, listens, and gives each notification to the
  * program. After a lost connection it does all of it again and tells the program to read afresh: what was published in
  * between was not heard. Never queries on its own otherwise.
  */

@@ -1,6 +1,6 @@
 /*
- * define_drop.c: the SQL functions that drop a rollup. Take its name and give DROP VIEW, which takes the rest away: drop.c.
- * A relation that is no rollup they leave alone.
+ * define_drop.c: the SQL functions that drop a rollup. Take its name and give DROP VIEW, which
+ * takes the rest away: drop.c. A relation that is no rollup they leave alone.
  */
 #include "rollup/define/define.h"
 
@@ -20,7 +20,10 @@
 PG_FUNCTION_INFO_V1(gs_drop_rollup);
 PG_FUNCTION_INFO_V1(gs_drop_rollup_by_oid);
 
-/* What DROP VIEW asks for, asked before anything is locked. Nothing to say of a relation that is not there. */
+/*
+ * What DROP VIEW asks for, asked before anything is locked. Nothing to say of a relation that is
+ * not there.
+ */
 static void
 check_droppable(Oid relid)
 {
@@ -44,7 +47,9 @@ check_before_lock(const RangeVar *name, Oid relid, Oid before, void *context)
 	check_droppable(relid);
 }
 
-/* By the statement, so that event triggers see it. The view is locked: no other can have its name. */
+/*
+ * By the statement, so that event triggers see it. The view is locked: no other can have its name.
+ */
 static void
 drop_view(Oid rollup, bool cascade)
 {
@@ -88,7 +93,8 @@ gs_drop_rollup(PG_FUNCTION_ARGS)
 
 	require_rollup(fcinfo);
 	name = define_parse_name(PG_GETARG_TEXT_PP(0));
-	rollup = RangeVarGetRelidExtended(name, AccessExclusiveLock, if_exists ? RVR_MISSING_OK : 0, check_before_lock, NULL);
+	rollup = RangeVarGetRelidExtended(name, AccessExclusiveLock, if_exists ? RVR_MISSING_OK : 0,
+									  check_before_lock, NULL);
 	if (OidIsValid(rollup))
 		drop_view(rollup, cascade);
 	else
