@@ -19,6 +19,9 @@ note("seed $seed");
 my $node = start_gymstream('decode', 'fsync = off', 'logical_decoding_work_mem = 64kB', 'wal_sender_timeout = 10s');
 my $files = 0;
 
+# The server lets go of a slot some time after its reader has ended.
+sub wait_for_slot { $node->poll_query_until('postgres', "SELECT NOT active FROM pg_replication_slots WHERE slot_name = '$_[0]'") }
+
 # Read a slot up to a position, or until the reader is killed; gives the file.
 sub start_reader
 {
@@ -35,6 +38,7 @@ sub read_all
 	my ($slot, @options) = @_;
 	my ($file, $reader) = start_reader($slot, $node->safe_psql('postgres', 'SELECT pg_current_wal_lsn()'), @options);
 	$reader->finish or diag(slurp_file("$file.log"));
+	wait_for_slot($slot);
 	return $file;
 }
 
@@ -96,6 +100,7 @@ for my $case ([ 'no-such', 'unknown option "no-such"' ], [ 'add-tables=x', 'inva
 {
 	my ($log, $reader) = start_reader('options', undef, $case->[0]);
 	$reader->finish;
+	wait_for_slot('options');
 	like(slurp_file("$log.log"), qr/\Q$case->[1]\E/, "option $case->[0]");
 }
 $node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('options')});
