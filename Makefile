@@ -1,6 +1,7 @@
 # gymstream: an extension module, an output plugin and background workers in one library, and a client program.
 #
 #   make, make install      for the server that PG_CONFIG names (default: the pg_config in the PATH)
+#   make deb                Debian packages of the extension and of the program, in the folder deb
 #   make installcheck       test what is installed, in servers of its own; not as root. ./test.sh does this and more.
 #
 # In another folder: make -f /path/to/Makefile, with the same targets; objects and the program are then made there.
@@ -68,8 +69,21 @@ clean: clean-test
 clean-test:
 	rm -rf .installcheck.conf .built-for tmp_check_regress
 
+# Debian's packages, for each PostgreSQL of this release. Needs debhelper, postgresql-server-dev-all and what the client needs.
+VERSION      = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" '$(top)/gymstream.control')
+DEB_SOURCE   = deb/gymstream-$(VERSION)
+.PHONY: deb
+deb:
+	rm -rf deb && mkdir -p $(DEB_SOURCE)
+	tar -C '$(top)' --exclude-vcs --exclude=./deb --exclude=\*.o --exclude=\*.d --exclude=\*.so --exclude=\*.bc --exclude=.built-for \
+		--exclude=./gymstream --exclude=demo/board -cf - . | tar -C $(DEB_SOURCE) -xf -
+	printf 'gymstream (%s) unstable; urgency=medium\n\n  * CHANGELOG.md has the changes.\n\n -- %s  %s\n' '$(VERSION)' \
+		"$$(sed -n 's/^Maintainer: //p' '$(top)/debian/control.in')" "$$(date -R)" >$(DEB_SOURCE)/debian/changelog
+	cd $(DEB_SOURCE) && pg_buildext updatecontrol && dpkg-buildpackage -us -uc -b
+	rm -rf $(DEB_SOURCE)
+
 # The client links libpq, yajl and ncurses, and nothing of the server. The demo's board is the same with a main of its own.
-CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" '$(top)/gymstream.control')"' \
+CLIENT_FLAGS = -DFRONTEND -D_GNU_SOURCE -DGYMSTREAM_VERSION='"$(VERSION)"' \
 			   -I$(top)/src -I$(includedir) -I$(includedir_internal)
 CLIENT_LINK  = $(CC) $(CFLAGS) $^ $(LDFLAGS) -L$(pkglibdir) -lpgcommon -lpgport $(libpq) -lyajl -lncursesw -ltinfo -lm -o $@
 
