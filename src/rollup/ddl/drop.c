@@ -73,13 +73,15 @@ static void
 dropped_trigger(const DdlDropped *dropped)
 {
 	Relation	table;
+	TriggerDesc *triggers;
 	bool		needed = false;
 
 	if (!dropped->asked_for || strncmp(dropped->trigger, TRIGGER_PREFIX, strlen(TRIGGER_PREFIX)) != 0)
 		return;
 	table = relation_open(dropped->relation, AccessShareLock);
-	for (int i = 0; table->trigdesc && i < table->trigdesc->numtriggers; i++)
-		needed = needed || trigger_flushes(&table->trigdesc->triggers[i]) || trigger_guards(&table->trigdesc->triggers[i]);
+	triggers = trigger_list(table);
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+		needed = needed || trigger_flushes(&triggers->triggers[i]) || trigger_guards(&triggers->triggers[i]);
 	relation_close(table, NoLock);
 	if (needed)
 		ereport(ERROR,

@@ -146,12 +146,13 @@ check_expressions(const DdlObject *object)
 static const char *
 source_problem(Relation table)
 {
+	TriggerDesc *triggers = trigger_list(table);
 	bool		is_source = false;
 	bool		disabled = false;
 
-	for (int i = 0; table->trigdesc && i < table->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &table->trigdesc->triggers[i];
+		const Trigger *trigger = &triggers->triggers[i];
 
 		if (!trigger_flushes(trigger))
 			continue;

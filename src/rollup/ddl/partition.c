@@ -61,11 +61,12 @@ static List *
 table_partials(Oid table)
 {
 	Relation	relation = table_open(table, AccessShareLock);
+	TriggerDesc *triggers = trigger_list(relation);
 	List	   *partials = NIL;
 
-	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
-		Oid			found = trigger_partials(&relation->trigdesc->triggers[i], table);
+		Oid			found = trigger_partials(&triggers->triggers[i], table);
 		RollupRelations relations;
 
 		if (OidIsValid(found) && catalog_relations(ROLLUP_PARTIALS, found, &relations))
@@ -103,21 +104,22 @@ static void
 drop_triggers(Oid table, Oid partials)
 {
 	Relation	relation = table_open(table, AccessShareLock);
-	ObjectAddresses *triggers = new_object_addresses();
+	TriggerDesc *triggers = trigger_list(relation);
+	ObjectAddresses *dropped = new_object_addresses();
 
-	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
 		ObjectAddress trigger;
 
-		if (trigger_partials(&relation->trigdesc->triggers[i], table) != partials)
+		if (trigger_partials(&triggers->triggers[i], table) != partials)
 			continue;
-		ObjectAddressSet(trigger, TriggerRelationId, relation->trigdesc->triggers[i].tgoid);
-		add_exact_object_address(&trigger, triggers);
+		ObjectAddressSet(trigger, TriggerRelationId, triggers->triggers[i].tgoid);
+		add_exact_object_address(&trigger, dropped);
 	}
 	table_close(relation, NoLock);
 	/* part of the command, so that event triggers do not hear of it */
-	performMultipleDeletions(triggers, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
-	free_object_addresses(triggers);
+	performMultipleDeletions(dropped, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	free_object_addresses(dropped);
 	CommandCounterIncrement();
 }
 

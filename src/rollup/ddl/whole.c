@@ -52,12 +52,14 @@ refuse_trigger(const Trigger *trigger, const char *detail)
 static bool
 has_ours_beside(Relation table, Oid trigger)
 {
-	for (int i = 0; i < table->trigdesc->numtriggers; i++)
+	TriggerDesc *triggers = trigger_list(table);
+
+	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		Oid			partials;
 
-		if (table->trigdesc->triggers[i].tgoid != trigger &&
-			trigger_kind(&table->trigdesc->triggers[i], RelationGetRelid(table), &partials) > KIND_WRONG)
+		if (triggers->triggers[i].tgoid != trigger &&
+			trigger_kind(&triggers->triggers[i], RelationGetRelid(table), &partials) > KIND_WRONG)
 			return true;
 	}
 	return false;
@@ -109,11 +111,12 @@ static void
 look_at_trigger(Oid table, Oid oid)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
+	TriggerDesc *triggers = trigger_list(relation);
 	ListCell   *cell;
 
-	for (int i = 0; relation->trigdesc && i < relation->trigdesc->numtriggers; i++)
-		if (relation->trigdesc->triggers[i].tgoid == oid && !relation->trigdesc->triggers[i].tgisclone)
-			check_trigger(relation, &relation->trigdesc->triggers[i]);
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+		if (triggers->triggers[i].tgoid == oid && !triggers->triggers[i].tgisclone)
+			check_trigger(relation, &triggers->triggers[i]);
 	relation_close(relation, NoLock);
 	/* where it was replaced, with its copies on partitions */
 	foreach(cell, source_tables(table, AccessShareLock))

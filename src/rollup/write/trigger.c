@@ -186,6 +186,12 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	return KIND_WRONG;
 }
 
+TriggerDesc *
+trigger_list(Relation table)
+{
+	return CopyTriggerDesc(table->trigdesc);
+}
+
 TriggerKind
 trigger_kind(const Trigger *trigger, Oid table, Oid *partials)
 {
@@ -196,7 +202,7 @@ void
 trigger_count(Oid table, Oid partials, TriggerCount *counts)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers = trigger_list(relation);
 
 	memset(counts, 0, TRIGGER_KINDS * sizeof(TriggerCount));
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
@@ -244,7 +250,7 @@ void
 trigger_set_always(Oid table, Oid partials, bool also_disabled)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers = trigger_list(relation);
 	List	   *found = NIL;
 	ListCell   *cell;
 

@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "nodes/primnodes.h"
+#include "utils/relcache.h"
 #include "utils/reltrigger.h"
 
 /* with what their names begin */
@@ -36,6 +37,12 @@ typedef struct TriggerCount
 
 /* The word for it in the trigger's name. */
 extern const char *trigger_kind_name(TriggerKind kind);
+
+/*
+ * The triggers of an open table, or NULL: a copy. The functions below read catalogs, and whenever something is read the
+ * server may free what it keeps of the table itself, its triggers among it.
+ */
+extern TriggerDesc *trigger_list(Relation table);
 
 /* What the trigger is on the table, and of which partials. Compiles the rollup, where the catalog knows it. */
 extern TriggerKind trigger_kind(const Trigger *trigger, Oid table, Oid *partials);
