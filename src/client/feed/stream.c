@@ -112,6 +112,10 @@ stream_look(Stream *s)
 		stream_fail(s, "it is not a logical replication slot", NULL);
 	else if (!lsn_parse(PQgetvalue(result, 0, 1), &confirmed))
 		stream_fail(s, "it was never ready to be read", "Drop it and make a new one.");
+	else if (s->options->filtered && strcmp(PQgetvalue(result, 0, 0), "gymstream") != 0)
+		stream_fail(s, psprintf("its output plugin is %s, whose lines --table and --key cannot choose",
+								PQgetvalue(result, 0, 0)),
+					"Leave them out, or read a slot of the output plugin gymstream.");
 	else if (strcmp(PQgetvalue(result, 0, 2), "lost") == 0)
 		stream_fail(s, "the server has removed log that it needs",
 					"Changes are missing: drop it, make a new one, and read the tables anew.");

@@ -22,6 +22,7 @@ typedef struct StreamOptions
 	PluginOption *plugin;
 	int			nplugin;
 	const char *tables;			/* value of add-tables where the slot's plugin is gymstream; NULL: all tables */
+	bool		filtered;		/* lines are chosen by what is in them, so they must be events of gymstream */
 	Lsn			from;			/* 0: from where the slot was confirmed */
 } StreamOptions;
 

@@ -119,6 +119,8 @@ static const CommandOption tail_options[] = {
 	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
 	{'t', "table", "NAME", "only this table or rollup; may be repeated", tail_set_table},
 	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated", tail_set_key},
+	{0, "allow-missing", NULL, "with --table, --key: also names that no table has now",
+	.flag = offsetof(TailOptions, allow_missing)},
 	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated", tail_set_plugin},
 	{'f', "output", "FILE", "append to a file", tail_set_output},
 	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h", tail_set_rotate},
@@ -159,6 +161,8 @@ tail_check(const TailOptions *options, int arguments)
 	if ((options->if_not_exists || options->two_phase) && !options->create)
 		options_usage_error(&tail_command, "option \"--%s\" needs \"--create-slot\"",
 							options->two_phase ? "two-phase" : "if-not-exists");
+	if (options->allow_missing && !filter_is_set(&options->filter))
+		options_usage_error(&tail_command, "option \"--allow-missing\" needs \"--table\" or \"--key\"");
 	if (options->sink.file && options->sink.command)
 		options_usage_error(&tail_command, "\"--output\" and \"--exec\" cannot be used together");
 	if ((options->sink.rotate_bytes || options->sink.rotate_seconds) && !options->sink.file)
@@ -197,6 +201,7 @@ tail_main(int argc, char **argv)
 	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
 
 	tail_check(&options, argc - first);
+	options.stream.filtered = filter_is_set(&options.filter);
 	if (tail_plugin_chooses(&options))
 		options.stream.tables = filter_tables(&options.filter);
 	loop_start();

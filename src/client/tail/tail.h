@@ -22,6 +22,7 @@ typedef struct TailOptions
 	bool		two_phase;
 	bool		drop;
 	bool		progress;
+	bool		allow_missing;	/* names of the filter need not be those of tables and columns */
 	int64		interval;		/* seconds between confirmations */
 } TailOptions;
 

@@ -9,6 +9,7 @@
 #include "postgres_fe.h"
 
 #include "client/feed/catchup.h"
+#include "client/feed/names.h"
 #include "client/feed/slot.h"
 #include "client/tail/tail.h"
 
@@ -38,6 +39,7 @@ typedef struct TailSlot
 	bool		reply;			/* the server asks */
 	bool		stop;
 	bool		odd;			/* a line was no event, and that was told */
+	bool		failed;			/* for good, and that was told */
 	bool		reading;		/* the stream has run since the connection was made */
 } TailSlot;
 
@@ -47,6 +49,21 @@ tail_mark(TailSlot *t, Lsn lsn)
 {
 	marks_set(&t->marks, t->sink.taken, lsn);
 	t->stream.resume = t->marks.last;
+}
+
+/* A line is no event. With a filter, nobody can tell whether it is wanted: to print it, or to confirm it, would be wrong. */
+static bool
+tail_odd_line(TailSlot *t, const char *line)
+{
+	t->failed = filter_is_set(&t->options->filter);
+	if (t->failed)
+		fprintf(stderr, "gymstream: a line is no event, so that --table and --key cannot choose: \"%.60s\"\n"
+				"HINT:  Leave out options of the output plugin that change the form of its lines, or the filters.\n", line);
+	else if (!t->odd && t->until)
+		fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
+	t->odd = true;
+	t->stop = t->stop || t->failed;
+	return !t->failed;
 }
 
 /*
@@ -63,12 +80,7 @@ tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 
 	*beyond = t->until != 0 && position > t->until;
 	if (!event_parse_change(line, &event, !filter_is_set(filter)))
-	{
-		if (!t->odd && (filter_is_set(filter) || t->until))
-			fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
-		t->odd = true;
-		return true;
-	}
+		return tail_odd_line(t, line);
 	if (event.lsn && lsn_parse(event.lsn, &lsn))
 	{
 		*beyond = t->until != 0 && lsn > t->until;
@@ -94,6 +106,8 @@ tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 		next = next ? next : end;
 		*next = '\0';			/* after a message libpq has put one anyway */
 		wanted = tail_judge(t, text, position, &beyond);
+		if (t->failed)
+			return;
 		if (beyond)
 		{
 			/* where lines do not say it, its transaction's commit may begin before the end: then it comes again */
@@ -277,7 +291,7 @@ tail_status(const TailSlot *t)
 {
 	char	   *fate;
 
-	if (t->stream.failed || t->sink.state == SINK_BROKEN)
+	if (t->failed || t->stream.failed || t->sink.state == SINK_BROKEN)
 		return 1;
 	if (t->options->sink.command == NULL || t->sink.status == 0)
 		return 0;
@@ -316,12 +330,14 @@ tail_slot(const TailOptions *options, ConnectOptions *connect)
 
 	connect->replication = true;
 	t.sink.fd = -1;
+	t.sink.options = &options->sink;	/* asked before the sink is open: the stream may begin late */
 	if (stream_open(&t.stream, connect, &options->stream))
 	{
 		if (options->drop)
 			status = slot_drop(connection, options->stream.slot) ? 0 : 1;
-		else if (!options->create ||
-				 slot_create(connection, options->stream.slot, options->two_phase, options->if_not_exists))
+		else if ((options->allow_missing || names_exist(connection, &options->filter)) &&
+				 (!options->create ||
+				  slot_create(connection, options->stream.slot, options->two_phase, options->if_not_exists)))
 			status = tail_run(&t);
 	}
 	stream_close(&t.stream);

@@ -106,6 +106,85 @@ is(sql(q{SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'two'}), '0
 is((client(@connect, '--slot', 'two', '--drop-slot'))[0], 1, 'dropped again: status 1');
 
 #
+# Names that nothing bears: a typo would match no event, and confirm all of them
+#
+
+my $confirmed = confirmed('one');
+sql(q{CREATE UNLOGGED TABLE unlogged (id int); CREATE VIEW plain AS SELECT * FROM booking});
+for my $case (
+	[ [ '-t', 'bookings' ], 'there is no table or rollup "bookings"' ], [ [ '-t', 'Booking' ], 'no table or rollup "Booking"' ],
+	[ [ '-t', 'booking', '-t', 'nothing.booking' ], 'no table or rollup "nothing.booking"' ],
+	[ [ '-t', q{it's \\ "odd"} ], q{no table or rollup "it's \\ "odd""} ], [ [ '-t', 'unlogged' ], '"unlogged" whose changes' ],
+	[ [ '-t', 'plain' ], '"plain" whose changes' ], [ [ '-t', 'pg_class' ], '"pg_class" whose changes' ],
+	[ [ '-t', 'by_class_partials' ], '"by_class_partials" whose changes' ],
+	[ [ '-k', 'clas_id=7' ], 'no table that is wanted has the column "clas_id"' ],
+	[ [ '-t', 'other', '-k', 'note=x' ], 'no table that is wanted has the column "note"' ],
+	[ [ '-k', 'note=x', '-k', 'n=1' ], 'no table that is wanted has the columns "note", "n"' ])
+{
+	my ($arguments, $message) = @$case;
+
+	($status, $out, $err) = now('--slot', 'one', @$arguments);
+	is($status, 1, "a name that nothing bears: @$arguments");
+	like($err, qr/^gymstream: .*\Q$message\E.*\nHINT:  With --allow-missing /, 'is told');
+}
+is(confirmed('one'), $confirmed, 'and nothing is confirmed');
+($status, $out, $err) = now('--slot', 'three', '--create-slot', '-t', 'bookings');
+is(sql(q{SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'three'}), '0', 'nor is a slot made');
+sql(q{INSERT INTO booking VALUES (9077, 77, 'named')});
+for my $arguments ([ '-t', 'public.booking' ], [ '-t', 'by_class', '-k', 'class_id=77' ], [ '-k', 'note=named' ],
+	[ '-t', 'booking', '-t', 'by_class', '-k', 'class_id=77' ], [ '-t', 'booking', '-t', 'bookings', '--allow-missing' ])
+{
+	sql(q{SELECT pg_copy_logical_replication_slot('one', 'copy_1')});
+	($status, $out, $err) = now('--slot', 'copy_1', @$arguments);
+	is("$status$err", '0', "names that are there: @$arguments");
+	like($out, qr/77/, 'and their events');
+	client(@connect, '--slot', 'copy_1', '--drop-slot');
+}
+
+#
+# Lines of which nobody can tell whether they are wanted
+#
+
+($status, $out, $err) = now('--slot', 'one', '-t', 'booking', '-o', 'pretty-print');
+is($status, 1, 'filters on lines that are no events: status 1');
+like($err, qr/a line is no event, so that --table and --key cannot choose: "\{"\nHINT: /, 'told');
+is($out, '', 'nothing is printed');
+is(confirmed('one'), $confirmed, 'and nothing is confirmed');
+sql(q{SELECT pg_create_logical_replication_slot('foreign', 'test_decoding'); INSERT INTO booking VALUES (9008, 7, 'x')});
+($status, $out, $err) = now('--slot', 'foreign', '-t', 'booking');
+is($status, 1, 'filters on the slot of another plugin: status 1');
+like($err, qr/slot "foreign": its output plugin is test_decoding.*\nHINT: /, 'told');
+like((now('--slot', 'foreign'))[1], qr/^table public\.booking: INSERT/m, 'without filters it is read');
+client(@connect, '--slot', 'foreign', '--drop-slot');
+now('--slot', 'one');
+
+#
+# A slot that somebody else reads is waited for, and so is a connection that does not come about yet
+#
+
+my $reader = spawn_client(@connect, '--slot', 'one');
+ok(wait_until(sub { !idle('one') }), 'a slot is read');
+my $waiting = spawn_client(@connect, '--slot', 'one');
+shows($waiting, 'err', qr/^gymstream: replication slot "one": trying again: .* is active for PID \d+$/m, 'a second reader waits');
+is(stop_client($waiting, 'TERM'), 0, 'SIGTERM ends the wait cleanly');
+my $id = 9020;
+for my $where ([], [ '--output', "$folder/waiting" ], [ '--exec', "cat >$folder/waiting" ])
+{
+	$id++;
+	$waiting = spawn_client(@connect, '--slot', 'one', '--count', '1', @$where);
+	shows($waiting, 'err', qr/trying again/, "a second reader waits: @$where");
+	stop_client($reader, 'KILL');
+	sql("INSERT INTO other VALUES ($id, 'x')");
+	$waiting->{handle}->finish;
+	is($waiting->{handle}->result(0), 0, 'and reads when the first one is gone');
+	is_deeply(ids($waiting->{out} || slurp_file("$folder/waiting")), [$id], 'what there is');
+	unlink "$folder/waiting";
+	$reader = spawn_client(@connect, '--slot', 'one');
+	ok(wait_until(sub { !idle('one') }), 'the slot is read again');
+}
+is(stop_client($reader, 'TERM'), 0, 'SIGTERM ends the reader cleanly');
+
+#
 # From and until: whole transactions, wherever their changes stand in the log
 #
 
