@@ -12,8 +12,6 @@
 
 #include "client/feed/payload.h"
 
-#define EVENT_DEPTH	256			/* nesting beyond this is refused */
-
 /*
  * The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a column's own JSON. A line that
  * brings its schema has the event in its member "payload", which is read as if it were the line.
@@ -27,7 +25,8 @@ typedef struct EventReader
 	int			depth;
 	const char *name;			/* of the payload's member that is being read */
 	EventRow   *row;			/* the same, when it is a row */
-	size_t		column_start;	/* where in the payload a column's own JSON begins */
+	size_t		name_end;		/* where in the payload the name read last ends */
+	size_t		column_start;	/* and where a column's own JSON begins */
 	bool		head;			/* read no further than the commit's lsn */
 	bool		line;			/* of a slot */
 	bool		inside;			/* its "payload" */
@@ -144,6 +143,7 @@ reader_name(void *context, const unsigned char *name, size_t length)
 		return 1;
 	if (memchr(name, '\0', length))
 		return 0;
+	reader->name_end = yajl_get_bytes_consumed(reader->yajl);
 	kept = reader_keep(reader, (const char *) name, length);
 	if (reader->depth == 1)
 	{
@@ -226,10 +226,17 @@ reader_number(void *context, const char *text, size_t length)
 	return reader_value(context, text, length);
 }
 
+/* JSON can have a character that no C string can, in a column of the type json: such a text stays as it is written. */
 static int
 reader_string(void *context, const unsigned char *text, size_t length)
 {
-	return reader_value(context, (const char *) text, length);
+	EventReader *reader = context;
+	const char *start;
+
+	if (reader->depth == 0 || reader->depth > 2 || memchr(text, '\0', length) == NULL)
+		return reader_value(reader, (const char *) text, length);
+	start = strchr(reader->payload + reader->name_end, '"');
+	return reader_value(reader, start, yajl_get_bytes_consumed(reader->yajl) - (start - reader->payload));
 }
 
 static int
@@ -246,7 +253,8 @@ reader_open_object(void *context)
 		reader->row->state = ROW_GIVEN;
 	if (reader->depth == 2)
 		reader->column_start = yajl_get_bytes_consumed(reader->yajl) - 1;
-	return ++reader->depth <= EVENT_DEPTH;
+	reader->depth++;
+	return 1;
 }
 
 static int

@@ -159,6 +159,36 @@ client(@connect, '--slot', 'foreign', '--drop-slot');
 now('--slot', 'one');
 
 #
+# JSON that no C string, no floating point number and no recursion can hold
+#
+
+my $deep = 3000;
+my @values = ('"\\\\u0000"', '"a\\\\u0000\\\\"b"', '{"\\\\u0000":"\\\\u0000"}', '["\\\\u0000"]', '"\\\\ud800"', '1e5000', '-0', "1\t", qq{ [1,\r\n{"a" :\t2}] },
+	'[' x $deep . ']' x $deep, '{"a":' x 300 . '1' . '}' x 300, '{"a":1,"a":2}', '"\\\\u2028 \\\\u00e9 \\\\/"', 'null', '""', '{}');
+sql(q{CREATE TABLE odd (id int PRIMARY KEY, value json); SELECT gymstream.create_topic('odd', notify => 'row')});
+my $heard = spawn_client(@connect, 'odd');
+ok(wait_until(sub { pump($heard); sql(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gymstream' AND query ~ 'LISTEN'}) }),
+	'it listens');
+for my $i (0 .. $#values)
+{
+	(my $value = $values[$i]) =~ s/\\\\/\\/g;
+	sql("INSERT INTO odd VALUES ($i, \$json\$$value\$json\$)");
+	sql(q{SELECT pg_copy_logical_replication_slot('one', 'copy_2')});
+	($status, $out, $err) = now('--slot', 'copy_2', '-k', "id=$i", '-t', 'odd');
+	is("$status$err", '0', 'odd JSON is read: ' . substr($value, 0, 20));
+	like($out, qr/\A\{.*"new":\{"id":$i,[^\n]*\}\n\z/, 'by its key, and alone');
+	client(@connect, '--slot', 'copy_2', '--drop-slot');
+}
+shows($heard, 'out', qr/"id":$#values,/, 'topics have them too');
+is(stop_client($heard, 'TERM'), 0, 'the listener ends');
+is(scalar(() = $heard->{out} =~ /\n/g), scalar(@values), 'none is passed over') or diag($heard->{err});
+($status, $out, $err) = now('--slot', 'one', '-t', 'odd', '-k', 'value="\\u0000"');
+is(scalar(() = $out =~ /"id":0,/g), 1, 'a text that no C string can hold is found as it is written');
+is(scalar(() = $out =~ /\n/g), 1, 'and no other');
+sql(q{SELECT gymstream.drop_topic('odd')});
+ok(wait_until(sub { sql(q{SELECT count(*) FROM pg_replication_slots WHERE slot_name ~ '^gymstream'}) eq '0' }), 'the topic is gone');
+
+#
 # A slot that somebody else reads is waited for, and so is a connection that does not come about yet
 #
 
