@@ -84,6 +84,20 @@ options_number(const char *value, int64 least, int64 most, int64 *number)
 	return errno == 0 && end != value && *end == '\0' && *number >= least && *number <= most;
 }
 
+/* Seconds, of which parts may be given ("0.2"), as microseconds within bounds; false when the text is anything else. */
+bool
+options_seconds(const char *value, int64 least, int64 most, int64 *micros)
+{
+	char	   *end;
+	double		seconds = strtod(value, &end);
+
+	/* strtod takes more than people write: spaces, signs, hexadecimal and words */
+	if (end == value || *end != '\0' || strspn(value, "0123456789.") != strlen(value) || seconds > 1e9)
+		return false;
+	*micros = (int64) (seconds * 1000000 + 0.5);
+	return *micros >= least && *micros <= most;
+}
+
 /* A number of bytes with its unit; false when the text is anything else, and nothing is set. */
 bool
 options_size(const char *value, int64 *bytes)

@@ -47,6 +47,7 @@ typedef struct Command
 extern int	options_parse(const Command *command, int argc, char **argv, ConnectOptions *connect, void *context);
 extern void options_usage_error(const Command *command, const char *fmt,...) pg_attribute_printf(2, 3);
 extern bool options_number(const char *value, int64 least, int64 most, int64 *number);
+extern bool options_seconds(const char *value, int64 least, int64 most, int64 *micros);
 extern bool options_size(const char *value, int64 *bytes);
 
 #endif

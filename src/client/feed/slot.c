@@ -5,6 +5,7 @@
  */
 #include "postgres_fe.h"
 
+#include "client/base/loop.h"
 #include "client/feed/slot.h"
 #include "client/feed/stream.h"
 
@@ -36,11 +37,17 @@ slot_command(Connection *c, const char *verb, const char *name, const char *rest
 
 /* May wait until transactions that are running have ended. */
 bool
-slot_create(Connection *c, const char *name, bool two_phase, bool if_not_exists)
+slot_create(Connection *c, const char *name, bool two_phase, bool failover, bool if_not_exists)
 {
-	return slot_command(c, "CREATE_REPLICATION_SLOT ", name,
-						two_phase ? " LOGICAL \"gymstream\" (SNAPSHOT 'nothing', TWO_PHASE)" : " LOGICAL \"gymstream\" (SNAPSHOT 'nothing')",
-						if_not_exists ? DUPLICATE_OBJECT : NULL);
+	char	   *rest = psprintf(" LOGICAL \"gymstream\" (SNAPSHOT 'nothing'%s%s)", two_phase ? ", TWO_PHASE" : "",
+								failover ? ", FAILOVER" : "");
+	bool		done = slot_command(c, "CREATE_REPLICATION_SLOT ", name, rest, if_not_exists ? DUPLICATE_OBJECT : NULL);
+
+	/* the server's own words are "unrecognized option: failover" */
+	if (!done && failover && !loop_stopping())
+		fprintf(stderr, "HINT:  PostgreSQL 17 and later can make a slot with --failover, and only a primary can.\n");
+	free(rest);
+	return done;
 }
 
 bool

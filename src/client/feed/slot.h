@@ -6,7 +6,7 @@
 
 #include "client/base/connect.h"
 
-extern bool slot_create(Connection *c, const char *name, bool two_phase, bool if_not_exists);
+extern bool slot_create(Connection *c, const char *name, bool two_phase, bool failover, bool if_not_exists);
 extern bool slot_drop(Connection *c, const char *name);
 
 #endif

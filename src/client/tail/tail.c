@@ -105,7 +105,7 @@ tail_set_exec(void *context, const char *value)
 static bool
 tail_set_interval(void *context, const char *value)
 {
-	return options_number(value, 1, 3600, &((TailOptions *) context)->interval);
+	return options_seconds(value, 10000, INT64CONST(3600000000), &((TailOptions *) context)->interval);
 }
 
 static const CommandOption tail_options[] = {
@@ -114,6 +114,7 @@ static const CommandOption tail_options[] = {
 	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
 	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", .flag = offsetof(TailOptions, if_not_exists)},
 	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", .flag = offsetof(TailOptions, two_phase)},
+	{0, "failover", NULL, "with --create-slot: standbys keep a copy (PostgreSQL 17)", .flag = offsetof(TailOptions, failover)},
 	{0, "drop-slot", NULL, "drop the slot, and do no more", .flag = offsetof(TailOptions, drop)},
 	{0, "from", "LSN", "pass over what was committed before", tail_set_from},
 	{0, "until", "LSN|now", "stop after what was committed up to there", tail_set_until},
@@ -158,9 +159,9 @@ tail_check(const TailOptions *options, int arguments)
 		options_usage_error(&tail_command, "topics cannot be given with \"--slot\"; \"--table\" chooses tables");
 	if (options->create && options->drop)
 		options_usage_error(&tail_command, "\"--create-slot\" and \"--drop-slot\" cannot be used together");
-	if ((options->if_not_exists || options->two_phase) && !options->create)
+	if ((options->if_not_exists || options->two_phase || options->failover) && !options->create)
 		options_usage_error(&tail_command, "option \"--%s\" needs \"--create-slot\"",
-							options->two_phase ? "two-phase" : "if-not-exists");
+							options->two_phase ? "two-phase" : options->failover ? "failover" : "if-not-exists");
 	if (options->allow_missing && !filter_is_set(&options->filter))
 		options_usage_error(&tail_command, "option \"--allow-missing\" needs \"--table\" or \"--key\"");
 	if (options->sink.file && options->sink.command)
@@ -197,7 +198,7 @@ int
 tail_main(int argc, char **argv)
 {
 	ConnectOptions connect = {0};
-	TailOptions options = {.count = -1,.interval = 1};
+	TailOptions options = {.count = -1,.interval = 1000000};
 	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
 
 	tail_check(&options, argc - first);

@@ -20,10 +20,11 @@ typedef struct TailOptions
 	bool		create;
 	bool		if_not_exists;
 	bool		two_phase;
+	bool		failover;
 	bool		drop;
 	bool		progress;
 	bool		allow_missing;	/* names of the filter need not be those of tables and columns */
-	int64		interval;		/* seconds between confirmations */
+	int64		interval;		/* microseconds between confirmations */
 } TailOptions;
 
 extern int	tail_main(int argc, char **argv);

@@ -159,7 +159,7 @@ tail_confirm(TailSlot *t)
 {
 	sink_settle(&t->sink);
 	stream_confirm(&t->stream, marks_done(&t->marks, t->sink.done, t->stream.confirmed));
-	t->confirm_at = loop_now() + t->options->interval * 1000000;
+	t->confirm_at = loop_now() + t->options->interval;
 	t->reply = false;
 }
 
@@ -337,7 +337,8 @@ tail_slot(const TailOptions *options, ConnectOptions *connect)
 			status = slot_drop(connection, options->stream.slot) ? 0 : 1;
 		else if ((options->allow_missing || names_exist(connection, &options->filter)) &&
 				 (!options->create ||
-				  slot_create(connection, options->stream.slot, options->two_phase, options->if_not_exists)))
+				  slot_create(connection, options->stream.slot, options->two_phase, options->failover,
+							  options->if_not_exists)))
 			status = tail_run(&t);
 	}
 	stream_close(&t.stream);

@@ -46,6 +46,10 @@ for my $case (
 	[ [ '--slot', 's', '--output', 'f', '--rotate', '0MB' ], 'invalid value "0MB"' ],
 	[ [ '--slot', 's', '--from', '1' ], 'invalid value "1" for option "--from"' ],
 	[ [ '--slot', 's', '--until', '0/1x' ], 'invalid value "0/1x" for option "--until"' ],
+	[ [ '--slot', 's', '--failover' ], 'option "--failover" needs "--create-slot"' ],
+	[ [ '--slot', 's', '--allow-missing' ], 'option "--allow-missing" needs "--table" or "--key"' ],
+	(map { [ [ '--slot', 's', '--status-interval', $_ ], qq{invalid value "$_" for option "--status-interval"} ] }
+		'0', '0.001', '-1', '3601', '1e2', 'nan', ' 1', '0x1', '1s', ''),
 	[ [ '--slot', 's', '--key', 'id' ], 'invalid value "id" for option "--key"' ])
 {
 	my ($arguments, $message) = @$case;
@@ -102,6 +106,19 @@ like($err, qr/unknown option "nonsense" of output plugin gymstream\nHINT:  The o
 is((client(@connect, '--slot', 'two', '--create-slot', '--two-phase', '--until', 'now'))[0], 0, 'with two-phase commit');
 is(sql(q{SELECT two_phase FROM pg_replication_slots WHERE slot_name = 'two'}), 't', 'it has it');
 is((client(@connect, '--slot', 'two', '--drop-slot'))[0], 0, 'dropped');
+($status, $out, $err) = client(@connect, '--slot', 'two', '--create-slot', '--failover', '--until', 'now');
+if (sql('SHOW server_version_num') >= 170000)
+{
+	is("$status$err", '0', 'with failover');
+	is(sql(q{SELECT failover FROM pg_replication_slots WHERE slot_name = 'two'}), 't', 'it has it');
+}
+else
+{
+	is($status, 1, 'with failover, which this server does not have');
+	like($err, qr/^gymstream: .*failover.*\nHINT:  PostgreSQL 17 and later/, 'told');
+	client(@connect, '--slot', 'two', '--create-slot', '--until', 'now');
+}
+is((client(@connect, '--slot', 'two', '--drop-slot'))[0], 0, 'dropped again');
 is(sql(q{SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'two'}), '0', 'it is gone');
 is((client(@connect, '--slot', 'two', '--drop-slot'))[0], 1, 'dropped again: status 1');
 
@@ -314,7 +331,7 @@ is(scalar(grep { -s $_ > 6000 } @files, $file), 0, 'not too large');
 is_deeply([ sort { $a <=> $b } map { @{ ids(slurp_file($_)) } } @files, $file ], [ 101 .. 160 ], 'in which all are, once');
 
 unlink glob("$folder/*");
-my $run = spawn_client(@connect, '--slot', 'one', '--output', $file, '--rotate', '1s');
+my $run = spawn_client(@connect, '--slot', 'one', '--output', $file, '--rotate', '1s', '--status-interval', '0.2');
 sql(q{INSERT INTO other VALUES (161, 'y')});
 ok(wait_until(sub { (my @old = glob("$file.*")) == 1 }), 'with rotation by time, when nothing comes too');
 sql(q{INSERT INTO other VALUES (162, 'y')});
