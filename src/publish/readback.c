@@ -375,7 +375,12 @@ readback_rows(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups, cha
 	PG_TRY();
 	{
 		readback_as_owner(rollup, partials, nkeys, n, groups, rows, context);
-		ReleaseCurrentSubTransaction();
+
+		/*
+		 * Nothing that was read needs to last, and what the view's functions did must not: a notification of theirs would
+		 * bear this process's id, by which listeners know the publisher.
+		 */
+		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
