@@ -113,7 +113,7 @@ ALTER FUNCTION gymstream.before_partition() SET SCHEMA gymstream_internal;
 ALTER FUNCTION gymstream.on_partition() SET SCHEMA gymstream_internal;
 ALTER FUNCTION gymstream.on_drop_partition() SET SCHEMA gymstream_internal;
 ALTER FUNCTION gymstream.topics_changed() SET SCHEMA gymstream_internal;
-ALTER FUNCTION gymstream.status_row() SET SCHEMA gymstream_internal;
+ALTER FUNCTION gymstream.status_row() RENAME TO status_row_before;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- What has other arguments or results now
@@ -308,6 +308,24 @@ COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
 COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, or row';
 COMMENT ON COLUMN gymstream.topics.created IS 'when the topic was created';
 GRANT SELECT ON gymstream.topics TO PUBLIC;
+
+-- A view can get columns at its end while others read it; a function cannot.
+CREATE FUNCTION gymstream_internal.status_row(
+	OUT preloaded boolean, OUT wal_level text, OUT launcher_pid integer, OUT publisher_pid integer,
+	OUT decoder_pid integer, OUT folder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
+	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
+	OUT notifications bigint, OUT skipped bigint, OUT folded bigint, OUT waiting_for text, OUT last_error text,
+	OUT last_error_at timestamptz, OUT problem text, OUT publisher_since timestamptz)
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_status';
+COMMENT ON FUNCTION gymstream_internal.status_row() IS 'what the view gymstream.status shows';
+GRANT EXECUTE ON FUNCTION gymstream_internal.status_row() TO PUBLIC;
+
+CREATE OR REPLACE VIEW gymstream.status AS SELECT * FROM gymstream_internal.status_row();
+COMMENT ON COLUMN gymstream.status.publisher_since IS
+	'when the publisher started: another one may get its process id, and never the same time';
+DROP FUNCTION gymstream.status_row_before();
 
 ------------------------------------------------------------------------------------------------------------------------
 -- The schema belongs to the extension now, and not the extension to the schema. There is no command for it.

@@ -596,7 +596,7 @@ CREATE FUNCTION gymstream_internal.status_row(
 	OUT decoder_pid integer, OUT folder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
 	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
 	OUT notifications bigint, OUT skipped bigint, OUT folded bigint, OUT waiting_for text, OUT last_error text,
-	OUT last_error_at timestamptz, OUT problem text)
+	OUT last_error_at timestamptz, OUT problem text, OUT publisher_since timestamptz)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gs_status';
@@ -630,4 +630,6 @@ COMMENT ON COLUMN gymstream.status.waiting_for IS 'what holds publishing up';
 COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
 COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';
 COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
+COMMENT ON COLUMN gymstream.status.publisher_since IS
+	'when the publisher started: another one may get its process id, and never the same time';
 GRANT SELECT ON gymstream.status TO PUBLIC;

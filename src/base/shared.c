@@ -415,6 +415,10 @@ shared_enter(SharedDatabase *place, SharedRole role)
 	before_shmem_exit(shared_leave, (Datum) 0);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->pids[role] = MyProcPid;
+	/* Listeners tell one publisher from the next by this, also where the clock was set back: it only grows. */
+	if (role == SHARED_PUBLISHER)
+		place->publisher_since = shared_state->newest_publisher =
+			Max(GetCurrentTimestamp(), shared_state->newest_publisher + 1);
 	place->latches[role] = MyLatch;
 	LWLockRelease(shared_state->lock);
 }

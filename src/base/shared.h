@@ -53,6 +53,7 @@ typedef struct SharedDatabase
 	bool		wanted;			/* look whether the extension is there */
 	bool		ready;			/* the decoder has a slot: what is committed from now on is published */
 	pid_t		pids[SHARED_ROLES];
+	TimestampTz publisher_since;	/* when the publisher entered; no two of a server have the same */
 	char		error[SHARED_ERROR_SIZE];
 	TimestampTz error_at;
 	TimestampTz retry_at;		/* 0: not waiting to start workers again */
@@ -85,6 +86,7 @@ typedef struct SharedState
 	pg_atomic_uint32 generation;	/* grows whenever a place is taken or freed */
 	pg_atomic_uint32 prepared_poke; /* a prepared transaction will have to poke, or try its database, at commit */
 	pid_t		launcher_pid;
+	TimestampTz newest_publisher;	/* the last publisher_since that was given out */
 	Latch	   *volatile launcher_latch;
 	bool		full;			/* a database found no place */
 	SharedDatabase databases[FLEXIBLE_ARRAY_MEMBER];

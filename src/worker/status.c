@@ -47,6 +47,7 @@ enum
 	STATUS_LAST_ERROR,
 	STATUS_LAST_ERROR_AT,
 	STATUS_PROBLEM,
+	STATUS_PUBLISHER_SINCE,		/* new ones come last: an older view has none of them */
 	STATUS_COLUMNS
 };
 
@@ -138,6 +139,8 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	XLogRecPtr	done = sent <= published ? Max(decoded, published) : published;
 
 	status_set_pid(STATUS_PUBLISHER_PID, database->pids[SHARED_PUBLISHER]);
+	if (database->pids[SHARED_PUBLISHER] != 0)
+		status_set(STATUS_PUBLISHER_SINCE, TimestampTzGetDatum(database->publisher_since));
 	status_set_pid(STATUS_DECODER_PID, database->pids[SHARED_DECODER]);
 	status_set_pid(STATUS_FOLDER_PID, database->pids[SHARED_FOLDER]);
 	status_set_lsn(STATUS_DECODED_LSN, decoded);

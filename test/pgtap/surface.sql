@@ -56,7 +56,7 @@ SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify',
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
 	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
-	'skipped', 'folded', 'waiting_for', 'last_error', 'last_error_at', 'problem']);
+	'skipped', 'folded', 'waiting_for', 'last_error', 'last_error_at', 'problem', 'publisher_since']);
 SELECT is_empty($$ SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
 	WHERE relnamespace = 'gymstream'::regnamespace AND attnum > 0 AND atttypid IN ('oid'::regtype, 'name'::regtype) $$,
 	'relations are shown as regclass');
