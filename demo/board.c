@@ -2,8 +2,8 @@
  * board.c: the gym chain's board: full classes, sales and how fast it all arrives, live.
  *
  * Takes the demo's topics, and a command that makes bookings, which it starts and stops. Gives a board on the terminal,
- * else a line a second, and at the end a proof. After one reading of the tables all it shows comes from notifications:
- * it never polls and never queries again while it runs.
+ * otherwise a line a second, and at the end a proof. After one reading of the tables all it shows comes from notifications;
+ * it reads again only where the listener says that some may have been missed.
  */
 #include "postgres_fe.h"
 
@@ -59,14 +59,27 @@ board_booking(Board *board, const Event *event)
 }
 
 static void
+board_missed(void *context, int topic, const char *why)
+{
+	Board	   *board = context;
+
+	board->lost_some = board->stale = true;
+}
+
+static void
 board_heard(void *context, int topic, const char *payload)
 {
 	Board	   *board = context;
 	Event		event;
 
 	if (!event_parse(payload, &event))
+	{
+		board_missed(context, topic, "a notification is no event");
 		return;
-	if (topic == TOPIC_BOOKING)
+	}
+	if (event.action == EVENT_OTHER || event.action == EVENT_POSITION || event.truncated)
+		board_missed(context, topic, event.said);
+	else if (topic == TOPIC_BOOKING)
 		board_booking(board, &event);
 	else if (topic == TOPIC_ATTENDANCE)
 		chain_attendance(&board->chain, &event, loop_now());
@@ -87,7 +100,21 @@ board_heard(void *context, int topic, const char *payload)
 	board->undrawn[board->nundrawn++] = event.commit_time;
 }
 
-static const ListenCalls board_calls = {board_ready, board_heard};
+static const ListenCalls board_calls = {board_ready, board_heard, board_missed, .reads = true};
+
+/* Read the rollups again, where events were missed. What cannot be read now is tried again. */
+static void
+board_read_stale(Board *board)
+{
+	PQExpBufferData error;
+
+	if (!board->stale || !listener_connected(&board->listener))
+		return;
+	initPQExpBuffer(&error);
+	board->stale = !chain_read_rollups(&board->chain, &board->listener, &error);
+	termPQExpBuffer(&error);
+	board->dirty = true;
+}
 
 /* All that was heard is to be seen now: from commit to screen, that is how long it took. */
 void
@@ -196,7 +223,7 @@ board_redraw(Board *board, int64 now)
 {
 	int64		done;
 
-	if (now >= board->fade_at || !listener_fine(&board->listener))
+	if (now >= board->fade_at || !listener_connected(&board->listener))
 		board->dirty = true;
 	if (!board->dirty || now < board->draw_at)
 		return;
@@ -235,6 +262,7 @@ board_run(Board *board)
 				return;
 			board->dirty = true;
 		}
+		board_read_stale(board);
 		now = loop_now();
 		board_check_traffic(board);
 		board_seconds(board, now);

@@ -42,7 +42,8 @@ typedef struct Board
 
 	int64		booked;			/* events of bookings since the start */
 	int64		cancelled;
-	bool		lost_some;		/* the connection was lost, and events with it */
+	bool		lost_some;		/* events may have been missed */
+	bool		stale;			/* the rollups must be read again */
 	double		seconds[BOARD_SECONDS]; /* bookings in each, the last one at the end */
 	int64		booked_before;	/* when the current second began */
 

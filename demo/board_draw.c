@@ -98,6 +98,8 @@ board_draw_title(const Board *board, int64 now)
 		snprintf(right, sizeof(right), "the traffic has ended ");
 	else
 		snprintf(right, sizeof(right), "%s  %slive  q quit ", board_clock(board, now), screen_fancy() ? "● " : "");
+	if (board->stale)
+		snprintf(right, sizeof(right), "reading again ");
 	if (trouble)
 		snprintf(right, sizeof(right), "%s ", trouble);
 	split = trouble ? Min(13, columns) : Min((int) strlen(left) + 2, columns);

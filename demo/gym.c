@@ -116,9 +116,10 @@ chain_read_rollups(Chain *chain, Listener *listener, PQExpBuffer error)
 	PGresult   *days = sales ? listener_read(listener, day_query, error) : NULL;
 	bool		done = days != NULL;
 
-	for (int i = 0; i < chain->nclasses; i++)
+	/* what cannot be read stays as it was */
+	for (int i = 0; done && i < chain->nclasses; i++)
 		chain->classes[i].attendance = 0;
-	for (int i = 0; i < chain->ngyms; i++)
+	for (int i = 0; done && i < chain->ngyms; i++)
 	{
 		chain->gyms[i].revenue = chain->gyms[i].sold = 0;
 		memset(chain->gyms[i].days, 0, sizeof(chain->gyms[i].days));

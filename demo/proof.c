@@ -57,7 +57,7 @@ proof_drain(Board *board, int64 made, PQExpBuffer error)
 	int64		most = loop_now() + DRAIN_MOST;
 	bool		same = false;
 
-	while (loop_now() < most && listener_fine(&board->listener))
+	while (loop_now() < most && listener_connected(&board->listener))
 	{
 		same = board->booked >= made && chain_same_as_rollups(&board->chain, &board->listener, error);
 		if (same || error->len > 0 || !listener_step(&board->listener, NULL, 0, loop_now() + DRAIN_LOOK))
@@ -142,7 +142,7 @@ proof_print(Board *board)
 
 	initPQExpBuffer(&error);
 	fine = proof_all(board, ran, &error);
-	if (error.len > 0 || !listener_fine(&board->listener))
+	if (error.len > 0 || !listener_connected(&board->listener))
 	{
 		fprintf(stderr, "board: could not prove it: %s\n", error.len > 0 ? error.data : "the connection is lost");
 		fine = false;

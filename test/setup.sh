@@ -92,7 +92,8 @@ setup_match() { # PACKAGE...: print what to ask apt for
 	done
 }
 
-# Debian's own cluster is not ours to make: for the time of this installation a new server comes without one.
+# Debian's own cluster is not ours to make: for the time of this installation a new server comes without one, and PgBouncer,
+# which tests start by themselves, does not run as a service.
 setup_apt() {
 	local packages log
 	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
@@ -103,7 +104,12 @@ setup_apt() {
 	# shellcheck disable=SC2016
 	as_root sh -c '
 		folder=/etc/postgresql-common/createcluster.d
-		trap "rm -f $folder/gymstream.conf; rmdir -p --ignore-fail-on-non-empty $folder" EXIT
+		policy=/usr/sbin/policy-rc.d
+		trap "rm -f $folder/gymstream.conf; rmdir -p --ignore-fail-on-non-empty $folder; [ -z \"\$ours\" ] || rm -f $policy" EXIT
+		if [ ! -e $policy ]; then
+			ours=yes
+			printf "%s\n" "#!/bin/sh" "case \" \$* \" in *\" pgbouncer \"*) exit 101 ;; esac" >$policy && chmod +x $policy
+		fi
 		mkdir -p $folder && echo "create_main_cluster = false" >$folder/gymstream.conf && "$@"' sh \
 		"${apt[@]}" install --no-install-recommends --allow-downgrades "${packages[@]}" >>"$log" 2>&1 ||
 		{ tail -n 40 "$log" >&2; rm -f "$log"; die "could not install: ${packages[*]}"; }
@@ -128,7 +134,7 @@ setup_install() {
 		[ "${1:-}" != dev ] || [ -e "/usr/share/postgresql/$major/extension/pgtap.control" ] ||
 			want+=("postgresql-$major-pgtap")
 	fi
-	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh)
+	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh pgbouncer)
 	mapfile -t missing < <(setup_missing "${want[@]}")
 	if [ -n "$major" ] && [[ " ${missing[*]} " != *" postgresql-server-dev-$major "* ]] &&
 		[ "$(setup_version "postgresql-$major")" != "$(setup_version "postgresql-server-dev-$major")" ]; then

@@ -14,6 +14,7 @@
 #define RETRY_FIRST		INT64CONST(100000)	/* microseconds */
 #define RETRY_MOST		INT64CONST(5000000)
 #define ATTEMPT_MOST	INT64CONST(10000000)
+#define IDLE_PAUSE		INT64CONST(100000)
 
 /* The first line of a message of libpq, without its end. */
 static char *
@@ -153,12 +154,16 @@ connection_socket(const Connection *c)
 	return c->pg ? PQsocket(c->pg) : -1;
 }
 
-static void
+/* Wait for the server, or a signal. */
+void
 connection_wait(Connection *c)
 {
 	struct pollfd fd = {.fd = connection_socket(c),.events = c->poll_for};
+	bool		idle = c->idle && c->state == CONNECTION_UP;
 
-	loop_wait(&fd, 1, connection_deadline(c));
+	loop_wait(&fd, 1, idle ? loop_now() + IDLE_PAUSE : connection_deadline(c));
+	if (idle && !loop_stopping())
+		c->idle(c->idle_context);
 }
 
 /* Connect, once, with options and password as they are set. False: why is in c->trouble. */

@@ -27,6 +27,8 @@ typedef struct Connection
 	char	   *password;		/* as it was typed in */
 	char	   *notice;			/* the server's last, one line */
 	char	   *trouble;		/* why it was lost, one line; NULL: never was */
+	void		(*idle) (void *context);	/* called a few times a second while a query runs; NULL: nothing is */
+	void	   *idle_context;
 } Connection;
 
 extern bool connection_try(Connection *c);
@@ -37,6 +39,7 @@ extern void connection_settled(Connection *c);
 extern bool connection_step(Connection *c);
 extern int64 connection_deadline(const Connection *c);
 extern int	connection_socket(const Connection *c);
+extern void connection_wait(Connection *c);
 extern void connection_complain(const Connection *c, const PGresult *result);
 extern PGresult *connection_query(Connection *c, const char *sql, int nparams, const char *const *params);
 

@@ -84,7 +84,7 @@ options_number(const char *value, int64 least, int64 most, int64 *number)
 	return errno == 0 && end != value && *end == '\0' && *number >= least && *number <= most;
 }
 
-/* Seconds, of which parts may be given ("0.2"), as microseconds within bounds; false when the text is anything else. */
+/* Seconds, of which parts may be given ("0.5"), as microseconds within bounds; false when the text is anything else. */
 bool
 options_seconds(const char *value, int64 least, int64 most, int64 *micros)
 {

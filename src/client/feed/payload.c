@@ -47,7 +47,6 @@ event_action(const char *name)
 		{"update", EVENT_UPDATE},
 		{"delete", EVENT_DELETE},
 		{"truncate", EVENT_TRUNCATE},
-		{"reset", EVENT_RESET},
 		{"message", EVENT_MESSAGE},
 	};
 
@@ -189,7 +188,10 @@ reader_value(EventReader *reader, const char *text, size_t length)
 	else if (strcmp(reader->name, "position") == 0)
 		reader->position = true;
 	else if (strcmp(reader->name, "action") == 0)
+	{
 		event->action = event_action(text);
+		event->said = text;
+	}
 	else if (strcmp(reader->name, "op") == 0)
 		event->action = *text == 't' ? EVENT_TRUNCATE : *text == 'm' ? EVENT_MESSAGE : event->action;
 	else if (strcmp(reader->name, "truncated") == 0)

@@ -14,9 +14,8 @@ typedef enum EventAction
 	EVENT_DELETE,
 	EVENT_TRUNCATE,
 	EVENT_ROLLUP,
-	EVENT_RESET,				/* what came before is unknown: read again */
 	EVENT_MESSAGE,
-	EVENT_OTHER,				/* a mark of a transaction, or not known */
+	EVENT_OTHER,				/* in a slot a mark of a transaction; of a topic it says that it must be read anew */
 } EventAction;
 
 typedef struct EventMember
@@ -42,6 +41,7 @@ typedef struct EventRow
 typedef struct Event
 {
 	EventAction action;
+	const char *said;			/* the action as it is written; NULL: not said */
 	bool		truncated;		/* too large to be sent: only topic, position and action are here */
 	int64		commit_time;	/* microseconds since 1970; 0: not said */
 	const char *schema;			/* NULL: not said; so in a notification, whose topic says it */

@@ -23,6 +23,13 @@ tail_ready(void *context, bool again, PQExpBuffer error)
 	return true;
 }
 
+/* Whoever keeps a copy by these events must read the relation anew. */
+static void
+tell_gap(const Tail *tail, int topic, const char *why)
+{
+	fprintf(stderr, "gymstream: changes of %s may be missing: %s\n", tail->listener.topics[topic].name, why);
+}
+
 static void
 tail_heard(void *context, int topic, const char *payload)
 {
@@ -37,13 +44,21 @@ tail_heard(void *context, int topic, const char *payload)
 				tail->listener.topics[topic].name);
 		return;
 	}
-	event_free(&event);
 	printf("%s\n", payload);
+	if (event.action == EVENT_OTHER)
+		tell_gap(tail, topic, event.said);
+	event_free(&event);
 	if (--tail->left == 0)
 		loop_stop();
 }
 
-static const ListenCalls tail_calls = {tail_ready, tail_heard};
+static void
+tail_missed(void *context, int topic, const char *why)
+{
+	tell_gap(context, topic, why);
+}
+
+static const ListenCalls tail_calls = {tail_ready, tail_heard, tail_missed};
 
 int
 tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names, int nnames)

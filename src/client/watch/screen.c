@@ -240,6 +240,32 @@ screen_width(const char *text)
 }
 
 /*
+ * How many bytes of a text fit into a line of that width: up to its end, a newline, or the last space that fits.
+ */
+int
+screen_fit(const char *text, int width)
+{
+	const char *at = text;
+	const char *space = NULL;
+	int			used = 0;
+	int			next;
+
+	while (*at && *at != '\n')
+	{
+		const char *before = at;
+
+		if (screen_next(&at, &next) == 0)
+			break;
+		used += next;
+		if (used > width)
+			return (int) ((space && space > text ? space : Max(before, text + 1)) - text);
+		if (*before == ' ')
+			space = before;
+	}
+	return (int) (at - text);
+}
+
+/*
  * Fill exactly that many columns; a text that is too long ends with a sign that says so.
  */
 void

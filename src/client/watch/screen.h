@@ -53,6 +53,7 @@ extern void screen_clear(void);
 extern void screen_show(void);
 extern void screen_put(int y, int x, int width, ScreenAlign align, ScreenStyle style, const char *text);
 extern int	screen_text(int y, int x, ScreenStyle style, const char *text);
+extern int	screen_fit(const char *text, int width);
 extern void screen_bar(int y, int x, int width, double share, ScreenStyle style);
 extern void screen_curve(int y, int x, int width, const double *values, int nvalues, double most, ScreenStyle style);
 

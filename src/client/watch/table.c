@@ -379,6 +379,32 @@ table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer chang
 	}
 }
 
+/* Whether a row of an event has so many columns, and only such as were read. */
+static bool
+table_has_columns(const Table *table, const EventRow *values, int count)
+{
+	for (int i = 0; i < values->count; i++)
+	{
+		if (table_column(table, values->members[i].name) < 0)
+			return false;
+	}
+	return values->count == count;
+}
+
+/* Whether an event says what a group is now, in columns that are those that were read: they may have been renamed since. */
+static bool
+table_takes(Table *table, const Event *event)
+{
+	if (event->action != EVENT_ROLLUP || event->truncated || event->key.state != ROW_GIVEN ||
+		event->row.state == ROW_ABSENT)
+		return false;
+	if (event->row.state == ROW_GIVEN && !table_has_columns(table, &event->row, table->ncolumns))
+		return false;
+	if (table->keyed)
+		return table_has_columns(table, &event->key, table->nkeys);
+	return table_learn_key(table, &event->key);
+}
+
 /*
  * Take in one event. "change", if wanted, gets it in words, or nothing where nothing is different.
  */
@@ -395,8 +421,7 @@ table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change)
 		table->stale |= !table->keyed || table->nkeys == 0;
 		return;
 	}
-	if (event->action != EVENT_ROLLUP || event->truncated || event->key.state != ROW_GIVEN || event->row.state == ROW_ABSENT ||
-		(!table->keyed && !table_learn_key(table, &event->key)))
+	if (!table_takes(table, event))
 	{
 		table->stale = true;
 		return;

@@ -4,7 +4,7 @@
 #ifndef GYMSTREAM_CLIENT_WATCH_H
 #define GYMSTREAM_CLIENT_WATCH_H
 
-#include "client/feed/listen.h"
+#include "client/feed/listener.h"
 
 #include "client/watch/table.h"
 
@@ -16,6 +16,12 @@ typedef struct WatchView
 	Table		table;
 	int			first_row;		/* scrolled to */
 	int			shown_rows;		/* that fit when last drawn */
+	bool		loaded;			/* it was read at least once */
+	int64		reading_since;	/* it is being read; 0: it is not */
+	int64		read_at;		/* when it is stale: not to be read before */
+	int64		pause;			/* before the next attempt after one that failed */
+	char	   *why;			/* why it must be read anew; NULL: an event could not carry the row */
+	char	   *error;			/* why it could not be read; NULL: it could */
 } WatchView;
 
 typedef struct Watch
@@ -28,9 +34,11 @@ typedef struct Watch
 	bool		dirty;
 	int64		draw_at;		/* not before */
 	int64		fade_at;		/* when a changed cell stops to stand out */
-	int64		reread_at;		/* not before */
+	char	   *trouble;		/* as it was drawn last; NULL: all was well */
+	char	   *told;			/* without a screen: the error that was told last */
 } Watch;
 
+extern char *watch_trouble(const Watch *watch);
 extern void watch_draw(Watch *watch, int64 now);
 extern int	watch_main(int argc, char **argv);
 

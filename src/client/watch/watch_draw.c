@@ -6,27 +6,65 @@
  */
 #include "postgres_fe.h"
 
+#include "client/feed/listen.h"
 #include "client/watch/screen.h"
 #include "client/watch/watch.h"
 
 #define GAP			2			/* between columns */
 #define FRAME_LINES 2			/* a view's own: name and column heads */
+#define SLOW_READING INT64CONST(1000000)	/* microseconds from which on reading again is shown */
+#define TROUBLE_LINES 4			/* for what is wrong, at most */
 
+/* The bar at the top: which database, and whether what is shown is what is there. */
 static void
 watch_draw_top(Watch *watch)
 {
-	char	   *trouble = listener_trouble(&watch->listener);
-	char	   *left = psprintf(" gymstream watch  %s", trouble ? "" : PQdb(watch->listener.connection.pg));
-	char	   *right = trouble ? psprintf("%s ", trouble) :
-		psprintf("%lld changes  %s ", (long long) watch->listener.heard, screen_fancy() ? "● live" : "live");
+	const char *database = listener_connected(&watch->listener) ? PQdb(watch->listener.connection.pg) : "";
+	char	   *left = psprintf(" gymstream watch  %s", database);
+	char	   *right = NULL;
 	int			columns = screen_columns();
 	int			split = Min((int) strlen(left) + GAP, columns / 2);
 
+	/* what may have been missed is not there yet */
+	for (int i = 0; i < watch->nviews && right == NULL; i++)
+	{
+		if (!watch->views[i].loaded || watch->views[i].why)
+			right = pg_strdup("reading ");
+	}
+	if (watch->trouble)
+	{
+		free(right);
+		right = pg_strdup("not live ");
+	}
+	else if (right == NULL)
+		right = psprintf("%lld change%s  %s ", (long long) watch->listener.heard, watch->listener.heard == 1 ? "" : "s",
+						 screen_fancy() ? "● live" : "live");
 	screen_put(0, 0, split, ALIGN_LEFT, STYLE_TITLE, left);
-	screen_put(0, split, columns - split, ALIGN_RIGHT, trouble ? STYLE_ALARM : STYLE_TITLE, right);
+	screen_put(0, split, columns - split, ALIGN_RIGHT, watch->trouble ? STYLE_ALARM : STYLE_TITLE, right);
 	free(left);
 	free(right);
-	free(trouble);
+}
+
+/* What is wrong, below the bar, over as many lines as it needs; gives their number. */
+static int
+watch_draw_trouble(const Watch *watch)
+{
+	const char *text = watch->trouble;
+	int			width = screen_columns() - 2;
+	int			lines = 0;
+
+	while (text && *text && lines < Min(TROUBLE_LINES, screen_lines() - 3) && width > 0)
+	{
+		int			length = screen_fit(text, width);
+		char	   *line = lines == TROUBLE_LINES - 1 ? pg_strdup(text) : pnstrdup(text, length);
+
+		screen_put(1 + lines, 1, width, ALIGN_LEFT, STYLE_ALARM, line);
+		free(line);
+		text += length;
+		text += strspn(text, " \n");
+		lines++;
+	}
+	return lines;
 }
 
 static void
@@ -50,6 +88,14 @@ watch_draw_name(const Watch *watch, int index, int y)
 	char	   *text;
 
 	x = screen_text(y, x, index == watch->focus && watch->nviews > 1 ? STYLE_WARN : STYLE_STRONG, table->name);
+	if (view->reading_since && (!view->loaded || loop_now() - view->reading_since > SLOW_READING))
+	{
+		text = psprintf("  reading, %d s", (int) ((loop_now() - view->reading_since) / 1000000));
+		x = screen_text(y, x, STYLE_WARN, text);
+		free(text);
+	}
+	if (!view->loaded)
+		return;
 	text = psprintf("  %d row%s", table->nrows, table->nrows == 1 ? "" : "s");
 	x = screen_text(y, x, STYLE_DIM, text);
 	free(text);
@@ -172,6 +218,8 @@ watch_draw(Watch *watch, int64 now)
 	watch->fade_at = LOOP_NEVER;
 	screen_clear();
 	watch_draw_top(watch);
+	y += watch_draw_trouble(watch);
+	left -= y - 1;
 	for (int i = 0; i < watch->nviews && left > 0; i++)
 	{
 		int			share = left / (watch->nviews - i);
