@@ -222,8 +222,7 @@ for my $where ([], [ '--output', "$folder/waiting" ], [ '--exec', "cat >$folder/
 	shows($waiting, 'err', qr/trying again/, "a second reader waits: @$where");
 	stop_client($reader, 'KILL');
 	sql("INSERT INTO other VALUES ($id, 'x')");
-	$waiting->{handle}->finish;
-	is($waiting->{handle}->result(0), 0, 'and reads when the first one is gone');
+	is(stop_client($waiting), 0, 'and reads when the first one is gone');
 	is_deeply(ids($waiting->{out} || slurp_file("$folder/waiting")), [$id], 'what there is');
 	unlink "$folder/waiting";
 	$reader = spawn_client(@connect, '--slot', 'one');
