@@ -1,8 +1,13 @@
 /*
- * argument.c: takes an argument of an SQL function and gives its value, or an error that names the
- * argument.
+ * argument.c: takes an argument of an SQL function and gives its value, or an error that says what
+ * is wrong with it. Also what such a function asks of its caller and the transaction.
  */
 #include "base/argument.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
 
 bool
 argument_switch(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -15,4 +20,36 @@ argument_switch(FunctionCallInfo fcinfo, int argument, const char *name)
 				 errmsg("%s must not be null", name),
 				 errhint("Pass true or false.")));
 	return PG_GETARG_BOOL(argument);
+}
+
+void
+argument_rollup(Oid rollup, RollupRelations *relations)
+{
+	const char *name = get_rel_name(rollup);
+
+	if (!catalog_relations(ROLLUP_ROLLUP, rollup, relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a rollup", name ? name : "?"),
+				 errhint("The view gymstream.rollups lists all rollups.")));
+}
+
+void
+argument_own_rollup(Oid rollup, RollupRelations *relations)
+{
+	argument_rollup(rollup, relations);
+	if (!gs_owns_relation(rollup, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
+}
+
+void
+argument_read_committed(const char *function)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE",
+						function),
+				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
+				 errhint("Run it in a READ COMMITTED transaction.")));
 }

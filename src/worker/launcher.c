@@ -1,6 +1,6 @@
 /*
  * launcher.c: takes the list of databases and what their publishers found there, and gives each database with the
- * extension a publisher, and each with topics a decoder as well, joined by a queue. Never reads a database's tables.
+ * extension a publisher, each with topics a decoder as well, joined by a queue, and each with partials to fold a folder. Never reads a database's tables.
  *
  * Publisher and decoder live as a pair: when one ends, the other is ended too, and the pair begins anew with a new queue.
  * The launcher sleeps on its latch, which workers, backends and the postmaster (when a worker starts or ends) set.

@@ -1,8 +1,8 @@
 /*
- * payload.h: a notification's payload, taken apart
+ * payload.h: one event, from a notification's payload or a line of a replication slot, taken apart
  */
-#ifndef GYMSTREAM_CLIENT_EVENT_H
-#define GYMSTREAM_CLIENT_EVENT_H
+#ifndef GYMSTREAM_CLIENT_PAYLOAD_H
+#define GYMSTREAM_CLIENT_PAYLOAD_H
 
 #include "postgres_fe.h"
 

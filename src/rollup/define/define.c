@@ -1,5 +1,5 @@
 /*
- * define.c: the SQL functions that make, rebuild and take away rollups. Takes a name and a query and gives the objects
+ * define.c: the SQL functions that make and rebuild rollups. Takes a name and a query and gives the objects
  * that a rollup is made of: the view that users read, the definition, the partials, and the triggers on the source.
  *
  * All of it happens in the caller's transaction, with the caller's rights, under search_path = pg_catalog. The source is
@@ -147,17 +147,6 @@ fixed_path_end(int nest)
 	AtEOXact_GUC(false, nest);
 }
 
-static void
-require_read_committed(const char *what)
-{
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE", what),
-				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
-				 errhint("Run it in a READ COMMITTED transaction.")));
-}
-
 /*
  * Keep writers away. A statement of this session that is in the middle of changing the source would go on without new
  * triggers, and with deltas pending that the rollup's rows, seen now, already have.
@@ -282,7 +271,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	if (OidIsValid(existing))
 		PG_RETURN_OID(existing);
 	require_free(&view);
-	require_read_committed("gymstream.create_rollup");
+	argument_read_committed("gymstream.create_rollup");
 	query = define_query(sql);
 	definition = companion_name(&view, "definition");
 	partials = companion_name(&view, "partials");
@@ -356,14 +345,8 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	RollupShape *shape;
 	int			nest;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, rollup, &relations))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
-				 errhint("The view gymstream.rollups lists all rollups.")));
-	if (!gs_owns_relation(rollup, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
-	require_read_committed("gymstream.rebuild_rollup");
+	argument_own_rollup(rollup, &relations);
+	argument_read_committed("gymstream.rebuild_rollup");
 
 	nest = fixed_path_begin();
 	shape = rollup_shape(&relations);

@@ -32,11 +32,7 @@ check_droppable(Oid relid)
 
 	if (name == NULL)
 		return;
-	if (!catalog_relations(ROLLUP_ROLLUP, relid, &relations))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a rollup", name),
-				 errhint("The view gymstream.rollups lists all rollups.")));
+	argument_rollup(relid, &relations);
 	if (!gs_owns_relation(relid, GetUserId()) && !gs_owns_schema(get_rel_namespace(relid), GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, name);
 }

@@ -38,6 +38,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "base/argument.h"
 #include "base/settings.h"
 #include "rollup/partials/note.h"
 
@@ -344,20 +345,8 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 	int64		nfolded = 0;
 	bool		more;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, rollup, &relations))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a rollup", get_rel_name(rollup) ? get_rel_name(rollup) : "?"),
-				 errhint("The view gymstream.rollups lists all rollups.")));
-	if (!gs_owns_relation(rollup, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, get_rel_name(rollup));
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR,
-				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE",
-						"gymstream.fold_rollup"),
-				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
-				 errhint("Run it in a READ COMMITTED transaction.")));
+	argument_own_rollup(rollup, &relations);
+	argument_read_committed("gymstream.fold_rollup");
 	if (!fold_open(&fold, relations.partials))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),

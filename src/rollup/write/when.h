@@ -1,5 +1,6 @@
 /*
- * when.h: the WHEN conditions of the triggers on a source. Called from SQL only:
+ * when.h: what the WHEN conditions of the triggers on a source call, in SQL, where ready.c has not put
+ * something in their place:
  *
  *   collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
  *   flush(partials)                                          in the WHEN of a statement trigger
