@@ -11,7 +11,7 @@ use GymstreamTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = start_gymstream('upgrade', 'fsync = off');
+my $node = start_gymstream('upgrade', 'gymstream.fold = off', 'fsync = off');
 my $version = $node->safe_psql('postgres', q{SELECT extversion FROM pg_extension WHERE extname = 'gymstream'});
 
 sub run { my ($database, $sql) = @_; return $node->safe_psql($database, $sql); }
