@@ -3,7 +3,7 @@
 #
 #   test/matrix.sh [SERVER]... [-- ARGUMENT OF test.sh...]
 #
-# Without a SERVER on PostgreSQL 15, 17, 18 and one with assertions. test/servers.sh tells of these and others, and makes
+# Without a SERVER on PostgreSQL 15, 17, 18, 19 and one with assertions. test/servers.sh tells of these and others, and makes
 # what the machine does not have.
 
 set -euo pipefail
@@ -15,7 +15,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	servers+=("$1"); shift
 done
 [ $# -eq 0 ] || shift
-[ ${#servers[@]} -gt 0 ] || servers=(15 17 18 assert)
+[ ${#servers[@]} -gt 0 ] || servers=(15 17 18 19 assert)
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -3,10 +3,10 @@
 #
 #   test/servers.sh SERVER [ARGUMENT OF test.sh]...
 #
-#   15, 17, 18    Debian's: the machine's own, else in a chroot of the suite that has it, which needs root
-#   assert        PostgreSQL as the machine's own, built from Debian's source with assertions
-#   valgrind      the same under valgrind, for hours; of the suites those named, else regress and isolation
-#   /PATH         any other, by its pg_config
+#   15, 17, 18, 19   Debian's: the machine's own, else in a chroot of the suite that has it, which needs root
+#   assert           PostgreSQL as the machine's own, built from Debian's source with assertions
+#   valgrind         the same under valgrind, for hours; of the suites those named, else regress and isolation
+#   /PATH            any other, by its pg_config
 #
 # Takes apt's own mirror. Gives what test.sh says, and its status. What is made stays for the next time in a folder that can
 # be removed at will: ~/.cache/gymstream, root's in /var/cache/gymstream. Never touches a server that the machine has,
@@ -55,7 +55,24 @@ suite_of() { # MAJOR
 		15) echo bookworm ;;
 		17) echo trixie ;;
 		18) echo forky ;;
+		19) echo sid ;; # with experimental beside it
 	esac
+}
+
+# A server that no suite has yet, from experimental, and what belongs to it. pgTAP for it comes later: the files of another
+# server's will do, as they are.
+take_experimental() { # MAJOR ROOT MIRROR
+	printf 'deb %s experimental main\n' "$3" | as_root tee "$2/etc/apt/sources.list.d/experimental.list" >/dev/null
+	printf 'Package: src:postgresql-%s\nPin: release a=experimental\nPin-Priority: 500\n' "$1" |
+		as_root tee "$2/etc/apt/preferences.d/gymstream" >/dev/null
+	# shellcheck disable=SC2016
+	as_root chroot "$2" sh -ec '
+		cd /tmp && apt-get -q update
+		[ -n "$(apt-cache madison "postgresql-$1-pgtap")" ] || {
+			apt-get -q download "$(apt-cache pkgnames postgresql- | grep "^postgresql-[0-9]*-pgtap$" | sort | tail -n 1)"
+			dpkg -x postgresql-*-pgtap_*.deb /
+			rm postgresql-*-pgtap_*.deb
+		}' sh "$1"
 }
 
 make_chroot() { # MAJOR ROOT
@@ -73,18 +90,19 @@ make_chroot() { # MAJOR ROOT
 	# no service starts in it; its apt goes the same way as the machine's
 	printf '#!/bin/sh\nexit 101\n' | as_root install /dev/stdin "$new/usr/sbin/policy-rc.d"
 	apt-config dump Acquire | as_root install -m 644 /dev/stdin "$new/etc/apt/apt.conf.d/gymstream"
+	[ "$(suite_of "$1")" != sid ] || take_experimental "$1" "$new" "$mirror"
 	as_root mv "$new" "$2"
 }
 
-run_chroot() { # ROOT ARGUMENT...
-	local root=$1; shift
+run_chroot() { # MAJOR ROOT ARGUMENT...
+	local config=/usr/lib/postgresql/$1/bin/pg_config root=$2; shift 2
 	make_copy "$root"
 	# shellcheck disable=SC2016
 	as_root unshare -m bash -c '
-		root=$1 folder=$2; shift 2
+		root=$1 folder=$2 config=$3; shift 3
 		mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" && mount -t tmpfs tmpfs "$root/dev/shm" &&
-		exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$folder/test.sh" "$@"' bash \
-		"$root" "${copy#"$root"}" "$@"
+		exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin PG_CONFIG="$config" \
+			"$folder/test.sh" "$@"' bash "$root" "${copy#"$root"}" "$config" "$@"
 }
 
 run_debian() { # MAJOR ARGUMENT...
@@ -93,7 +111,7 @@ run_debian() { # MAJOR ARGUMENT...
 		PG_CONFIG=/usr/lib/postgresql/$1/bin/pg_config run "${@:2}"
 	else
 		[ -d "$root" ] || make_chroot "$1" "$root"
-		run_chroot "$root" "${@:2}"
+		run_chroot "$1" "$root" "${@:2}"
 	fi
 }
 
@@ -159,7 +177,7 @@ under_valgrind() { # ARGUMENT...
 }
 
 case $server in
-	15 | 17 | 18) run_debian "$server" "$@" ;;
+	15 | 17 | 18 | 19) run_debian "$server" "$@" ;;
 	assert) with_assertions "$@" ;;
 	valgrind) under_valgrind "$@" ;;
 	/*) PG_CONFIG=$server run "$@" ;;

@@ -130,8 +130,8 @@ setup_install() {
 	if [ -n "$major" ]; then
 		want+=("postgresql-$major" "postgresql-server-dev-$major")
 		export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$major/bin/pg_config}
-		# the files may be there without a package, which comes later than a new server does
-		[ "${1:-}" != dev ] || [ -e "/usr/share/postgresql/$major/extension/pgtap.control" ] ||
+		# a new server comes before its pgTAP does: the files of another one will do
+		[ "${1:-}" != dev ] || compgen -G '/usr/share/postgresql/*/extension/pgtap--*.sql' >/dev/null ||
 			want+=("postgresql-$major-pgtap")
 	fi
 	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh pgbouncer)

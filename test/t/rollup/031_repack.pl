@@ -98,7 +98,7 @@ is($old->ask('SELECT count(*) FROM booking;'), 0, 'to an older snapshot the tabl
 is($old->ask('SELECT sum(n) FROM sums;'), sql('SELECT count(*) FROM booking'), 'and the rollup is not');
 $old->ask(q{INSERT INTO booking VALUES (-1, 3, -1, 'late');}, 'COMMIT;');
 is(differences($node), '', 'what it wrote is in the rollups');
-sql(q{SELECT gymstream.fold_rollup(rollup) FROM gymstream.rollup});
+sql(q{SELECT gymstream.fold_rollup(rollup) FROM gymstream.rollups});
 is(differences($node), '', 'and still is once they are folded');
 
 #
