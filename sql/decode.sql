@@ -153,6 +153,31 @@ UPDATE keyless SET a = 1;
 DELETE FROM keyless;
 SELECT * FROM events();
 
+-- what tells rows apart is named: the primary key, deferrable or not, where asked for; another replica identity always
+CREATE TABLE deferred (b int, a int, note text, PRIMARY KEY (a, b) DEFERRABLE);
+CREATE TABLE unique_only (code text NOT NULL UNIQUE, "n ""x""" int NOT NULL, note text, CONSTRAINT two UNIQUE ("n ""x""", code));
+ALTER TABLE unique_only REPLICA IDENTITY USING INDEX two;
+ALTER TABLE identity REPLICA IDENTITY USING INDEX identity_a;
+INSERT INTO deferred VALUES (1, 2, 'x');
+UPDATE deferred SET note = 'y';
+ALTER TABLE deferred REPLICA IDENTITY FULL;
+UPDATE deferred SET note = 'z';
+UPDATE deferred SET a = 3;
+INSERT INTO unique_only VALUES ('a', 1, 'x');
+UPDATE unique_only SET note = 'y';
+UPDATE unique_only SET code = 'b';
+INSERT INTO identity VALUES (1, 1, 1);
+UPDATE identity SET id = 2;
+SELECT data FROM pg_logical_slot_peek_changes('decode', NULL, NULL, 'include-xids', 'off', 'include-lsn', 'off', 'include-timestamp', 'off', 'actions', 'update');
+SELECT * FROM events('include-pk', 'on', 'actions', 'update');
+ALTER TABLE identity REPLICA IDENTITY DEFAULT;
+UPDATE identity SET b = 2;
+ALTER TABLE identity REPLICA IDENTITY NOTHING;
+UPDATE identity SET b = 3;
+UPDATE keyless SET a = 1;
+INSERT INTO keyless VALUES (1);
+SELECT * FROM events('include-pk', 'on');
+
 -- truncate: one line a table
 CREATE TABLE gym (id serial PRIMARY KEY);
 CREATE TABLE class (id serial PRIMARY KEY, gym int REFERENCES gym);

@@ -36,6 +36,9 @@ CREATE TABLE by_index (id int PRIMARY KEY, code text NOT NULL UNIQUE, long text)
 ALTER TABLE by_index ALTER long SET STORAGE external, REPLICA IDENTITY USING INDEX by_index_code_key;
 CREATE TABLE keyless (a int);
 ALTER TABLE keyless REPLICA IDENTITY FULL;
+CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE, note text);
+ALTER TABLE deferred REPLICA IDENTITY FULL;
+INSERT INTO deferred VALUES (1, 'x');
 CREATE TABLE "n üm" (a int);
 INSERT INTO by_index VALUES (1, 'a', repeat('x', 4000));
 INSERT INTO keyless VALUES (1);
@@ -47,9 +50,11 @@ UPDATE by_index SET code = 'c';
 UPDATE by_index SET id = 3;
 UPDATE by_index SET long = NULL;
 UPDATE keyless SET a = 2;
+UPDATE deferred SET note = 'y';
+UPDATE deferred SET id = 2;
 COMMIT;
 SELECT data::json ->> 'op' AS op, regexp_replace(data::json ->> 'before', 'x+', 'x') AS before, regexp_replace(data::json ->> 'after', 'x+', 'x') AS after, data::json #> '{transaction,total_order}' AS n
-FROM events('add-tables', '*.by_index, *.keyless', 'include-transaction', 'on') data WHERE data::json ->> 'op' IS NOT NULL;
+FROM events('add-tables', '*.by_index, *.keyless, *.deferred', 'include-transaction', 'on') data WHERE data::json ->> 'op' IS NOT NULL;
 -- what came from elsewhere
 SELECT pg_replication_origin_create('regress_debezium') IS NOT NULL AS created, pg_replication_origin_session_setup('regress_debezium') IS NOT NULL AS setup;
 BEGIN;

@@ -107,6 +107,12 @@ SELECT * FROM events('include-origin', 'on', 'include-transaction', 'on', 'messa
 SELECT * FROM events('origin', 'any');
 SELECT * FROM events('origin', 'none', 'messages', 'on');
 SELECT * FROM events('only-local', 'on');
+-- the order in which options are given means nothing: what a default depends on may come later
+SELECT (SELECT count(*) FROM events('origin', 'any', 'only-local', 'on')), (SELECT count(*) FROM events('only-local', 'on', 'origin', 'any')),
+  (SELECT count(*) FROM events('origin', 'none', 'only-local', 'off')), (SELECT count(*) FROM events('only-local', 'off', 'origin', 'none'));
+SELECT options, data::json #>> '{source,origin}' AS origin FROM (VALUES ('{format,debezium}'::text[]), ('{format,debezium,include-origin,off}'), ('{include-origin,off,format,debezium}'),
+  ('{format,debezium,include-origin,on}'), ('{include-origin,on,format,debezium}'), ('{format,json}')) v (options),
+  pg_logical_slot_peek_changes('decode_options', NULL, NULL, VARIADIC options || '{actions,insert}'::text[]) WHERE data ~ '"id":2';
 SELECT pg_replication_origin_drop(name) FROM unnest(ARRAY['far "away"', 'near']) name;
 SELECT * FROM events('include-origin', 'on');
 

@@ -118,6 +118,12 @@ extern bool event_shows_column(Form_pg_attribute attribute);
 /* Make a shape in context, which holds it. */
 extern void event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context);
 
+/* The index of a relation's primary key, deferrable or not; InvalidOid where there is none. */
+extern Oid	event_primary_key(Relation rel);
+
+/* The attribute numbers of an index's key columns; NIL for InvalidOid. */
+extern List *event_key_columns(Oid index);
+
 /* Take a tuple apart into the shape's own room. */
 extern void event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple);
 

@@ -104,35 +104,89 @@ append_types(StringInfo out, const EventShape *shape)
 	appendStringInfoChar(out, '}');
 }
 
-/* ,"pk":["column",...]; empty where there is none */
-static void
-append_key(StringInfo out, const EventShapeSource *source)
+/*
+ * The primary key's index; InvalidOid where there is none. The relation cache knows it only where it is enforced at once:
+ * a deferrable one identifies rows all the same, once the transaction is committed.
+ */
+Oid
+event_primary_key(Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	Oid			found = rel->rd_pkindex;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple;
+
+		if (OidIsValid(found))
+			break;
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (((Form_pg_index) GETSTRUCT(tuple))->indisprimary)
+			found = lfirst_oid(lc);
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+	return found;
+}
+
+/* Gives the numbers of an index's key columns, which are all columns of the table; NIL without an index. */
+List *
+event_key_columns(Oid index)
 {
 	HeapTuple	tuple = NULL;
+	List	   *columns = NIL;
+
+	if (OidIsValid(index))
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	if (!HeapTupleIsValid(tuple))
+		return NIL;
+	for (int i = 0; i < ((Form_pg_index) GETSTRUCT(tuple))->indnkeyatts; i++)
+		columns = lappend_int(columns, ((Form_pg_index) GETSTRUCT(tuple))->indkey.values[i]);
+	ReleaseSysCache(tuple);
+	return columns;
+}
+
+/* label ["column",...] of an index's columns; empty where there is no index */
+static void
+append_key(StringInfo out, const char *label, Relation rel, Oid index)
+{
 	char		separator = '[';
+	ListCell   *lc;
 
-	appendStringInfoString(out, ",\"pk\":");
-	list_free(RelationGetIndexList(source->shown));
-	if (OidIsValid(source->shown->rd_pkindex))
-		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(source->shown->rd_pkindex));
-	if (HeapTupleIsValid(tuple))
+	appendStringInfoString(out, label);
+	foreach(lc, event_key_columns(index))
 	{
-		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+		const char *name = NameStr(TupleDescAttr(RelationGetDescr(rel), lfirst_int(lc) - 1)->attname);
 
-		for (int i = 0; i < index->indnkeyatts; i++)
-		{
-			const char *name =
-				NameStr(TupleDescAttr(RelationGetDescr(source->shown), index->indkey.values[i] - 1)->attname);
-
-			appendStringInfoChar(out, separator);
-			json_append_string(out, name, strlen(name));
-			separator = ',';
-		}
-		ReleaseSysCache(tuple);
+		appendStringInfoChar(out, separator);
+		json_append_string(out, name, strlen(name));
+		separator = ',';
 	}
 	if (separator == '[')
 		appendStringInfoChar(out, '[');
 	appendStringInfoChar(out, ']');
+}
+
+/*
+ * ,"pk":[...] where it is asked for, and ,"identity":[...] where rows are told apart by something else: by another index,
+ * always; by nothing, where the primary key, which is named, leads to think that it does.
+ */
+static void
+append_keys(StringInfo out, const EventShapeSource *source)
+{
+	Relation	rel = source->rel;
+	Oid			primary = event_primary_key(rel);
+	Oid			identity = rel->rd_replidindex; /* the list of indexes has been read above */
+
+	if (source->key)
+		append_key(out, ",\"pk\":", source->shown, event_primary_key(source->shown));
+	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL || identity == primary)
+		return;
+	if (OidIsValid(identity) || source->key)
+		append_key(out, ",\"identity\":", rel, identity);
 }
 
 void
@@ -156,8 +210,7 @@ event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContex
 
 	shape_name(shape, source, context);
 	shape_columns(shape, source, context);
-	if (source->key)
-		append_key(&shape->details, source);
+	append_keys(&shape->details, source);
 	if (source->types)
 		append_types(&shape->details, shape);
 }

@@ -38,7 +38,19 @@ read_origin(PluginOptions *options, const PluginOption *option, const char *valu
 {
 	if (strcmp(value, "any") != 0 && strcmp(value, "none") != 0)
 		return false;
-	options->only_local = strcmp(value, "none") == 0;
+	options->only_local |= strcmp(value, "none") == 0;
+	return true;
+}
+
+/* What "origin" says in other words: either one is enough, in whichever order they come. */
+static bool
+read_only_local(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	bool		only_local;
+
+	if (!parse_bool(value, &only_local))
+		return false;
+	options->only_local |= only_local;
 	return true;
 }
 
@@ -58,7 +70,6 @@ static bool
 read_format(PluginOptions *options, const PluginOption *option, const char *value)
 {
 	options->debezium = strcmp(value, "debezium") == 0;
-	options->origins |= options->debezium;
 	return options->debezium || strcmp(value, "json") == 0;
 }
 
@@ -205,8 +216,8 @@ static const PluginOption all_options[] = {
 	{"include-xids", NULL, read_bool, SET(event.xids), ON_OFF},
 	{"messages", "include-messages", read_bool, SET(messages), ON_OFF},
 	{"numeric-data-types-as-string", NULL, read_bool, SET(quoted), ON_OFF},
-	{"origin", NULL, read_origin, SET(only_local), "any or none"},
-	{"only-local", NULL, read_bool, SET(only_local), ON_OFF},
+	{"origin", NULL, read_origin, 0, "any or none"},
+	{"only-local", NULL, read_only_local, 0, ON_OFF},
 	{"pretty-print", NULL, read_bool, SET(pretty), ON_OFF},
 	{"publication-names", NULL, read_publications, 0, "a list of names with commas between them"},
 	{"publish-via-partition-root", NULL, read_bool, SET(via_root), ON_OFF},
@@ -299,6 +310,10 @@ plugin_options_read(PluginOptions *options, List *given)
 					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream", value, option->name),
 					 errhint("The value of \"%s\" is %s.", option->name, option->values)));
 	}
+
+	/* defaults that depend on other options */
+	if (!seen[find_option("include-origin") - all_options])
+		options->origins = options->debezium;
 	check_combination(options);
 }
 

@@ -129,20 +129,13 @@ decide(PluginState *state, Relation rel, PluginPublished *published)
 static Bitmapset *
 row_key(Relation rel)
 {
-	HeapTuple	tuple;
+	Oid			primary = event_primary_key(rel);
+	bool		whole = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
 	Bitmapset  *key = NULL;
+	ListCell   *lc;
 
-	list_free(RelationGetIndexList(rel));
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL ? rel->rd_pkindex :
-														 rel->rd_replidindex));
-	if (HeapTupleIsValid(tuple))
-	{
-		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
-
-		for (int i = 0; i < index->indnkeyatts; i++)
-			key = bms_add_member(key, index->indkey.values[i] - 1);
-		ReleaseSysCache(tuple);
-	}
+	foreach(lc, event_key_columns(whole ? primary : rel->rd_replidindex))
+		key = bms_add_member(key, lfirst_int(lc) - 1);
 	return key;
 }
 

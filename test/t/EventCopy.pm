@@ -13,11 +13,11 @@ CREATE FUNCTION event_copy.columns(t regclass, e json) RETURNS text LANGUAGE sql
 	SELECT string_agg(quote_ident(k), ',') FROM json_object_keys(e -> 'new') k
 	JOIN pg_attribute ON attrelid = t AND attname = k AND attgenerated = '' $$;
 CREATE FUNCTION event_copy.place(t regclass, e json) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE key text;
+DECLARE key text; names json := coalesce(e -> 'identity', e -> 'pk');
 BEGIN
-	IF json_array_length(e -> 'pk') > 0 THEN
+	IF json_array_length(names) > 0 THEN
 		SELECT string_agg(format('%1$I = (json_populate_record(NULL::%2$s, %3$L)).%1$I', k, t,
-			json_build_object(k, coalesce(e -> 'old' -> k, e -> 'new' -> k))), ' AND ') INTO key FROM json_array_elements_text(e -> 'pk') k;
+			json_build_object(k, coalesce(e -> 'old' -> k, e -> 'new' -> k))), ' AND ') INTO key FROM json_array_elements_text(names) k;
 		RETURN key;
 	END IF;
 	RETURN format('ctid = (SELECT ctid FROM %1$s r WHERE r::text = json_populate_record(NULL::%1$s, %2$L)::text LIMIT 1)', t, e -> 'old');

@@ -16,7 +16,8 @@ CREATE TABLE wide (id bigint, part text, b bool, i2 int2, f4 float4, f8 float8, 
 CREATE TABLE full_identity (a int, b text, j json);
 ALTER TABLE full_identity REPLICA IDENTITY FULL;
 CREATE TABLE other_identity (id int, code text NOT NULL, a int, PRIMARY KEY (id));
-CREATE UNIQUE INDEX other_identity_id ON other_identity (id);
+CREATE UNIQUE INDEX other_identity_code ON other_identity (code);
+ALTER TABLE other_identity REPLICA IDENTITY USING INDEX other_identity_code;
 CREATE TABLE toasted (id int PRIMARY KEY, big text, small int, large bytea);
 ALTER TABLE toasted ALTER big SET STORAGE external;
 CREATE TABLE root (id int, region text, a int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
@@ -63,6 +64,7 @@ my @changes = (
 	sub { 'DELETE FROM full_identity WHERE a IS NULL OR a = ' . int(rand(4)) },
 	sub { my $i = ++$_[0]{id}; "INSERT INTO other_identity VALUES ($i, 'c$i', 0)" },
 	sub { 'UPDATE other_identity SET id = id + 1000000, a = a + 1 WHERE id % 9 = ' . int(rand(9)) . ' AND id < 1000000' },
+	sub { q{UPDATE other_identity SET code = code || 'x' WHERE length(code) < 20 AND id % 8 = } . int(rand(8)) },
 	sub { 'DELETE FROM other_identity WHERE id % 13 = ' . int(rand(13)) },
 	sub { my $i = ++$_[0]{id}; "INSERT INTO toasted VALUES ($i, repeat(" . pick("'x'", "'é'", q{E'\\\\n'}) . ', ' . pick(10, 3000, 20000) . "), 0, decode(repeat(md5('$i'), " . pick(1, 500) . "), 'hex'))" },
 	sub { 'UPDATE toasted SET small = small + 1 WHERE id % 3 = ' . int(rand(3)) },
