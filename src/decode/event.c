@@ -102,7 +102,11 @@ append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp
 	appendBinaryStringInfo(out, action, strlen(action));
 	appendStringInfoChar(out, '"');
 	if (shape != NULL)
-		appendBinaryStringInfo(out, shape->name.data, shape->name.len);
+	{
+		int			skip = options->without_schema ? shape->table_start : 0;
+
+		appendBinaryStringInfo(out, shape->name.data + skip, shape->name.len - skip);
+	}
 	append_stamp(out, options, stamp);
 }
 
@@ -113,34 +117,82 @@ event_is_unchanged(const EventColumn *column, const EventRow *row)
 		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
 }
 
-/* {"column":value,...} of columns from first up to end; without NULLs where the row holds no more than a key. */
-static void
-append_row(StringInfo out, const EventShape *shape, const EventRow *row, int first, int end, bool skip_nulls)
-{
-	int			start = out->len;
-
-	for (int i = first; i < end; i++)
-	{
-		EventColumn *column = &shape->columns[i];
-		bool		isnull = row->nulls[column->index];
-
-		if ((skip_nulls && isnull) || event_is_unchanged(column, row))
-			continue;
-		json_append_member(out, &column->json, row->values[column->index], isnull);
-	}
-	if (out->len == start)
-		appendStringInfoChar(out, '{');
-	else
-		out->data[start] = '{';
-	appendStringInfoChar(out, '}');
-}
-
 /* Append a column's name to a list of names. */
 static void
 append_label(StringInfo out, const EventColumn *column, char separator)
 {
 	appendStringInfoChar(out, separator);
 	appendBinaryStringInfo(out, column->json.label, column->json.label_len - 1);
+}
+
+/* What is to be said of values that are JSON, by kind of note. Most events have none. */
+typedef struct Notes
+{
+	StringInfoData text[JSON_NOTE_NULL + 1];
+	const char *row[JSON_NOTE_NULL + 1];	/* label of the member in which the column named last is */
+} Notes;
+
+/* Append "row":["column",...] to a note's text, a column at a time; row is "row": */
+static void
+note_column(Notes *notes, JsonNote note, const char *row, const EventColumn *column)
+{
+	StringInfo	text = &notes->text[note];
+
+	if (text->data == NULL)
+		initStringInfo(text);
+	if (row == notes->row[note])
+		append_label(text, column, ',');
+	else
+	{
+		appendStringInfo(text, "%s%s", notes->row[note] ? "]," : "", row);
+		append_label(text, column, '[');
+	}
+	notes->row[note] = row;
+}
+
+static void
+append_notes(StringInfo out, const Notes *notes)
+{
+	if (notes->row[JSON_NOTE_TEXT] != NULL)
+		appendStringInfo(out, ",\"json_text\":{%s]}", notes->text[JSON_NOTE_TEXT].data);
+	if (notes->row[JSON_NOTE_NULL] != NULL)
+		appendStringInfo(out, ",\"json_null\":{%s]}", notes->text[JSON_NOTE_NULL].data);
+}
+
+/* Which columns of a row are shown: from first up to end. */
+typedef struct Part
+{
+	const char *label;			/* of the member that they are: ,"name": */
+	int			first;
+	int			end;
+	bool		skip_nulls;		/* the row holds no more than a key */
+} Part;
+
+/* ,"name":{"column":value,...} */
+static void
+append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part, Notes *notes)
+{
+	int			start;
+
+	appendBinaryStringInfo(out, part->label, strlen(part->label));
+	start = out->len;
+	for (int i = part->first; i < part->end; i++)
+	{
+		EventColumn *column = &shape->columns[i];
+		bool		isnull = row->nulls[column->index];
+		JsonNote	note;
+
+		if ((part->skip_nulls && isnull) || event_is_unchanged(column, row))
+			continue;
+		note = json_append_member(out, &column->json, row->values[column->index], isnull);
+		if (unlikely(note != JSON_NO_NOTE))
+			note_column(notes, note, part->label + 1, column);
+	}
+	if (out->len == start)
+		appendStringInfoChar(out, '{');
+	else
+		out->data[start] = '{';
+	appendStringInfoChar(out, '}');
 }
 
 /* ,"unchanged":["column",...] when there is any */
@@ -192,24 +244,21 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 {
 	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
 	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
+	const Part	new_part = {",\"new\":", 0, shape->ncolumns};
+	const Part	old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity};
+	Notes		notes = {0};
 
 	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
 	appendBinaryStringInfo(out, shape->details.data, shape->details.len);
 	if (new != NULL)
-	{
-		appendBinaryStringInfo(out, ",\"new\":", 7);
-		append_row(out, shape, new, 0, shape->ncolumns, false);
-	}
+		append_row(out, shape, new, &new_part, &notes);
 
 	/*
 	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not NULL
 	 * is the key. With REPLICA IDENTITY FULL it is the whole row.
 	 */
 	if (old != NULL)
-	{
-		appendBinaryStringInfo(out, ",\"old\":", 7);
-		append_row(out, shape, old, 0, shape->ncolumns, !shape->full_identity);
-	}
+		append_row(out, shape, old, &old_part, &notes);
 	else if (is_delete)
 		appendStringInfoString(out, ",\"old\":null");
 	if (new != NULL && !is_insert)
@@ -218,6 +267,7 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 		if (old != NULL && shape->full_identity)
 			append_changed(out, shape, old, new);
 	}
+	append_notes(out, &notes);
 	appendStringInfoChar(out, '}');
 }
 
@@ -285,7 +335,9 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 {
 	EventRelation *relation = event_relation_by_oid(message->partials);
 	EventShape *shape;
-	int			nkeys = 0;
+	Part		key = {",\"key\":"};
+	Part		delta = {",\"delta\":"};
+	Notes		notes = {0};
 
 	/* the partials may have become something else since the message was written */
 	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
@@ -294,13 +346,16 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 
 	shape = &relation->shape;
 	event_deform(shape, &shape->new, message->tuple);
-	while (nkeys < shape->ncolumns && shape->columns[nkeys].index < message->nkeys)
-		nkeys++;
+	event_shape_set_options(shape, options);
+	while (key.end < shape->ncolumns && shape->columns[key.end].index < message->nkeys)
+		key.end++;
+	delta.first = key.end;
+	delta.end = shape->ncolumns;
+	delta.skip_nulls = true;
 	append_head(out, options, stamp, shape, "rollup");
-	appendStringInfoString(out, ",\"key\":");
-	append_row(out, shape, &shape->new, 0, nkeys, false);
-	appendStringInfoString(out, ",\"delta\":");
-	append_row(out, shape, &shape->new, nkeys, shape->ncolumns, true);
+	append_row(out, shape, &shape->new, &key, &notes);
+	append_row(out, shape, &shape->new, &delta, &notes);
+	append_notes(out, &notes);
 	appendStringInfoChar(out, '}');
 	return true;
 }

@@ -25,6 +25,9 @@ typedef struct EventOptions
 	bool		xids;
 	bool		lsn;
 	bool		timestamp;
+	bool		without_schema; /* do not name the tables' schemas */
+	bool		quoted;			/* numbers as strings */
+	bool		json_as_text;	/* values of type json and jsonb as strings */
 } EventOptions;
 
 /* the transaction an event belongs to; what is not known is zero, and not shown */
@@ -46,6 +49,7 @@ typedef struct EventColumn
 	int			index;			/* in the row */
 	int16		len;			/* of its type */
 	bool		byval;
+	bool		is_json;		/* of type json or jsonb, or of a domain over them */
 } EventColumn;
 
 /* a row taken apart */
@@ -63,6 +67,7 @@ typedef struct EventShape
 	char	   *schema;			/* names; NULL when the relation that is named is gone */
 	char	   *table;
 	StringInfoData name;		/* ,"schema":"...","table":"..." */
+	int			table_start;	/* in it, of the table's part */
 	StringInfoData details;		/* members that are the same in each event of a row */
 	int			ncolumns;
 	EventColumn *columns;		/* those that are shown, in the order in which they are */
@@ -77,10 +82,8 @@ typedef struct EventShapeSource
 	Relation	shown;			/* whose columns are shown, by name: rel, or a partitioned table that it belongs to */
 	Oid			name;			/* the relation that is named */
 	const Bitmapset *columns;	/* attribute numbers of shown; NULL for all */
-	bool		without_schema;
 	bool		types;			/* name the columns' types */
 	bool		key;			/* name the primary key's columns */
-	bool		quoted;			/* numbers as strings */
 } EventShapeSource;
 
 /*
@@ -117,6 +120,9 @@ extern bool event_shows_column(Form_pg_attribute attribute);
 
 /* Make a shape in context, which holds it. */
 extern void event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context);
+
+/* Have its columns shown as these options say. */
+extern void event_shape_set_options(EventShape *shape, const EventOptions *options);
 
 /* The index of a relation's primary key, deferrable or not; InvalidOid where there is none. */
 extern Oid	event_primary_key(Relation rel);

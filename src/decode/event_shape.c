@@ -6,6 +6,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -33,11 +34,9 @@ shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext cont
 		return;
 	shape->schema = MemoryContextStrdup(context, schema);
 	shape->table = MemoryContextStrdup(context, name);
-	if (!source->without_schema)
-	{
-		appendStringInfoString(out, ",\"schema\":");
-		json_append_string(out, schema, strlen(schema));
-	}
+	appendStringInfoString(out, ",\"schema\":");
+	json_append_string(out, schema, strlen(schema));
+	shape->table_start = out->len;
 	appendStringInfoString(out, ",\"table\":");
 	json_append_string(out, name, strlen(name));
 }
@@ -71,14 +70,16 @@ shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext c
 		Form_pg_attribute attribute = TupleDescAttr(shown, i);
 		int			index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
 		EventColumn *column = &shape->columns[shape->ncolumns];
+		Oid			type;
 
 		if (index < 0 || (source->columns != NULL && !bms_is_member(i + 1, source->columns)))
 			continue;
 		json_column_init(&column->json, TupleDescAttr(shape->desc, index), context);
-		column->json.quoted = source->quoted;
 		column->index = index;
 		column->len = attribute->attlen;
 		column->byval = attribute->attbyval;
+		type = getBaseType(TupleDescAttr(shape->desc, index)->atttypid);
+		column->is_json = type == JSONOID || type == JSONBOID;
 		shape->ncolumns++;
 	}
 }
@@ -213,6 +214,16 @@ event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContex
 	append_keys(&shape->details, source);
 	if (source->types)
 		append_types(&shape->details, shape);
+}
+
+void
+event_shape_set_options(EventShape *shape, const EventOptions *options)
+{
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		shape->columns[i].json.quoted = options->quoted;
+		shape->columns[i].json.as_text = options->json_as_text && shape->columns[i].is_json;
+	}
 }
 
 void

@@ -29,15 +29,25 @@ typedef enum JsonCategory
 	JSON_TIMESTAMPTZ,
 	JSON_UUID,
 	JSON_BYTEA,
+	JSON_JSON,					/* a varlena whose bytes are JSON */
 	JSON_RAW,					/* the type's text output is JSON */
 	JSON_OUTPUT					/* the type's text output, as a string */
 } JsonCategory;
+
+/* What a value of a type that is JSON is shown as, where that does not say all. */
+typedef enum JsonNote
+{
+	JSON_NO_NOTE,
+	JSON_NOTE_TEXT,				/* its text, as a string: strict parsers do not take it as it is */
+	JSON_NOTE_NULL				/* a null that is no SQL NULL */
+} JsonNote;
 
 /* A column, prepared once for many values. */
 typedef struct JsonColumn
 {
 	JsonCategory category;
 	bool		quoted;			/* numbers are shown as strings */
+	bool		as_text;		/* values of type json and jsonb are shown as strings */
 	FmgrInfo	output;
 	char	   *label;			/* "name": after a comma that does not count */
 	int			label_len;
@@ -47,10 +57,10 @@ typedef struct JsonColumn
 extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
 
 /* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
-extern void json_append_value(StringInfo out, JsonColumn *column, Datum value);
+extern JsonNote json_append_value(StringInfo out, JsonColumn *column, Datum value);
 
 /* Append ,"name":value, and leave the same garbage. */
-extern void json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
+extern JsonNote json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
 
 /* Append a numeric as it is stored; false, with nothing appended, for NaN and the infinities. */
 extern bool json_append_numeric(StringInfo out, Datum value);
@@ -60,6 +70,18 @@ extern void json_append_string(StringInfo out, const char *bytes, int len);
 
 /* Append bytes in the database's encoding that are JSON, on one line. */
 extern void json_append_raw(StringInfo out, const char *bytes, int len);
+
+/*
+ * Whether every strict parser takes these bytes, which are JSON: no number is greater than what a double holds, no escape
+ * is half of a surrogate pair, and brackets are not nested more than JSON_MAX_DEPTH deep.
+ */
+extern bool json_is_strict(const char *bytes, int len);
+
+/* jq 1.6 has 256 levels, of which an object takes two; what stands around a value needs some too */
+#define JSON_MAX_DEPTH 100
+
+/* a whole number with more digits may be greater than what a double holds */
+#define JSON_MAX_DIGITS 308
 
 /* Append one JSON value over several lines, indented. */
 extern void json_append_pretty(StringInfo out, const char *bytes, int len);

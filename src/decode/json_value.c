@@ -82,6 +82,7 @@ category_of(Oid type)
 		case BYTEAOID:
 			return JSON_BYTEA;
 		case JSONOID:
+			return JSON_JSON;
 		case JSONBOID:
 			return JSON_RAW;
 		default:
@@ -104,7 +105,7 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	column->label_len = label.len - 1;
 	pfree(label.data);
 
-	column->quoted = false;
+	column->quoted = column->as_text = false;
 	column->category = category_of(getBaseType(attribute->atttypid));
 	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
 	fmgr_info_cxt(output, &column->output, context);
@@ -309,23 +310,85 @@ append_bytea(StringInfo out, Datum value)
 	appendStringInfoChar(out, '"');
 }
 
-static void
+/* Whether the bytes are the JSON null, in whatever white space. */
+static bool
+is_null_text(const char *bytes, int len)
+{
+	while (len > 0 && strchr(" \t\n\r", bytes[len - 1]) != NULL)
+		len--;
+	while (len > 0 && strchr(" \t\n\r", *bytes) != NULL)
+	{
+		bytes++;
+		len--;
+	}
+	return len == 4 && memcmp(bytes, "null", 4) == 0;
+}
+
+/* Bytes that are JSON, as they are where every parser takes them so. */
+static JsonNote
+append_json(StringInfo out, const JsonColumn *column, const char *bytes, int len)
+{
+	if (column->as_text)
+	{
+		json_append_string(out, bytes, len);
+		return JSON_NO_NOTE;
+	}
+	if (!json_is_strict(bytes, len))
+	{
+		json_append_string(out, bytes, len);
+		return JSON_NOTE_TEXT;
+	}
+	json_append_raw(out, bytes, len);
+	return is_null_text(bytes, len) ? JSON_NOTE_NULL : JSON_NO_NOTE;
+}
+
+static JsonNote
 append_output(StringInfo out, JsonColumn *column, Datum value)
 {
 	char	   *text;
 
 	json_pin_settings();
 	text = OutputFunctionCall(&column->output, value);
+	if (column->category == JSON_RAW)
+		return append_json(out, column, text, strlen(text));
 	if (column->category == JSON_NUMERIC)
 		append_number(out, text, strlen(text));
-	else if (column->category == JSON_RAW)
-		json_append_raw(out, text, strlen(text));
 	else
 		json_append_string(out, text, strlen(text));
+	return JSON_NO_NOTE;
+}
+
+/* Put quotes around what was appended from start on. */
+static void
+quote_from(StringInfo out, int start)
+{
+	appendStringInfoChar(out, '"');
+	memmove(out->data + start + 1, out->data + start, out->len - start - 1);
+	out->data[start] = '"';
+	appendStringInfoChar(out, '"');
+}
+
+/* A number; as a string where a double does not hold it, since some parsers refuse it then. */
+static void
+append_numeric(StringInfo out, JsonColumn *column, Datum value)
+{
+	int			start = out->len;
+	int			digits;
+
+	if (!json_append_numeric(out, value))
+	{
+		append_output(out, column, value);
+		return;
+	}
+	if (out->len - start <= JSON_MAX_DIGITS)
+		return;
+	digits = strspn(out->data + start + (out->data[start] == '-' ? 1 : 0), "0123456789");
+	if (digits > JSON_MAX_DIGITS)
+		quote_from(out, start);
 }
 
 /* Appends; there is room for a value of bounded length. */
-static void
+static JsonNote
 append_value(StringInfo out, JsonColumn *column, Datum value)
 {
 	char	   *end = out->data + out->len;
@@ -359,8 +422,7 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			}
 			break;
 		case JSON_NUMERIC:
-			if (!json_append_numeric(out, value))
-				append_output(out, column, value);
+			append_numeric(out, column, value);
 			break;
 		case JSON_TEXT:
 			append_text(out, value);
@@ -378,10 +440,16 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			if (!append_time_value(out, column->category, value))
 				append_output(out, column, value);
 			break;
+		case JSON_JSON:
+			{
+				text	   *json = DatumGetTextPP(value);
+
+				return append_json(out, column, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
+			}
 		default:
-			append_output(out, column, value);
-			break;
+			return append_output(out, column, value);
 	}
+	return JSON_NO_NOTE;
 }
 
 /* A number as a string. */
@@ -391,34 +459,30 @@ append_quoted(StringInfo out, JsonColumn *column, Datum value)
 	int			start = out->len;
 
 	append_value(out, column, value);
-	if (out->data[start] == '"')
-		return;
-	appendStringInfoChar(out, '"');
-	memmove(out->data + start + 1, out->data + start, out->len - start - 1);
-	out->data[start] = '"';
-	appendStringInfoChar(out, '"');
+	if (out->data[start] != '"')
+		quote_from(out, start);
 }
 
-void
+JsonNote
 json_append_value(StringInfo out, JsonColumn *column, Datum value)
 {
 	enlargeStringInfo(out, BOUNDED_LEN);
-	if (column->quoted && column->category >= JSON_INT2 && column->category <= JSON_NUMERIC)
-		append_quoted(out, column, value);
-	else
-		append_value(out, column, value);
+	if (!column->quoted || column->category < JSON_INT2 || column->category > JSON_NUMERIC)
+		return append_value(out, column, value);
+	append_quoted(out, column, value);
+	return JSON_NO_NOTE;
 }
 
-void
+JsonNote
 json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull)
 {
 	enlargeStringInfo(out, column->label_len + 1 + BOUNDED_LEN);
 	memcpy(out->data + out->len, column->label - 1, column->label_len + 1);
 	out->len += column->label_len + 1;
-	if (isnull)
-		appendBinaryStringInfo(out, "null", 4);
-	else if (column->quoted)
-		json_append_value(out, column, value);
-	else
-		append_value(out, column, value);
+	if (column->quoted && !isnull)
+		return json_append_value(out, column, value);
+	if (!isnull)
+		return append_value(out, column, value);
+	appendBinaryStringInfo(out, "null", 4);
+	return JSON_NO_NOTE;
 }

@@ -46,7 +46,6 @@ typedef struct PluginOptions
 	bool		types;			/* name the columns' types */
 	bool		key;			/* name the primary key's columns */
 	bool		origins;		/* name the origin */
-	bool		quoted;			/* numbers as strings */
 	bool		transactions;	/* show begin and commit */
 	bool		messages;		/* show other people's messages */
 	bool		streaming;

@@ -214,8 +214,9 @@ static const PluginOption all_options[] = {
 	{"include-transaction", "provide.transaction.metadata", read_bool, SET(transactions), ON_OFF},
 	{"include-types", NULL, read_bool, SET(types), ON_OFF},
 	{"include-xids", NULL, read_bool, SET(event.xids), ON_OFF},
+	{"json-data-types-as-string", NULL, read_bool, SET(event.json_as_text), ON_OFF},
 	{"messages", "include-messages", read_bool, SET(messages), ON_OFF},
-	{"numeric-data-types-as-string", NULL, read_bool, SET(quoted), ON_OFF},
+	{"numeric-data-types-as-string", NULL, read_bool, SET(event.quoted), ON_OFF},
 	{"origin", NULL, read_origin, 0, "any or none"},
 	{"only-local", NULL, read_only_local, 0, ON_OFF},
 	{"pretty-print", NULL, read_bool, SET(pretty), ON_OFF},
@@ -314,6 +315,7 @@ plugin_options_read(PluginOptions *options, List *given)
 	/* defaults that depend on other options */
 	if (!seen[find_option("include-origin") - all_options])
 		options->origins = options->debezium;
+	options->event.without_schema = !options->schemas;
 	check_combination(options);
 }
 

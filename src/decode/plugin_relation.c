@@ -144,7 +144,7 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const 
 {
 	const PluginOptions *options = &state->options;
 	EventShapeSource source = {.rel = rel, .shown = rel, .name = published->shown, .columns = published->columns,
-		.without_schema = !options->schemas, .types = options->types, .key = options->key, .quoted = options->quoted};
+	.types = options->types,.key = options->key};
 
 	/* a rollup's view names its partials, a partitioned table shows its partitions' columns */
 	if (published->shown != RelationGetRelid(rel) && rel->rd_rel->relispartition)
@@ -152,6 +152,7 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const 
 	if (source.shown == NULL)
 		elog(ERROR, "could not open relation %u", published->shown);
 	event_shape_init(&relation->shape, &source, relation->context);
+	event_shape_set_options(&relation->shape, &options->event);
 	if (state->wire->by_key)
 	{
 		MemoryContext old = MemoryContextSwitchTo(relation->context);

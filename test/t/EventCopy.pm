@@ -10,7 +10,15 @@ use PostgreSQL::Test::Utils;
 my $functions = q{
 CREATE SCHEMA event_copy;
 CREATE FUNCTION event_copy.columns(t regclass, e json) RETURNS text LANGUAGE sql AS $$
-	SELECT string_agg(quote_ident(k), ',') FROM json_object_keys(e -> 'new') k
+	SELECT string_agg(quote_ident(k), ',' ORDER BY n) FROM json_object_keys(e -> 'new') WITH ORDINALITY AS keys (k, n)
+	JOIN pg_attribute ON attrelid = t AND attname = k AND attgenerated = '' $$;
+CREATE FUNCTION event_copy.named(e json, member text, part text, k text) RETURNS bool LANGUAGE sql AS $$
+	SELECT coalesce(k IN (SELECT json_array_elements_text(e -> member -> part)), false) $$;
+-- the columns of a row, of which a record is made by json_populate_record: but for those that the event says are JSON in another way
+CREATE FUNCTION event_copy.expressions(t regclass, e json, part text) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(CASE WHEN event_copy.named(e, 'json_null', part, k) THEN format('%L::%s', 'null', format_type(atttypid, atttypmod))
+		WHEN event_copy.named(e, 'json_text', part, k) THEN format('%L::%s', e -> part ->> k, format_type(atttypid, atttypmod))
+		ELSE quote_ident(k) END, ',' ORDER BY n) FROM json_object_keys(e -> part) WITH ORDINALITY AS keys (k, n)
 	JOIN pg_attribute ON attrelid = t AND attname = k AND attgenerated = '' $$;
 CREATE FUNCTION event_copy.place(t regclass, e json) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE key text; names json := coalesce(e -> 'identity', e -> 'pk');
@@ -20,7 +28,8 @@ BEGIN
 			json_build_object(k, coalesce(e -> 'old' -> k, e -> 'new' -> k))), ' AND ') INTO key FROM json_array_elements_text(names) k;
 		RETURN key;
 	END IF;
-	RETURN format('ctid = (SELECT ctid FROM %1$s r WHERE r::text = json_populate_record(NULL::%1$s, %2$L)::text LIMIT 1)', t, e -> 'old');
+	RETURN format('ctid = (SELECT ctid FROM %1$s r WHERE r::text = (SELECT ROW(%3$s)::text FROM json_populate_record(NULL::%1$s, %2$L)) LIMIT 1)',
+		t, e -> 'old', event_copy.expressions(t, e, 'old'));
 END $$;
 CREATE FUNCTION event_copy.apply(e json) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE t text := quote_ident(e ->> 'schema') || '.' || quote_ident(e ->> 'table'); n int; columns text;
@@ -30,10 +39,12 @@ BEGIN
 		WHEN 'truncate' THEN EXECUTE 'TRUNCATE ' || t; RETURN;
 		WHEN 'insert' THEN
 			columns := event_copy.columns(t, e);
-			EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM json_populate_record(NULL::%1$s, $1)', t, columns) USING e -> 'new';
+			EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM json_populate_record(NULL::%1$s, $1)', t, columns,
+				event_copy.expressions(t, e, 'new')) USING e -> 'new';
 		WHEN 'update' THEN
 			columns := event_copy.columns(t, e);
-			EXECUTE format('UPDATE %s SET (%s) = (SELECT %2$s FROM json_populate_record(NULL::%1$s, $1)) WHERE %3$s', t, columns, event_copy.place(t, e)) USING e -> 'new';
+			EXECUTE format('UPDATE %s SET (%s) = (SELECT %s FROM json_populate_record(NULL::%1$s, $1)) WHERE %s', t, columns,
+				event_copy.expressions(t, e, 'new'), event_copy.place(t, e)) USING e -> 'new';
 		WHEN 'delete' THEN
 			EXECUTE format('DELETE FROM %s WHERE %s', t, event_copy.place(t, e));
 	END CASE;

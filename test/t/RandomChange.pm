@@ -36,6 +36,13 @@ sub new
 sub pick { return $_[ int(rand(@_)) ] }
 sub text { return pick(q{''}, q{'x'}, q{E'a"b\\\\c\\n\\t\\x01'}, q{'é€🏋'}, 'NULL', q{repeat('xy', 50)}) }
 
+# of type json, some of it no parser's friend
+sub json
+{
+	return '(' . pick(q{E'{"a" :\\n [1, "\\\\u00e9"]}'}, q{'null'}, q{' null '}, q{'"null"'}, q{'"\ud800"'}, q{'[1e5000]'}, q{repeat('[', 150)::text || repeat(']', 150)}, q{repeat('7', 400)}, 'NULL') . ')';
+}
+sub jsonb { return '(' . pick(q{'{"a": [1.50, null, "x\"y"]}'}, q{'null'}, q{'[null]'}, q{'1e400'}, q{repeat('[', 120)::text || repeat(']', 120)}, 'NULL') . ')' }
+
 my @ddl = (
 	sub { my $c = 'added' . ++$_[0]{column}; return "ALTER TABLE plain ADD $c int DEFAULT " . int(rand(9)) },
 	sub { return $_[0]{column} > 1 ? 'ALTER TABLE plain DROP added' . ($_[0]{column}-- - 0) : 'ALTER TABLE plain ALTER b SET STORAGE external' },
@@ -54,12 +61,11 @@ my @changes = (
 		"INSERT INTO wide VALUES ($i, " . pick(q{'p'}, q{'q"'}) . ', ' . join(', ', map { rand() < 0.2 ? 'NULL' : $_ } pick('true', 'false'), int(rand(65536)) - 32768,
 			pick(q{'NaN'}, q{'-Infinity'}, '1.5e-30', 'random()'), pick(q{'Infinity'}, '-0.0', 'random() * 1e300'), pick(q{'NaN'}, '-0.0010', '12345678901234567890.1234567890', '1e100'),
 			pick(q{'infinity'}, q{'0044-03-15 BC'}, q{'2024-02-29'}, q{'20000-01-01'}), pick(q{'-infinity'}, 'clock_timestamp()', q{'0001-01-01 BC'}), 'clock_timestamp()', q{'23:59:59.999999'},
-			pick(q{'1 mon -3 days 04:00:00.5'}, q{'-1 year'}), 'gen_random_uuid()', pick(q{''}, q{'\x00ff'}, q{decode(md5(random()::text), 'hex')}), q{E'{"a" :\n [1, "\\\\u00e9"]}'},
-			q{'{"a": [1.50, null, "x\"y"]}'}, pick(q{'sad'}, q{'so "so"'}), pick(q{'(1,"a, ""b""")'}, q{'(,)'}), pick(q{'{}'}, q{'{NULL,1}'}, q{'[2:3]={1,2}'}), q{ARRAY['a,b', NULL, '{"}', '\']},
+			pick(q{'1 mon -3 days 04:00:00.5'}, q{'-1 year'}), 'gen_random_uuid()', pick(q{''}, q{'\x00ff'}, q{decode(md5(random()::text), 'hex')}), json() . '::json', jsonb() . '::jsonb', pick(q{'sad'}, q{'so "so"'}), pick(q{'(1,"a, ""b""")'}, q{'(,)'}), pick(q{'{}'}, q{'{NULL,1}'}, q{'[2:3]={1,2}'}), q{ARRAY['a,b', NULL, '{"}', '\']},
 			pick(q{'empty'}, q{'[1,5)'}, q{'(,)'}), pick(q{''}, q{'10101'}), q{'ab'}) . ')' },
-	sub { 'UPDATE wide SET i2 = NULL, n = n + 1, jb = \'[1]\' WHERE id % 3 = ' . int(rand(3)) },
+	sub { 'UPDATE wide SET i2 = NULL, n = n + 1, jb = ' . jsonb() . '::jsonb WHERE id % 3 = ' . int(rand(3)) },
 	sub { 'DELETE FROM wide WHERE id % 5 = ' . int(rand(5)) },
-	sub { 'INSERT INTO full_identity SELECT i % 3, ' . text() . q{, '{"k": 1}' FROM generate_series(1, 3) i} },
+	sub { 'INSERT INTO full_identity SELECT i % 3, ' . text() . ', ' . json() . '::json FROM generate_series(1, 3) i' },
 	sub { 'UPDATE full_identity SET a = ' . pick('NULL', 'a + 1') . ', b = ' . text() . ' WHERE a = ' . int(rand(4)) },
 	sub { 'DELETE FROM full_identity WHERE a IS NULL OR a = ' . int(rand(4)) },
 	sub { my $i = ++$_[0]{id}; "INSERT INTO other_identity VALUES ($i, 'c$i', 0)" },
