@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 
+#include "access/detoast.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "utils/array.h"
@@ -127,6 +128,22 @@ debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, Debezi
 	}
 }
 
+bool
+debezium_is_contained(const DebeziumColumn *column)
+{
+	switch (column->kind)
+	{
+		case DEBEZIUM_TEXT:
+		case DEBEZIUM_HSTORE:
+			return column->json.contained;
+		case DEBEZIUM_ARRAY:
+			return debezium_is_contained(column->element);
+		default:
+			/* the server's own types, which only compute */
+			return true;
+	}
+}
+
 /* ---- values ---- */
 
 static void
@@ -158,10 +175,8 @@ append_decimal(StringInfo out, DebeziumColumn *column, Datum value)
 static void
 append_text(StringInfo out, DebeziumColumn *column, Datum value)
 {
-	char	   *text;
+	char	   *text = json_output(&column->json, value);
 
-	json_pin_settings();
-	text = OutputFunctionCall(&column->json.output, value);
 	json_append_string(out, text, strlen(text));
 }
 
@@ -390,7 +405,7 @@ append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	if (hstore_as_json(&json, OutputFunctionCall(&column->json.output, value)))
+	if (hstore_as_json(&json, json_output(&column->json, value)))
 		json_append_string(out, json.data, json.len);
 	else
 		append_text(out, column, value);
@@ -467,8 +482,10 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			break;
 		case DEBEZIUM_BYTES:
 			{
-				bytea	   *bytes = DatumGetByteaPP(value);
+				bytea	   *bytes;
 
+				json_check_room(out, toast_raw_datum_size(value) - VARHDRSZ);
+				bytes = DatumGetByteaPP(value);
 				debezium_append_bytes(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 			}
 			break;

@@ -65,7 +65,13 @@ typedef struct DebeziumColumn
 extern void debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal,
 								 MemoryContext context);
 
-/* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. */
+/* Whether an error in its values leaves nothing behind but memory; see event_gaps.c. */
+extern bool debezium_is_contained(const DebeziumColumn *column);
+
+/* A row's next value begins: what may be spent on one may be spent again. */
+extern void debezium_begin_value(void);
+
+/* Append a value that is not NULL, or an element of one. Leaves garbage in CurrentMemoryContext. */
 extern void debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value);
 
 /* Append what stands for a value that stayed in the TOAST table: null where the type leaves no room for it. */

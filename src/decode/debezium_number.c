@@ -5,19 +5,49 @@
 #include "decode/debezium.h"
 
 #include "common/base64.h"
+#include "miscadmin.h"
 
 #define CHUNK_DIGITS 9
 #define CHUNK 1000000000
 
+/* so many multiplications are about a second */
+#define MAX_WORK UINT64CONST(1000000000)
+
 void
 debezium_append_bytes(StringInfo out, const void *bytes, int len)
 {
-	int			room = pg_b64_enc_len(len);
+	int			room;
 
+	json_check_room(out, (uint64) len * 4 / 3);
+	room = pg_b64_enc_len(len);
 	appendStringInfoChar(out, '"');
 	enlargeStringInfo(out, room + 2);
 	out->len += pg_b64_encode(bytes, len, out->data + out->len, room + 1);
 	appendStringInfoChar(out, '"');
+}
+
+/*
+ * The work grows with the square of the digits, and an array may have many numbers of 130,000. Who waits for the event gives
+ * up after a while, and would meet it again.
+ */
+static uint64 work;
+
+void
+debezium_begin_value(void)
+{
+	work = 0;
+}
+
+static void
+check_work(Size digits)
+{
+	CHECK_FOR_INTERRUPTS();
+	work += (digits / CHUNK_DIGITS) * (digits / CHUNK_DIGITS);
+	if (work > MAX_WORK)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("decimal numbers are too long to be shown as bytes"),
+				 errhint("Set the option \"decimal.handling.mode\" to \"string\".")));
 }
 
 /* limbs = limbs * factor + add; returns the new number of limbs */
@@ -65,12 +95,19 @@ void
 debezium_append_unscaled(StringInfo out, const char *number)
 {
 	bool		negative = *number == '-';
-	uint32	   *limbs = palloc0((strlen(number) / CHUNK_DIGITS + 3) * sizeof(uint32));
-	int			n = read_limbs(number, limbs) + 1;	/* one more for the sign */
-	unsigned char *bytes = palloc(n * sizeof(uint32));
-	int			len = n * sizeof(uint32);
+	Size		digits = strlen(number);
+	uint32	   *limbs;
+	unsigned char *bytes;
+	int			n;
+	int			len;
 	int			skip = 0;
 	uint64		carry = 1;
+
+	check_work(digits);
+	limbs = palloc0((digits / CHUNK_DIGITS + 3) * sizeof(uint32));
+	n = read_limbs(number, limbs) + 1;	/* one more for the sign */
+	len = n * sizeof(uint32);
+	bytes = palloc(len);
 
 	for (int i = 0; i < n && negative; i++)
 	{

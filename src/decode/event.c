@@ -159,13 +159,14 @@ append_notes(StringInfo out, const Notes *notes)
 		appendStringInfo(out, ",\"json_null\":{%s]}", notes->text[JSON_NOTE_NULL].data);
 }
 
-/* Which columns of a row are shown: from first up to end. */
+/* Which columns of a row are shown: from first up to end, without gaps. */
 typedef struct Part
 {
 	const char *label;			/* of the member that they are: ,"name": */
 	int			first;
 	int			end;
 	bool		skip_nulls;		/* the row holds no more than a key */
+	const Bitmapset *gaps;
 } Part;
 
 /* ,"name":{"column":value,...} */
@@ -183,6 +184,8 @@ append_row(StringInfo out, const EventShape *shape, const EventRow *row, const P
 		JsonNote	note;
 
 		if ((part->skip_nulls && isnull) || event_is_unchanged(column, row))
+			continue;
+		if (unlikely(part->gaps != NULL) && bms_is_member(i, part->gaps))
 			continue;
 		note = json_append_member(out, &column->json, row->values[column->index], isnull);
 		if (unlikely(note != JSON_NO_NOTE))
@@ -214,9 +217,9 @@ append_unchanged(StringInfo out, const EventShape *shape, const EventRow *row)
 		appendStringInfoChar(out, ']');
 }
 
-/* ,"changed":["column",...] by comparing the bytes of both rows */
+/* ,"changed":["column",...] by comparing the bytes of both rows, where both can be told */
 static void
-append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new)
+append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new, const EventGaps *gaps)
 {
 	char		separator = '[';
 
@@ -228,6 +231,8 @@ append_changed(StringInfo out, const EventShape *shape, const EventRow *old, con
 
 		if (event_is_unchanged(column, new) || (old->nulls[i] && new->nulls[i]))
 			continue;
+		if (gaps != NULL && (bms_is_member(n, gaps->new) || bms_is_member(n, gaps->old)))
+			continue;
 		if (old->nulls[i] == new->nulls[i] && datum_image_eq(old->values[i], new->values[i], column->byval, column->len))
 			continue;
 		append_label(out, column, separator);
@@ -238,14 +243,24 @@ append_changed(StringInfo out, const EventShape *shape, const EventRow *old, con
 	appendStringInfoChar(out, ']');
 }
 
+/* ,"unrendered":{...} where there are gaps */
+static void
+append_unrendered(StringInfo out, const EventGaps *gaps, const EventShape *shape)
+{
+	if (gaps == NULL)
+		return;
+	appendStringInfoString(out, ",\"unrendered\":");
+	event_append_gaps(out, gaps, shape);
+}
+
 void
 event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
 {
 	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
 	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
-	const Part	new_part = {",\"new\":", 0, shape->ncolumns};
-	const Part	old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity};
+	const Part	new_part = {",\"new\":", 0, shape->ncolumns, false, gaps ? gaps->new : NULL};
+	const Part	old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity, gaps ? gaps->old : NULL};
 	Notes		notes = {0};
 
 	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
@@ -265,25 +280,91 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 	{
 		append_unchanged(out, shape, new);
 		if (old != NULL && shape->full_identity)
-			append_changed(out, shape, old, new);
+			append_changed(out, shape, old, new, gaps);
 	}
 	append_notes(out, &notes);
+	append_unrendered(out, gaps, shape);
 	appendStringInfoChar(out, '}');
 }
 
 void
+event_column(StringInfo out, void *argument, int column, Datum value)
+{
+	const EventShape *shape = argument;
+
+	json_append_value(out, &shape->columns[column].json, value);
+}
+
+/* ---- with gaps where it cannot be rendered ---- */
+
+/* An event of rows, or of a rollup where there is a message. */
+typedef struct Event
+{
+	const EventOptions *options;
+	const EventStamp *stamp;
+	const EventShape *shape;
+	enum ReorderBufferChangeType action;
+	const EventRow *new;
+	const EventRow *old;
+	const RollupMessage *message;
+	const EventGaps *gaps;
+} Event;
+
+static void append_rollup(StringInfo out, const Event *event);
+
+static void
+render_event(StringInfo out, void *argument)
+{
+	const Event *event = argument;
+
+	if (event->message != NULL)
+		append_rollup(out, event);
+	else
+		event_rows(out, event->options, event->stamp, event->shape, event->action, event->new, event->old, event->gaps);
+}
+
+static EventResult
+append_event(StringInfo out, Event *event)
+{
+	const EventOptions *options = event->options;
+	int			size = options->size ? options->size : EVENT_MAX_SIZE;
+	bool		contained = event->shape->contained;
+	EventGaps	gaps = {NULL};
+
+	if (event_try(render_event, out, event, contained, size, options->strict ? NULL : &gaps.fault))
+		return EVENT_WHOLE;
+	if (gaps.fault.too_long && options->skip_long)
+		return EVENT_NONE;
+	event->gaps = &gaps;
+	event_find_gaps(&gaps, event->shape, event->new, event->old, event_column, (void *) event->shape, size);
+	if (!event_try(render_event, out, event, contained, EVENT_MAX_SIZE, &gaps.fault))
+	{
+		event_all_gaps(&gaps, event->shape);
+		render_event(out, event);
+	}
+	return EVENT_WITH_GAPS;
+}
+
+EventResult
 event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
 			 ReorderBufferChange *change)
 {
 	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
 	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
 	EventShape *shape = &relation->shape;
+	Event		event = {options, stamp, shape, change->action};
 
 	if (new != NULL)
+	{
 		event_deform(shape, &shape->new, new);
+		event.new = &shape->new;
+	}
 	if (old != NULL)
+	{
 		event_deform(shape, &shape->old, old);
-	event_rows(out, options, stamp, shape, change->action, new ? &shape->new : NULL, old ? &shape->old : NULL);
+		event.old = &shape->old;
+	}
+	return append_event(out, &event);
 }
 
 /* How many bytes a tuple has with those of its long values, uncompressed. */
@@ -330,34 +411,44 @@ event_truncate(StringInfo out, const EventOptions *options, const EventStamp *st
 					 restart_identity ? "true" : "false");
 }
 
-bool
+static void
+append_rollup(StringInfo out, const Event *event)
+{
+	const EventShape *shape = event->shape;
+	Part		key = {",\"key\":", .gaps = event->gaps ? event->gaps->new : NULL};
+	Part		delta = {",\"delta\":", .skip_nulls = true, .gaps = key.gaps};
+	Notes		notes = {0};
+
+	while (key.end < shape->ncolumns && shape->columns[key.end].index < event->message->nkeys)
+		key.end++;
+	delta.first = key.end;
+	delta.end = shape->ncolumns;
+	append_head(out, event->options, event->stamp, shape, "rollup");
+	append_row(out, shape, event->new, &key, &notes);
+	append_row(out, shape, event->new, &delta, &notes);
+	append_notes(out, &notes);
+	append_unrendered(out, event->gaps, shape);
+	appendStringInfoChar(out, '}');
+}
+
+EventResult
 event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp, const RollupMessage *message)
 {
 	EventRelation *relation = event_relation_by_oid(message->partials);
+	Event		event = {options, stamp, .message = message};
 	EventShape *shape;
-	Part		key = {",\"key\":"};
-	Part		delta = {",\"delta\":"};
-	Notes		notes = {0};
 
 	/* the partials may have become something else since the message was written */
 	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
 		relation->shape.name.len == 0 || !message_fits(message, relation->desc))
-		return false;
+		return EVENT_NONE;
 
 	shape = &relation->shape;
 	event_deform(shape, &shape->new, message->tuple);
 	event_shape_set_options(shape, options);
-	while (key.end < shape->ncolumns && shape->columns[key.end].index < message->nkeys)
-		key.end++;
-	delta.first = key.end;
-	delta.end = shape->ncolumns;
-	delta.skip_nulls = true;
-	append_head(out, options, stamp, shape, "rollup");
-	append_row(out, shape, &shape->new, &key, &notes);
-	append_row(out, shape, &shape->new, &delta, &notes);
-	append_notes(out, &notes);
-	appendStringInfoChar(out, '}');
-	return true;
+	event.shape = shape;
+	event.new = &shape->new;
+	return append_event(out, &event);
 }
 
 /* Whether bytes can be shown as text, also outside of a transaction, where no encoding can be converted. */
@@ -381,18 +472,25 @@ is_text(const char *content, Size size)
 
 void
 event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
-			  const char *prefix, const char *content, Size size)
+			  const char *prefix, const char *content, Size size, const EventFault *fault)
 {
 	append_head(out, options, stamp, NULL, "message");
 	appendStringInfo(out, ",\"transactional\":%s,\"prefix\":", transactional ? "true" : "false");
 	json_append_string(out, prefix, strlen(prefix));
-	if (is_text(content, size))
+	if (fault != NULL)
+	{
+		EventGaps	gaps = {.fault = *fault};
+
+		append_unrendered(out, &gaps, NULL);
+	}
+	else if (is_text(content, size))
 	{
 		appendStringInfoString(out, ",\"content\":");
 		json_append_string(out, content, size);
 	}
 	else
 	{
+		json_check_room(out, 2 * (uint64) size);
 		appendStringInfoString(out, ",\"content_hex\":\"");
 		enlargeStringInfo(out, size * 2);
 		out->len += hex_encode(content, size, out->data + out->len);

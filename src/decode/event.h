@@ -28,7 +28,13 @@ typedef struct EventOptions
 	bool		without_schema; /* do not name the tables' schemas */
 	bool		quoted;			/* numbers as strings */
 	bool		json_as_text;	/* values of type json and jsonb as strings */
+	int			size;			/* how long an event may be; 0: as long as there is room for one */
+	bool		skip_long;		/* nothing is told of one that would be longer */
+	bool		strict;			/* what cannot be rendered is an error */
 } EventOptions;
+
+/* how long an event may be at most: a buffer's room, without what else is in a message */
+#define EVENT_MAX_SIZE (1023 * 1024 * 1024)
 
 /* the transaction an event belongs to; what is not known is zero, and not shown */
 typedef struct EventStamp
@@ -69,7 +75,9 @@ typedef struct EventShape
 	StringInfoData name;		/* ,"schema":"...","table":"..." */
 	int			table_start;	/* in it, of the table's part */
 	StringInfoData details;		/* members that are the same in each event of a row */
+	bool		contained;		/* all columns are */
 	int			ncolumns;
+	Bitmapset  *key;			/* of these, those that tell rows apart */
 	EventColumn *columns;		/* those that are shown, in the order in which they are */
 	EventRow	old;			/* room to take rows apart */
 	EventRow	new;
@@ -85,6 +93,52 @@ typedef struct EventShapeSource
 	bool		types;			/* name the columns' types */
 	bool		key;			/* name the primary key's columns */
 } EventShapeSource;
+
+/* ---- what cannot be rendered ---- */
+
+/* An error in rendering, which would come again. */
+typedef struct EventFault
+{
+	int			sqlerrcode;
+	char	   *message;
+	bool		too_long;
+} EventFault;
+
+/* What is missing from an event, and why. The columns are indexes in the shape's. */
+typedef struct EventGaps
+{
+	Bitmapset  *new;			/* of the new row, or of a rollup's key and delta */
+	Bitmapset  *old;
+	EventFault	fault;
+} EventGaps;
+
+typedef void (*EventRender) (StringInfo out, void *argument);
+typedef void (*EventRenderColumn) (StringInfo out, void *argument, int column, Datum value);
+
+/*
+ * Have something rendered, of at most this size. False, with nothing appended and the reason in fault, where it cannot be; with
+ * no fault given that is an error, as is what need not come again. What contained promises is in event_gaps.c; where it
+ * is not kept, a subtransaction is begun, if this is a transaction.
+ */
+extern bool event_try(EventRender render, StringInfo out, void *argument, bool contained, int size, EventFault *fault);
+
+/* Find the columns of the rows, NULL where there is none, that render cannot append, or not within the size in sum. */
+extern void event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new, const EventRow *old,
+							EventRenderColumn render, void *argument, int size);
+
+/* Leave all columns out. */
+extern void event_all_gaps(EventGaps *gaps, const EventShape *shape);
+
+/* Append {"code":...,"message":...,"columns":[...]}. */
+extern void event_append_gaps(StringInfo out, const EventGaps *gaps, const EventShape *shape);
+
+/* What has become of an event. */
+typedef enum EventResult
+{
+	EVENT_NONE,					/* nothing was appended: there is none, or it is too long and such are skipped */
+	EVENT_WHOLE,
+	EVENT_WITH_GAPS				/* its member "unrendered" says what is missing */
+} EventResult;
 
 /*
  * What rendering needs of a relation, prepared once a backend and invalidated by the relation cache. A pointer to it is
@@ -137,15 +191,19 @@ extern void event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple
 extern bool event_is_unchanged(const EventColumn *column, const EventRow *row);
 
 /* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
-extern void event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
+extern EventResult event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
 						 ReorderBufferChange *change);
 
 /* How many bytes its rows have, uncompressed; reads no long value. */
 extern Size event_change_size(EventRelation *relation, ReorderBufferChange *change);
 
-/* The same event from rows, new or old NULL where there is none. */
+/* The same event from rows, new or old NULL where there is none; with gaps where some of it cannot be rendered, else NULL. */
 extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-					   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old);
+					   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
+					   const EventGaps *gaps);
+
+/* Append a column as event_rows does; argument is the shape. */
+extern void event_column(StringInfo out, void *argument, int column, Datum value);
 
 /* Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials. */
 extern bool event_shows_truncate(const EventRelation *relation);
@@ -155,15 +213,18 @@ extern void event_truncate(StringInfo out, const EventOptions *options, const Ev
 						   bool cascade, bool restart_identity);
 
 /*
- * A rollup's delta, while decoding or in any transaction. False, with nothing appended, when the rollup is gone or is
- * not what it was when the message was written.
+ * A rollup's delta, while decoding or in any transaction. None when the rollup is gone or is not what it was when the
+ * message was written.
  */
-extern bool event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+extern EventResult event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 						 const RollupMessage *message);
 
-/* A logical message of somebody else; one that belongs to no transaction has a stamp without xid and commit time. */
+/*
+ * A logical message of somebody else; one that belongs to no transaction has a stamp without xid and commit time. With a
+ * fault, where it cannot be rendered, without its content; else NULL.
+ */
 extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
-						  const char *prefix, const char *content, Size size);
+						  const char *prefix, const char *content, Size size, const EventFault *fault);
 
 /*
  * A mark of a transaction: action says which. With a gid where the transaction is a prepared one, and first where it begins

@@ -60,51 +60,6 @@ incoming_index(const EventShapeSource *source, TupleDesc desc, int i)
 	return -1;
 }
 
-static void
-shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext context)
-{
-	TupleDesc	shown = RelationGetDescr(source->shown);
-
-	for (int i = 0; i < shown->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(shown, i);
-		int			index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
-		EventColumn *column = &shape->columns[shape->ncolumns];
-		Oid			type;
-
-		if (index < 0 || (source->columns != NULL && !bms_is_member(i + 1, source->columns)))
-			continue;
-		json_column_init(&column->json, TupleDescAttr(shape->desc, index), context);
-		column->index = index;
-		column->len = attribute->attlen;
-		column->byval = attribute->attbyval;
-		type = getBaseType(TupleDescAttr(shape->desc, index)->atttypid);
-		column->is_json = type == JSONOID || type == JSONBOID;
-		shape->ncolumns++;
-	}
-}
-
-/* ,"types":{"column":"type",...} */
-static void
-append_types(StringInfo out, const EventShape *shape)
-{
-	/* names are qualified unless they are in pg_catalog */
-	json_pin_settings();
-	appendStringInfoString(out, ",\"types\":{");
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		const EventColumn *column = &shape->columns[i];
-		Form_pg_attribute attribute = TupleDescAttr(shape->desc, column->index);
-		char	   *type = format_type_with_typemod(attribute->atttypid, attribute->atttypmod);
-
-		if (i > 0)
-			appendStringInfoChar(out, ',');
-		appendBinaryStringInfo(out, column->json.label, column->json.label_len);
-		json_append_string(out, type, strlen(type));
-	}
-	appendStringInfoChar(out, '}');
-}
-
 /*
  * The primary key's index; InvalidOid where there is none. The relation cache knows it only where it is enforced at once:
  * a deferrable one identifies rows all the same, once the transaction is committed.
@@ -148,6 +103,61 @@ event_key_columns(Oid index)
 		columns = lappend_int(columns, ((Form_pg_index) GETSTRUCT(tuple))->indkey.values[i]);
 	ReleaseSysCache(tuple);
 	return columns;
+}
+
+static void
+shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext context)
+{
+	TupleDesc	shown = RelationGetDescr(source->shown);
+	Oid			primary = event_primary_key(source->rel);
+	List	   *key = event_key_columns(OidIsValid(source->rel->rd_replidindex) ? source->rel->rd_replidindex : primary);
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	shape->ncolumns = 0;
+	shape->key = NULL;
+	shape->contained = true;
+	for (int i = 0; i < shown->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(shown, i);
+		int			index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
+		EventColumn *column = &shape->columns[shape->ncolumns];
+		Oid			type;
+
+		if (index < 0 || (source->columns != NULL && !bms_is_member(i + 1, source->columns)))
+			continue;
+		json_column_init(&column->json, TupleDescAttr(shape->desc, index), context);
+		column->index = index;
+		column->len = attribute->attlen;
+		column->byval = attribute->attbyval;
+		type = getBaseType(TupleDescAttr(shape->desc, index)->atttypid);
+		column->is_json = type == JSONOID || type == JSONBOID;
+		shape->contained &= column->json.contained;
+		if (list_member_int(key, TupleDescAttr(shape->desc, index)->attnum))
+			shape->key = bms_add_member(shape->key, shape->ncolumns);
+		shape->ncolumns++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* ,"types":{"column":"type",...} */
+static void
+append_types(StringInfo out, const EventShape *shape)
+{
+	/* names are qualified unless they are in pg_catalog */
+	json_pin_settings();
+	appendStringInfoString(out, ",\"types\":{");
+	for (int i = 0; i < shape->ncolumns; i++)
+	{
+		const EventColumn *column = &shape->columns[i];
+		Form_pg_attribute attribute = TupleDescAttr(shape->desc, column->index);
+		char	   *type = format_type_with_typemod(attribute->atttypid, attribute->atttypmod);
+
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		appendBinaryStringInfo(out, column->json.label, column->json.label_len);
+		json_append_string(out, type, strlen(type));
+	}
+	appendStringInfoChar(out, '}');
 }
 
 /* label ["column",...] of an index's columns; empty where there is no index */
@@ -201,7 +211,6 @@ event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContex
 	natts = shape->desc->natts;
 	initStringInfo(&shape->name);
 	initStringInfo(&shape->details);
-	shape->ncolumns = 0;
 	shape->columns = palloc0(Max(RelationGetDescr(source->shown)->natts, 1) * sizeof(EventColumn));
 	shape->old.values = palloc((natts + 1) * sizeof(Datum));
 	shape->old.nulls = palloc((natts + 1) * sizeof(bool));

@@ -19,6 +19,34 @@
 #define ESCAPED_LEN 6			/* of the longest escape */
 #define PIECE_BYTES 512
 
+static JsonLimit length_limit = {PG_INT32_MAX, PG_INT32_MAX};
+
+JsonLimit
+json_set_limit(JsonLimit limit)
+{
+	JsonLimit	before = length_limit;
+
+	length_limit = limit;
+	return before;
+}
+
+static GS_NORETURN void refuse_length(void);
+
+static void
+refuse_length(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("event would be longer than %d bytes", length_limit.size)));
+}
+
+void
+json_check_room(const StringInfoData *out, uint64 more)
+{
+	if (unlikely(out->len + more > length_limit.length))
+		refuse_length();
+}
+
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
 typedef unsigned char Sixteen __attribute__((vector_size(16)));
 
@@ -252,6 +280,7 @@ append_bytes(StringInfo out, const char *bytes, int len, int mode)
 
 	while (p < end)
 	{
+		json_check_room(out, 0);
 		p = append_piece(out, p, p < valid ? valid : end, mode, p >= valid);
 		if (p < end && p >= valid && IS_HIGHBIT_SET(*p))
 		{

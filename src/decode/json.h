@@ -29,6 +29,7 @@ typedef enum JsonCategory
 	JSON_TIMESTAMPTZ,
 	JSON_UUID,
 	JSON_BYTEA,
+	JSON_ENUM,
 	JSON_JSON,					/* a varlena whose bytes are JSON */
 	JSON_RAW,					/* the type's text output is JSON */
 	JSON_OUTPUT					/* the type's text output, as a string */
@@ -48,6 +49,10 @@ typedef struct JsonColumn
 	JsonCategory category;
 	bool		quoted;			/* numbers are shown as strings */
 	bool		as_text;		/* values of type json and jsonb are shown as strings */
+	bool		contained;		/* an error in rendering leaves nothing behind but memory */
+	bool		expands;		/* a few bytes may stand for a very long text */
+	bool		varlena;
+	Oid			type;			/* its base type */
 	FmgrInfo	output;
 	char	   *label;			/* "name": after a comma that does not count */
 	int			label_len;
@@ -56,11 +61,25 @@ typedef struct JsonColumn
 /* Allocates in context what the column needs; it lives as long as that. */
 extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
 
+/*
+ * The type's text output of a value that is not NULL. Checks first what can be known of its length. In CurrentMemoryContext.
+ */
+extern char *json_output(JsonColumn *column, Datum value);
+
 /* Append a value that is not NULL. Leaves garbage in CurrentMemoryContext. Inside a transaction. */
 extern JsonNote json_append_value(StringInfo out, JsonColumn *column, Datum value);
 
 /* Append ,"name":value, and leave the same garbage. */
 extern JsonNote json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
+
+/* How many bytes the text of a value has at least. Reads it, but makes no copy of what it is made of. */
+extern uint64 json_least_size(Oid type, Datum value);
+
+/* Whether values of this type may have a text that is many times as long as they are. */
+extern bool json_type_expands(Oid type);
+
+/* How many bytes the text of a numeric has. */
+extern uint64 json_numeric_size(Datum value);
 
 /* Append a numeric as it is stored; false, with nothing appended, for NaN and the infinities. */
 extern bool json_append_numeric(StringInfo out, Datum value);
@@ -85,6 +104,23 @@ extern bool json_is_strict(const char *bytes, int len);
 
 /* Append one JSON value over several lines, indented. */
 extern void json_append_pretty(StringInfo out, const char *bytes, int len);
+
+/*
+ * How long the buffer may become that is rendered into, until the next call: an error, of ERRCODE_PROGRAM_LIMIT_EXCEEDED, comes
+ * before it is longer. size is what the error says. Gives what held before.
+ */
+typedef struct JsonLimit
+{
+	int			length;
+	int			size;
+} JsonLimit;
+
+#define JSON_NO_LIMIT ((JsonLimit) {PG_INT32_MAX, PG_INT32_MAX})
+
+extern JsonLimit json_set_limit(JsonLimit limit);
+
+/* An error where the buffer has no room for as many bytes more. */
+extern void json_check_room(const StringInfoData *out, uint64 more);
 
 /* Where a catalog can be read: for what is written where none can, in a database that is not UTF-8. Else it is done on demand. */
 extern void json_conversion_init(void);

@@ -95,6 +95,20 @@ put_first_group(char *p, int group)
 	return p;
 }
 
+uint64
+json_numeric_size(Datum value)
+{
+	Groups		groups;
+	uint64		size = 1;
+
+	/* NaN, or an infinity */
+	if (!groups_read(&groups, value))
+		return strlen("NaN");
+	if (groups.weight > 0)
+		size += groups.weight * GROUP_DIGITS;
+	return groups.scale > 0 ? size + 1 + groups.scale : size;
+}
+
 bool
 json_append_numeric(StringInfo out, Datum value)
 {

@@ -7,15 +7,20 @@
 
 #include <ctype.h>
 
+#include "access/detoast.h"
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/float.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -27,6 +32,9 @@
 
 /* more than any value takes whose text is of bounded length, with quotes */
 #define BOUNDED_LEN 64
+
+/* so many bytes of a type that expands may be shown without a look at what is in them: a text of some 64 MB at most */
+#define UNSEEN_LEN 4096
 
 /* gymstream's own types, whose output is JSON */
 static bool
@@ -86,8 +94,54 @@ category_of(Oid type)
 		case JSONBOID:
 			return JSON_RAW;
 		default:
+			if (get_typtype(type) == TYPTYPE_ENUM)
+				return JSON_ENUM;
 			return is_own_type(type) ? JSON_RAW : JSON_OUTPUT;
 	}
+}
+
+/*
+ * The server's output functions that only compute: no catalogs, no files, no other function that somebody may have made. What
+ * an error leaves behind of them is memory.
+ */
+static bool
+only_computes(PGFunction output)
+{
+	static const PGFunction pure[] = {
+		textout, varcharout, bpcharout, nameout, charout, byteaout, json_out, jsonb_out, xml_out, boolout,
+		int2out, int4out, int8out, oidout, xidout, xid8out, cidout, tidout, pg_lsn_out, float4out, float8out, numeric_out, cash_out,
+		date_out, time_out, timetz_out, timestamp_out, timestamptz_out, interval_out, uuid_out, bit_out, varbit_out,
+		inet_out, cidr_out, macaddr_out, macaddr8_out, tsvectorout, tsqueryout,
+		point_out, line_out, lseg_out, box_out, path_out, poly_out, circle_out
+	};
+
+	for (int i = 0; i < lengthof(pure); i++)
+	{
+		if (pure[i] == output)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The same for an array's output function, once it has looked up what its elements are, which it does for an empty array
+ * too: it keeps that with the column.
+ */
+static bool
+array_only_computes(JsonColumn *column, Oid element)
+{
+	Oid			output;
+	bool		is_varlena;
+	FmgrInfo	function;
+
+	if (!OidIsValid(element) || column->output.fn_addr != array_out)
+		return false;
+	getTypeOutputInfo(element, &output, &is_varlena);
+	fmgr_info(output, &function);
+	if (!only_computes(function.fn_addr))
+		return false;
+	pfree(OutputFunctionCall(&column->output, PointerGetDatum(construct_empty_array(element))));
+	return true;
 }
 
 void
@@ -95,7 +149,6 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 {
 	StringInfoData label;
 	Oid			output;
-	bool		is_varlena;
 
 	initStringInfo(&label);
 	appendStringInfoChar(&label, ',');
@@ -106,9 +159,14 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	pfree(label.data);
 
 	column->quoted = column->as_text = false;
-	column->category = category_of(getBaseType(attribute->atttypid));
-	getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+	column->type = getBaseType(attribute->atttypid);
+	column->category = category_of(column->type);
+	getTypeOutputInfo(attribute->atttypid, &output, &column->varlena);
 	fmgr_info_cxt(output, &column->output, context);
+	/* of gymstream's own types, too, output only computes */
+	column->contained = column->category == JSON_ENUM || column->category == JSON_RAW ||
+		only_computes(column->output.fn_addr) || array_only_computes(column, get_element_type(column->type));
+	column->expands = json_type_expands(column->type);
 }
 
 void
@@ -286,20 +344,36 @@ append_number(StringInfo out, const char *text, int len)
 		appendStringInfoChar(out, '"');
 }
 
+/* What is compressed, or was stored apart, is as long as that says: refused before it is made if that is too long. */
+static void
+check_raw_size(StringInfo out, Datum value, int factor)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
+
+	if (VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored))
+		json_check_room(out, (uint64) toast_raw_datum_size(value) * factor);
+}
+
 static void
 append_text(StringInfo out, Datum value)
 {
-	text	   *t = DatumGetTextPP(value);
+	text	   *t;
 
+	check_raw_size(out, value, 1);
+	t = DatumGetTextPP(value);
 	json_append_string(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 }
 
 static void
 append_bytea(StringInfo out, Datum value)
 {
-	bytea	   *bytes = DatumGetByteaPP(value);
-	Size		len = VARSIZE_ANY_EXHDR(bytes);
+	bytea	   *bytes;
+	Size		len;
 
+	check_raw_size(out, value, 2);
+	bytes = DatumGetByteaPP(value);
+	len = VARSIZE_ANY_EXHDR(bytes);
+	json_check_room(out, (uint64) len * 2);
 	if (len > MaxAllocSize / 2 - BOUNDED_LEN)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -308,6 +382,35 @@ append_bytea(StringInfo out, Datum value)
 	enlargeStringInfo(out, len * 2 + 1);
 	out->len += hex_encode(VARDATA_ANY(bytes), len, out->data + out->len);
 	appendStringInfoChar(out, '"');
+}
+
+/* The label of an enum's value; an error where the type has none such. */
+static void
+append_enum(StringInfo out, Datum value)
+{
+	HeapTuple	tuple = SearchSysCache1(ENUMOID, value);
+	NameData	label;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid internal value for enum: %u", DatumGetObjectId(value))));
+	label = ((Form_pg_enum) GETSTRUCT(tuple))->enumlabel;
+	ReleaseSysCache(tuple);
+	json_append_string(out, NameStr(label), strlen(NameStr(label)));
+}
+
+char *
+json_output(JsonColumn *column, Datum value)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
+	StringInfoData nothing = {0};
+
+	json_pin_settings();
+	if (column->varlena && (column->expands || VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored)) &&
+		toast_raw_datum_size(value) > UNSEEN_LEN)
+		json_check_room(&nothing, json_least_size(column->type, value));
+	return OutputFunctionCall(&column->output, value);
 }
 
 /* Whether the bytes are the JSON null, in whatever white space. */
@@ -347,8 +450,7 @@ append_output(StringInfo out, JsonColumn *column, Datum value)
 {
 	char	   *text;
 
-	json_pin_settings();
-	text = OutputFunctionCall(&column->output, value);
+	text = json_output(column, value);
 	if (column->category == JSON_RAW)
 		return append_json(out, column, text, strlen(text));
 	if (column->category == JSON_NUMERIC)
@@ -380,6 +482,7 @@ append_numeric(StringInfo out, JsonColumn *column, Datum value)
 		append_output(out, column, value);
 		return;
 	}
+	json_check_room(out, 0);
 	if (out->len - start <= JSON_MAX_DIGITS)
 		return;
 	digits = strspn(out->data + start + (out->data[start] == '-' ? 1 : 0), "0123456789");
@@ -430,6 +533,9 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 		case JSON_BYTEA:
 			append_bytea(out, value);
 			break;
+		case JSON_ENUM:
+			append_enum(out, value);
+			break;
 		case JSON_UUID:
 			append_put(out, end, put_uuid(end + 1, DatumGetUUIDP(value)));
 			break;
@@ -442,8 +548,10 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			break;
 		case JSON_JSON:
 			{
-				text	   *json = DatumGetTextPP(value);
+				text	   *json;
 
+				check_raw_size(out, value, 1);
+				json = DatumGetTextPP(value);
 				return append_json(out, column, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
 			}
 		default:

@@ -93,10 +93,28 @@ change_context(void *argument)
 
 	errcontext("row of table \"%s.%s\", transaction %u", place->shape->schema ? place->shape->schema : "",
 			   place->shape->table ? place->shape->table : "", place->txn->xid);
-	if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED || MyReplicationSlot == NULL || XLogRecPtrIsInvalid(place->txn->end_lsn))
+	if (geterrcode() == ERRCODE_OUT_OF_MEMORY)
+		errhint("Lower the option \"max-event-size\" to what there is memory for.");
+	if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED || MyReplicationSlot == NULL ||
+		XLogRecPtrIsInvalid(place->txn->end_lsn))
 		return;
-	errhint("An event has at most 1 GB. Leave the table out by the option \"filter-tables\", leave columns out by a publication, or let the slot go on behind the transaction: SELECT pg_replication_slot_advance('%s', '%X/%X').",
+	errhint("Set the option \"unrendered\" to \"event\", leave the table out by the option \"filter-tables\", leave columns out by a publication, or let the slot go on behind the transaction: SELECT pg_replication_slot_advance('%s', '%X/%X').",
 			NameStr(MyReplicationSlot->data.name), LSN_FORMAT_ARGS(place->txn->end_lsn));
+}
+
+/* Count an event with gaps; the log is told once a transaction. */
+static void
+complain(PluginState *state, const EventStamp *stamp, const char *schema, const char *table, const EventFault *fault)
+{
+	state->unrendered++;
+	if (state->complained == stamp->xid && TransactionIdIsValid(stamp->xid))
+		return;
+	state->complained = stamp->xid;
+	ereport(LOG,
+			(errcode(fault->sqlerrcode),
+			 errmsg("could not render an event of table \"%s.%s\" whole: %s", schema, table, fault->message),
+			 errdetail("Transaction %u, which ends before %X/%X. The event's member \"unrendered\" says what is missing.",
+					   stamp->xid, LSN_FORMAT_ARGS(stamp->commit_lsn))));
 }
 
 static PluginAction
@@ -106,13 +124,58 @@ action_of(ReorderBufferChange *change)
 		change->action == REORDER_BUFFER_CHANGE_UPDATE ? PLUGIN_UPDATE : PLUGIN_DELETE;
 }
 
-static void
-write_rows(LogicalDecodingContext *ctx, const EventStamp *stamp, PluginRelation *relation,
-		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+/* A row's change, as it is shown. */
+typedef struct Change
 {
-	PluginState *state = ctx->output_plugin_private;
+	PluginState *state;
+	EventStamp	stamp;
+	PluginRelation *relation;
+	enum ReorderBufferChangeType action;
+	EventRow   *new;
+	EventRow   *old;
+	const EventGaps *gaps;
+} Change;
 
-	state->wire->rows(plugin_write_begin(ctx), state, stamp, relation, action, new, old);
+static void
+render_rows(StringInfo out, void *argument)
+{
+	const Change *change = argument;
+
+	change->state->wire->rows(out, change->state, &change->stamp, change->relation, change->action, change->new,
+							  change->old, change->gaps);
+}
+
+/* Append the event; with gaps where it cannot be rendered whole, or where there are some to begin with. */
+static void
+append_rows(StringInfo out, Change *change, EventGaps *gaps)
+{
+	PluginState *state = change->state;
+	const EventOptions *options = &state->options.event;
+	bool		contained = change->relation->contained;
+	EventShape *shape = &change->relation->shape;
+
+	if (change->gaps == NULL)
+	{
+		if (event_try(render_rows, out, change, contained, options->size, options->strict ? NULL : &gaps->fault))
+			return;
+		event_find_gaps(gaps, shape, change->new, change->old, state->wire->column, change->relation, options->size);
+		change->gaps = gaps;
+	}
+	complain(state, &change->stamp, shape->schema ? shape->schema : "", shape->table ? shape->table : "", &gaps->fault);
+	if (event_try(render_rows, out, change, contained, EVENT_MAX_SIZE, &gaps->fault))
+		return;
+	event_all_gaps(gaps, shape);
+	render_rows(out, change);
+}
+
+static void
+write_rows(LogicalDecodingContext *ctx, Change change, enum ReorderBufferChangeType action, EventRow *new,
+		   EventRow *old, EventGaps *gaps)
+{
+	change.action = action;
+	change.new = new;
+	change.old = old;
+	append_rows(plugin_write_begin(ctx), &change, gaps);
 	plugin_write_end(ctx);
 }
 
@@ -130,40 +193,92 @@ key_changed(const PluginRelation *relation, const EventRow *new, const EventRow 
 	return false;
 }
 
+/* What is to be known of a change before it is shown, from its values. */
+typedef struct Judgement
+{
+	Change	   *change;
+	bool		passes;			/* the row filter */
+	bool		moves;			/* what tells rows apart changes, which the wire format shows as two events */
+} Judgement;
+
+static void
+judge(StringInfo out, void *argument)
+{
+	Judgement  *judgement = argument;
+	Change	   *change = judgement->change;
+	PluginRelation *relation = change->relation;
+
+	if (relation->filter != NULL &&
+		!plugin_row_filter(relation->filter, &relation->shape, &change->action, change->new, change->old))
+		return;
+	judgement->passes = true;
+	if (change->action == REORDER_BUFFER_CHANGE_INSERT)
+		change->old = NULL;
+	if (change->action == REORDER_BUFFER_CHANGE_DELETE)
+		change->new = NULL;
+	if (!change->state->wire->by_key || change->new == NULL || change->old == NULL)
+		return;
+	plugin_complete(&relation->shape, change->new, change->old);
+	judgement->moves = key_changed(relation, change->new, change->old);
+}
+
+/*
+ * False for a row that does not pass. A filter may fail: then nobody knows whether the row passes, and the event is shown without
+ * any value.
+ */
+static bool
+is_shown(Judgement *judgement, EventGaps *gaps)
+{
+	Change	   *change = judgement->change;
+	const EventOptions *options = &change->state->options.event;
+	bool		contained = change->relation->filter == NULL;
+	Change		before = *change;
+	StringInfoData nothing;
+
+	if (contained && !change->state->wire->by_key)
+		return true;
+	initStringInfo(&nothing);
+	if (event_try(judge, &nothing, judgement, contained, EVENT_MAX_SIZE, options->strict ? NULL : &gaps->fault))
+		return judgement->passes;
+	*change = before;
+	event_all_gaps(gaps, &change->relation->shape);
+	change->gaps = gaps;
+	return true;
+}
+
 static void
 show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation, ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
-	HeapTuple	old_tuple = gs_change_tuple(change->data.tp.oldtuple);
-	HeapTuple	new_tuple = gs_change_tuple(change->data.tp.newtuple);
-	EventRow   *old = old_tuple ? &relation->shape.old : NULL;
-	EventRow   *new = new_tuple ? &relation->shape.new : NULL;
-	enum ReorderBufferChangeType action = change->action;
-	EventStamp	stamp;
+	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
+	Change		shown = {.state = state, .relation = relation, .action = change->action};
+	Judgement	judgement = {&shown};
+	EventGaps	gaps = {NULL};
 
-	if (old)
-		event_deform(&relation->shape, old, old_tuple);
-	if (new)
-		event_deform(&relation->shape, new, new_tuple);
-	if (relation->filter != NULL && !plugin_row_filter(relation->filter, &relation->shape, &action, new, old))
-		return;
-	if (action != change->action)
+	if (old != NULL)
 	{
-		old = action == REORDER_BUFFER_CHANGE_INSERT ? NULL : old;
-		new = action == REORDER_BUFFER_CHANGE_DELETE ? NULL : new;
+		shown.old = &relation->shape.old;
+		event_deform(&relation->shape, shown.old, old);
 	}
-	if (state->wire->by_key && new && old)
-		plugin_complete(&relation->shape, new, old);
-	plugin_transaction_shown(ctx, txn);
-	stamp = plugin_stamp(state, txn, change->txn);
-	state->change_lsn = change->lsn;
-	if (new && old && key_changed(relation, new, old))
+	if (new != NULL)
 	{
-		write_rows(ctx, &stamp, relation, REORDER_BUFFER_CHANGE_DELETE, NULL, old);
-		write_rows(ctx, &stamp, relation, REORDER_BUFFER_CHANGE_INSERT, new, NULL);
+		shown.new = &relation->shape.new;
+		event_deform(&relation->shape, shown.new, new);
+	}
+	if (!is_shown(&judgement, &gaps))
+		return;
+	plugin_transaction_shown(ctx, txn);
+	shown.stamp = plugin_stamp(state, txn, change->txn);
+	state->change_lsn = change->lsn;
+	if (judgement.moves)
+	{
+		write_rows(ctx, shown, REORDER_BUFFER_CHANGE_DELETE, NULL, shown.old, &gaps);
+		memset(&gaps, 0, sizeof(gaps));
+		write_rows(ctx, shown, REORDER_BUFFER_CHANGE_INSERT, shown.new, NULL, &gaps);
 	}
 	else
-		write_rows(ctx, &stamp, relation, action, new, old);
+		write_rows(ctx, shown, shown.action, shown.new, shown.old, &gaps);
 }
 
 static void
@@ -237,22 +352,59 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 	MemoryContextReset(state->context);
 }
 
-static bool
-render_message(StringInfo out, PluginState *state, EventStamp *stamp, bool transactional, const char *prefix,
-			   Size size, const char *content)
+/* A message, as it is shown. */
+typedef struct Message
 {
-	RollupMessage message;
+	PluginState *state;
+	EventStamp	stamp;
+	bool		transactional;
+	const char *prefix;
+	const char *content;
+	Size		size;
+	const EventFault *fault;
+} Message;
 
-	if (transactional && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 && message_read(content, size, stamp->xid, &message))
+static void
+render_message(StringInfo out, void *argument)
+{
+	const Message *message = argument;
+
+	message->state->wire->message(out, message->state, &message->stamp, message->transactional, message->prefix,
+								  message->content, message->size, message->fault);
+}
+
+/* False, with nothing appended, where it is not shown. */
+static bool
+append_message(StringInfo out, Message *message)
+{
+	PluginState *state = message->state;
+	const EventOptions *options = &state->options.event;
+	RollupMessage rollup;
+	EventFault	fault;
+
+	if (message->transactional && strcmp(message->prefix, GS_MESSAGE_PREFIX) == 0 &&
+		message_read(message->content, message->size, message->stamp.xid, &rollup))
 	{
-		if (state->in_stream && message.subxid != stamp->xid)
-			stamp->subxid = message.subxid;
-		return plugin_shows_rollup(state, message.rollup) && state->wire->rollup(out, state, stamp, &message);
+		EventResult result;
+
+		if (state->in_stream && rollup.subxid != message->stamp.xid)
+			message->stamp.subxid = rollup.subxid;
+		if (!plugin_shows_rollup(state, rollup.rollup))
+			return false;
+		result = state->wire->rollup(out, state, &message->stamp, &rollup);
+		if (result == EVENT_WITH_GAPS)
+			state->unrendered++;
+		return result != EVENT_NONE;
 	}
 	if (!state->options.messages || !(state->options.actions & PLUGIN_MESSAGE) ||
-		!plugin_lists_prefix(&state->options, prefix))
+		!plugin_lists_prefix(&state->options, message->prefix))
 		return false;
-	state->wire->message(out, state, stamp, transactional, prefix, content, size);
+	if (!event_try(render_message, out, message, true, options->size, options->strict ? NULL : &fault))
+	{
+		state->unrendered++;
+		message->fault = &fault;
+		render_message(out, message);
+	}
 	return true;
 }
 
@@ -262,15 +414,15 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
-	EventStamp	stamp = {.commit_lsn = lsn};
+	Message		message = {state, {.commit_lsn = lsn}, transactional, prefix, content, size};
 	StringInfoData event;
 
 	plugin_progress(ctx);
 	if (transactional)
-		stamp = plugin_stamp(state, txn, NULL);
+		message.stamp = plugin_stamp(state, txn, NULL);
 	initStringInfo(&event);
 	state->change_lsn = lsn;
-	if (!state->options.skip_output && render_message(&event, state, &stamp, transactional, prefix, size, content))
+	if (!state->options.skip_output && append_message(&event, &message))
 	{
 		if (transactional)
 			plugin_transaction_shown(ctx, txn);

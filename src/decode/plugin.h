@@ -78,7 +78,8 @@ typedef struct PluginRelation
 	EventShape	shape;
 	Bitmapset  *key;			/* indexes in the row of the columns that tell rows apart, if the wire format asks for it */
 	struct PluginRowFilter *filter; /* NULL: all rows */
-	void	   *wire;			/* what the wire format has prepared; NULL: nothing yet */
+	void	   *wire;			/* what the wire format has prepared */
+	bool		contained;		/* as the wire format shows them, all columns are; see event_gaps.c */
 } PluginRelation;
 
 typedef struct PluginState
@@ -100,6 +101,8 @@ typedef struct PluginState
 	GsOriginId origin_id;		/* whose name is: */
 	char	   *origin;
 	bool		warned;			/* of a publication that is missing */
+	uint64		unrendered;		/* events that could not be rendered whole, in this session */
+	TransactionId complained;	/* the transaction of which the log has been told that */
 	XLogRecPtr	change_lsn;		/* of the event at hand */
 	XLogRecPtr	last_commit;	/* end of the last transaction that had an event */
 	MemoryContext transaction;	/* reset when one begins; holds what follows */
@@ -112,13 +115,15 @@ typedef struct PluginWire
 {
 	bool		by_key;			/* a row whose key changes is deleted and inserted; values that stayed are taken from the old row */
 	void		(*rows) (StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-						 enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old);
+						 enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
+						 const EventGaps *gaps);
+	EventRenderColumn column;	/* one column of them; the argument is the PluginRelation */
+	void		(*prepare) (PluginState *state, PluginRelation *relation);
 	void		(*truncate) (StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape,
 							 bool cascade, bool restart_identity);
-	/* false, with nothing appended, when it cannot be shown any more */
-	bool		(*rollup) (StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message);
+	EventResult (*rollup) (StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message);
 	void		(*message) (StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
-							const char *prefix, const char *content, Size size);
+							const char *prefix, const char *content, Size size, const EventFault *fault);
 	/* see event_mark */
 	void		(*mark) (StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
 						 const char *gid, bool first);

@@ -19,6 +19,7 @@ typedef struct Prepared
 {
 	DebeziumColumn *columns;	/* of the shape's columns */
 	char	   *schema;			/* of its events; NULL where they carry none */
+	char	   *gaps_schema;	/* of those with gaps */
 } Prepared;
 
 /* A table of the transaction at hand. */
@@ -112,9 +113,20 @@ append_transaction(StringInfo out, PluginState *state, const EventStamp *stamp, 
 		appendStringInfoString(out, "\"transaction\":null");
 }
 
+/* ,"unrendered":{...} where there are gaps */
+static void
+append_gaps(StringInfo out, const EventGaps *gaps, const EventShape *shape)
+{
+	if (gaps == NULL)
+		return;
+	appendStringInfoString(out, ",\"unrendered\":");
+	event_append_gaps(out, gaps, shape);
+}
+
 /* All behind the rows of a table's event. */
 static void
-append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, const char *op)
+append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, const char *op,
+			const EventGaps *gaps)
 {
 	int64		usecs = now_usecs();
 
@@ -122,8 +134,10 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 	append_source(out, state, stamp, shape);
 	appendStringInfoChar(out, ',');
 	append_transaction(out, state, stamp, shape);
-	appendStringInfo(out, ",\"op\":\"%s\",\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT "}",
+	appendStringInfo(out, ",\"op\":\"%s\",\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,
 					 op, usecs / 1000, usecs, usecs * 1000);
+	append_gaps(out, gaps, shape);
+	appendStringInfoChar(out, '}');
 }
 
 /* ---- schemas ---- */
@@ -144,11 +158,16 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 	"],\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}"
 #define LAST_FIELDS SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," \
 	FIELD("int64", "true", "ts_ms") "," TIME_FIELDS
-#define MESSAGE_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD("int64", "true", "ts_ms") "," \
+#define MESSAGE_FIELDS "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD("int64", "true", "ts_ms") "," \
 	SOURCE_SCHEMA "," TRANSACTION_SCHEMA ",{\"type\":\"struct\",\"fields\":[" \
 	FIELD("string", "true", "prefix") "," FIELD("bytes", "true", "content") \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}" \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1}"
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}"
+#define MESSAGE_END "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1}"
+#define MESSAGE_SCHEMA MESSAGE_FIELDS MESSAGE_END
+#define MESSAGE_GAPS_SCHEMA MESSAGE_FIELDS "," GAPS_SCHEMA MESSAGE_END
+#define GAPS_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "code") "," FIELD("string", "false", "message") \
+	",{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false},\"optional\":false,\"field\":\"columns\"}" \
+	"],\"optional\":true,\"name\":\"gymstream.Unrendered\",\"version\":1,\"field\":\"unrendered\"}"
 #define MARK_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," FIELD("string", "false", "id") "," \
 	FIELD("int64", "true", "event_count") ",{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[" \
 	FIELD("string", "false", "data_collection") "," FIELD("int64", "false", "event_count") \
@@ -191,7 +210,7 @@ append_row_schema(StringInfo out, PluginState *state, const EventShape *shape, c
 }
 
 static char *
-envelope_schema(PluginState *state, const EventShape *shape, const Prepared *prepared)
+envelope_schema(PluginState *state, const EventShape *shape, const Prepared *prepared, bool gaps)
 {
 	StringInfoData schema;
 
@@ -200,7 +219,8 @@ envelope_schema(PluginState *state, const EventShape *shape, const Prepared *pre
 	append_row_schema(&schema, state, shape, prepared, "before");
 	appendStringInfoChar(&schema, ',');
 	append_row_schema(&schema, state, shape, prepared, "after");
-	appendStringInfoString(&schema, "," LAST_FIELDS "],\"optional\":false,\"name\":");
+	appendStringInfoString(&schema, gaps ? "," LAST_FIELDS "," GAPS_SCHEMA : "," LAST_FIELDS);
+	appendStringInfoString(&schema, "],\"optional\":false,\"name\":");
 	append_schema_name(&schema, state, shape, "Envelope");
 	appendStringInfoString(&schema, ",\"version\":2}");
 	return schema.data;
@@ -216,8 +236,22 @@ prepare(PluginState *state, const EventShape *shape, MemoryContext context)
 		debezium_column_init(&prepared->columns[i], TupleDescAttr(shape->desc, shape->columns[i].index),
 							 state->options.decimal, context);
 	if (state->options.connect_schemas)
-		prepared->schema = MemoryContextStrdup(context, envelope_schema(state, shape, prepared));
+	{
+		prepared->schema = MemoryContextStrdup(context, envelope_schema(state, shape, prepared, false));
+		prepared->gaps_schema = MemoryContextStrdup(context, envelope_schema(state, shape, prepared, true));
+	}
 	return prepared;
+}
+
+static void
+debezium_prepare(PluginState *state, PluginRelation *relation)
+{
+	Prepared   *prepared = prepare(state, &relation->shape, relation->context);
+
+	relation->wire = prepared;
+	relation->contained = true;
+	for (int i = 0; i < relation->shape.ncolumns; i++)
+		relation->contained &= debezium_is_contained(&prepared->columns[i]);
 }
 
 /* {"schema":...,"payload": where there is a schema; append_close afterwards */
@@ -237,9 +271,16 @@ append_close(StringInfo out, const char *schema)
 
 /* ---- events ---- */
 
-/* All columns, NULL where the row holds no more than a key. */
 static void
-append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const EventRow *row)
+append_value(StringInfo out, DebeziumColumn *column, Datum value)
+{
+	debezium_begin_value();
+	debezium_append_value(out, column, value);
+}
+
+/* All columns, NULL where the row holds no more than a key; gaps as if they had stayed in the TOAST table. */
+static void
+append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const EventRow *row, const Bitmapset *gaps)
 {
 	if (row == NULL)
 	{
@@ -256,8 +297,8 @@ append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const Ev
 		appendBinaryStringInfo(out, column->json.label, column->json.label_len);
 		if (row->nulls[column->index])
 			appendStringInfoString(out, "null");
-		else if (!event_is_unchanged(column, row))
-			debezium_append_value(out, &prepared->columns[i], row->values[column->index]);
+		else if (!event_is_unchanged(column, row) && (likely(gaps == NULL) || !bms_is_member(i, gaps)))
+			append_value(out, &prepared->columns[i], row->values[column->index]);
 		else
 			debezium_append_unavailable(out, &prepared->columns[i]);
 	}
@@ -266,20 +307,27 @@ append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const Ev
 
 static void
 debezium_rows(StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-			  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+			  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
 {
 	Prepared   *prepared = relation->wire;
+	const char *schema = gaps ? prepared->gaps_schema : prepared->schema;
 
-	if (prepared == NULL)
-		relation->wire = prepared = prepare(state, &relation->shape, relation->context);
-	append_open(out, prepared->schema);
+	append_open(out, schema);
 	appendStringInfoString(out, "{\"before\":");
-	append_row(out, &relation->shape, prepared, old);
+	append_row(out, &relation->shape, prepared, old, gaps ? gaps->old : NULL);
 	appendStringInfoString(out, ",\"after\":");
-	append_row(out, &relation->shape, prepared, new);
+	append_row(out, &relation->shape, prepared, new, gaps ? gaps->new : NULL);
 	append_tail(out, state, stamp, &relation->shape,
-				action == REORDER_BUFFER_CHANGE_INSERT ? "c" : action == REORDER_BUFFER_CHANGE_DELETE ? "d" : "u");
-	append_close(out, prepared->schema);
+				action == REORDER_BUFFER_CHANGE_INSERT ? "c" : action == REORDER_BUFFER_CHANGE_DELETE ? "d" : "u", gaps);
+	append_close(out, schema);
+}
+
+static void
+debezium_column(StringInfo out, void *argument, int column, Datum value)
+{
+	PluginRelation *relation = argument;
+
+	append_value(out, &((Prepared *) relation->wire)->columns[column], value);
 }
 
 static void
@@ -292,16 +340,19 @@ debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, c
 		schema = prepare(state, shape, CurrentMemoryContext)->schema;
 	append_open(out, schema);
 	appendStringInfoString(out, "{\"before\":null,\"after\":null");
-	append_tail(out, state, stamp, shape, "t");
+	append_tail(out, state, stamp, shape, "t", NULL);
 	append_close(out, schema);
 }
 
 static void
 debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional, const char *prefix,
-				 const char *content, Size size)
+				 const char *content, Size size, const EventFault *fault)
 {
-	const char *schema = state->options.connect_schemas ? MESSAGE_SCHEMA : NULL;
+	const char *schema = NULL;
+	EventGaps	gaps = {NULL};
 
+	if (state->options.connect_schemas)
+		schema = fault ? MESSAGE_GAPS_SCHEMA : MESSAGE_SCHEMA;
 	append_open(out, schema);
 	appendStringInfo(out, "{\"op\":\"m\",\"ts_ms\":" INT64_FORMAT ",", now_usecs() / 1000);
 	append_source(out, state, stamp, NULL);
@@ -309,21 +360,34 @@ debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bo
 	append_transaction(out, state, stamp, NULL);
 	append_member(out, ",\"message\":{\"prefix\":", prefix);
 	appendStringInfoString(out, ",\"content\":");
-	debezium_append_bytes(out, content, size);
-	appendStringInfoString(out, "}}");
+	if (fault == NULL)
+		debezium_append_bytes(out, content, size);
+	else
+		appendStringInfoString(out, "null");
+	appendStringInfoChar(out, '}');
+	if (fault != NULL)
+	{
+		gaps.fault = *fault;
+		append_gaps(out, &gaps, NULL);
+	}
+	appendStringInfoChar(out, '}');
 	append_close(out, schema);
 }
 
-static bool
+static EventResult
 debezium_rollup(StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message)
 {
+	EventOptions options = state->options.event;
 	StringInfoData event;
+	EventResult result;
 
+	/* in base64 it is longer by a third */
+	options.size = options.size / 4 * 3;
 	initStringInfo(&event);
-	if (!event_rollup(&event, &state->options.event, stamp, message))
-		return false;
-	debezium_message(out, state, stamp, true, GS_MESSAGE_PREFIX, event.data, event.len);
-	return true;
+	result = event_rollup(&event, &options, stamp, message);
+	if (result != EVENT_NONE)
+		debezium_message(out, state, stamp, true, GS_MESSAGE_PREFIX, event.data, event.len, NULL);
+	return result;
 }
 
 /* [{"data_collection":"schema.table","event_count":n},...] of the transaction that ends */
@@ -367,4 +431,13 @@ debezium_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const
 	append_close(out, schema);
 }
 
-const PluginWire plugin_debezium = {true, debezium_rows, debezium_truncate, debezium_rollup, debezium_message, debezium_mark};
+const PluginWire plugin_debezium = {
+	.by_key = true,
+	.rows = debezium_rows,
+	.column = debezium_column,
+	.prepare = debezium_prepare,
+	.truncate = debezium_truncate,
+	.rollup = debezium_rollup,
+	.message = debezium_message,
+	.mark = debezium_mark
+};

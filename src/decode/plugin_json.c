@@ -5,9 +5,21 @@
 
 static void
 json_rows(StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-		  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old)
+		  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
 {
-	event_rows(out, &state->options.event, stamp, &relation->shape, action, new, old);
+	event_rows(out, &state->options.event, stamp, &relation->shape, action, new, old, gaps);
+}
+
+static void
+json_column(StringInfo out, void *argument, int column, Datum value)
+{
+	event_column(out, &((PluginRelation *) argument)->shape, column, value);
+}
+
+static void
+json_prepare(PluginState *state, PluginRelation *relation)
+{
+	relation->contained = relation->shape.contained;
 }
 
 static void
@@ -17,7 +29,7 @@ json_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, const
 	event_truncate(out, &state->options.event, stamp, shape, cascade, restart_identity);
 }
 
-static bool
+static EventResult
 json_rollup(StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message)
 {
 	return event_rollup(out, &state->options.event, stamp, message);
@@ -25,9 +37,9 @@ json_rollup(StringInfo out, PluginState *state, const EventStamp *stamp, const R
 
 static void
 json_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional, const char *prefix,
-			 const char *content, Size size)
+			 const char *content, Size size, const EventFault *fault)
 {
-	event_message(out, &state->options.event, stamp, transactional, prefix, content, size);
+	event_message(out, &state->options.event, stamp, transactional, prefix, content, size, fault);
 }
 
 static void
@@ -36,4 +48,13 @@ json_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const cha
 	event_mark(out, &state->options.event, stamp, action, gid, first);
 }
 
-const PluginWire plugin_json = {false, json_rows, json_truncate, json_rollup, json_message, json_mark};
+const PluginWire plugin_json = {
+	.by_key = false,
+	.rows = json_rows,
+	.column = json_column,
+	.prepare = json_prepare,
+	.truncate = json_truncate,
+	.rollup = json_rollup,
+	.message = json_message,
+	.mark = json_mark
+};

@@ -6,10 +6,14 @@
 
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/varlena.h"
 
 /* the version of doc/wire-format.md */
 #define WIRE_VERSION "1"
+
+/* room for what stands around a row's columns */
+#define MIN_EVENT_SIZE (8 * 1024)
 
 typedef struct PluginOption PluginOption;
 
@@ -87,6 +91,25 @@ read_decimal(PluginOptions *options, const PluginOption *option, const char *val
 		}
 	}
 	return false;
+}
+
+/* A size with a unit, of what an event may have. */
+static bool
+read_size(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	int			size;
+
+	if (!parse_int(value, &size, GUC_UNIT_BYTE, NULL) || size < MIN_EVENT_SIZE || size > EVENT_MAX_SIZE)
+		return false;
+	*SETS(options, option, int) = size;
+	return true;
+}
+
+static bool
+read_unrendered(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	options->event.strict = strcmp(value, "error") == 0;
+	return options->event.strict || strcmp(value, "event") == 0;
 }
 
 static bool
@@ -215,6 +238,7 @@ static const PluginOption all_options[] = {
 	{"include-types", NULL, read_bool, SET(types), ON_OFF},
 	{"include-xids", NULL, read_bool, SET(event.xids), ON_OFF},
 	{"json-data-types-as-string", NULL, read_bool, SET(event.json_as_text), ON_OFF},
+	{"max-event-size", NULL, read_size, SET(event.size), "a size from 8kB to 1023MB"},
 	{"messages", "include-messages", read_bool, SET(messages), ON_OFF},
 	{"numeric-data-types-as-string", NULL, read_bool, SET(event.quoted), ON_OFF},
 	{"origin", NULL, read_origin, 0, "any or none"},
@@ -227,6 +251,7 @@ static const PluginOption all_options[] = {
 	{"streaming", "stream-changes", read_bool, SET(streaming), ON_OFF},
 	{"topic.prefix", NULL, read_string, SET(topic_prefix), "a name"},
 	{"two-phase", NULL, read_bool, SET(two_phase), ON_OFF},
+	{"unrendered", NULL, read_unrendered, 0, "event or error"},
 };
 
 /* An underscore is as good as a hyphen. */
@@ -287,6 +312,7 @@ plugin_options_read(PluginOptions *options, List *given)
 	options->event.xids = options->event.lsn = options->event.timestamp = true;
 	options->schemas = options->batch = true;
 	options->actions = PLUGIN_ALL;
+	options->event.size = EVENT_MAX_SIZE;
 	options->topic_prefix = "gymstream";
 	foreach(lc, given)
 	{

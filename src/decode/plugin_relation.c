@@ -161,6 +161,7 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const 
 		MemoryContextSwitchTo(old);
 	}
 	relation->filter = plugin_row_filter_make(published, rel, source.shown, relation->context);
+	state->wire->prepare(state, relation);
 	if (source.shown != rel)
 		RelationClose(source.shown);
 }

@@ -57,7 +57,9 @@ static int	nevents;
 static Size nbytes;
 static List *topics;			/* of BatchTopic, while telling */
 
-static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true};
+/* what no notification has room for is not rendered whole */
+static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
+.size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
 
 void
 batch_init(void)

@@ -44,7 +44,9 @@ static bool begun;				/* its BEGIN was sent */
 static uint32 last_index;
 static MemoryContext event_context; /* reset after each event */
 
-static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true};
+/* what no notification has room for is not rendered whole */
+static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
+.size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Reading WAL
@@ -110,9 +112,9 @@ decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
 }
 
 static void
-decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json)
+decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json, EventResult result)
 {
-	Frame		event = {.kind = FRAME_EVENT,.relation = subject};
+	Frame		event = {.kind = FRAME_EVENT,.relation = subject,.unrendered = result == EVENT_WITH_GAPS};
 
 	strlcpy(event.action, action, sizeof(event.action));
 	if (json->len >= GS_NOTIFY_LIMIT || json->len == 0)
@@ -142,12 +144,13 @@ decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
 		Oid			subject = relation->subject;
 		const char *action = change->action == REORDER_BUFFER_CHANGE_INSERT ? "insert" :
 			change->action == REORDER_BUFFER_CHANGE_UPDATE ? "update" : "delete";
+		EventResult result = EVENT_NONE;
 		StringInfoData json;
 
 		initStringInfo(&json);
 		if (event_change_size(relation, change) < HUGE_CHANGE)
-			event_change(&json, &event_options, &stamp, relation, change);
-		decoder_send_json(txn, subject, action, &json);
+			result = event_change(&json, &event_options, &stamp, relation, change);
+		decoder_send_json(txn, subject, action, &json, result);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(event_context);
@@ -171,7 +174,7 @@ decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelati
 		initStringInfo(&json);
 		event_truncate(&json, &event_options, &stamp, &relation->shape, change->data.truncate.cascade,
 					   change->data.truncate.restart_seqs);
-		decoder_send_json(txn, subject, "truncate", &json);
+		decoder_send_json(txn, subject, "truncate", &json, EVENT_WHOLE);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(event_context);

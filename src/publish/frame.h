@@ -31,6 +31,7 @@ typedef struct Frame
 	Oid			relation;		/* what the event is about: a table, or a rollup's view */
 	uint32		index;			/* of the event in its transaction, from 1 */
 	char		action[12];
+	bool		unrendered;		/* some of it could not be rendered: the event's member of that name says what */
 	EventStamp	stamp;
 	XLogRecPtr	end_lsn;		/* end of the commit record */
 } Frame;

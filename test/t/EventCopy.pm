@@ -39,11 +39,11 @@ BEGIN
 		WHEN 'truncate' THEN EXECUTE 'TRUNCATE ' || t; RETURN;
 		WHEN 'insert' THEN
 			columns := event_copy.columns(t, e);
-			EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM json_populate_record(NULL::%1$s, $1)', t, columns,
+			EXECUTE format('INSERT INTO %1$s (%2$s) OVERRIDING SYSTEM VALUE SELECT %3$s FROM json_populate_record(NULL::%1$s, $1)', t, columns,
 				event_copy.expressions(t, e, 'new')) USING e -> 'new';
 		WHEN 'update' THEN
 			columns := event_copy.columns(t, e);
-			EXECUTE format('UPDATE %s SET (%s) = (SELECT %s FROM json_populate_record(NULL::%1$s, $1)) WHERE %s', t, columns,
+			EXECUTE format('UPDATE %1$s SET (%2$s) = (SELECT %3$s FROM json_populate_record(NULL::%1$s, $1)) WHERE %4$s', t, columns,
 				event_copy.expressions(t, e, 'new'), event_copy.place(t, e)) USING e -> 'new';
 		WHEN 'delete' THEN
 			EXECUTE format('DELETE FROM %s WHERE %s', t, event_copy.place(t, e));
@@ -128,12 +128,13 @@ sub transaction
 	return join("\n", 'BEGIN;', (map { "SELECT event_copy.apply(\$event\$$_\$event\$);" } @$events), 'COMMIT;', '');
 }
 
-# The content of tables, each row as text: the same in both databases when the copy is exact.
+# The content of tables, each row as text: the same in both databases when the copy is exact. A line break in a json value is a space
+# in its event.
 sub content
 {
 	my ($node, $database, @tables) = @_;
 	return join("\n", map { "$_: " . $node->safe_psql($database,
-		"SELECT count(*), md5(string_agg(r::text, chr(10) ORDER BY r::text)) FROM ONLY $_ r") } @tables);
+		"SELECT count(*), md5(string_agg(t, chr(10) ORDER BY t)) FROM ONLY $_ r, translate(r::text, E'\\n\\r', '  ') t") } @tables);
 }
 
 1;

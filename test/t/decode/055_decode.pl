@@ -79,20 +79,26 @@ is(scalar(split /\n/, $node->safe_psql('postgres', q{SELECT count(*) FROM pg_log
 like(slurp_file(read_all('simple', 'pretty-print')), qr/^(\{\n  "action": "update",\n.*?\n\}\n){3}\z/s, 'pretty over several lines');
 $node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('simple'); DROP TABLE simple});
 
-# an event that has no room in memory: an error that says whose and how to go on, which helps; a topic's slot goes on by itself
-$node->safe_psql('postgres', q{CREATE TABLE huge (id int PRIMARY KEY, body text); SELECT gymstream.create_topic('huge', notify => 'row')});
+# an event that has no room in memory is told without what is too long, and nothing stops; who asks for an error gets one that
+# says whose it is and how to go on, which helps
+$node->safe_psql('postgres', q{CREATE TABLE huge (id int PRIMARY KEY, body text, "array" numeric[]); SELECT gymstream.create_topic('huge', notify => 'row')});
 $node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_replication_slots WHERE plugin = 'gymstream' AND confirmed_flush_lsn IS NOT NULL});
 slot_create('huge');
-$node->safe_psql('postgres', q{INSERT INTO huge VALUES (1, repeat(chr(1), 180000000)); INSERT INTO huge VALUES (2, 'small')});
-my $huge = q{SELECT data FROM pg_logical_slot_get_changes('huge', NULL, NULL)};
-my (undef, undef, $error) = $node->psql('postgres', $huge, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
-like($error, qr/ERROR:  54000: .*HINT:  An event has at most 1 GB.*CONTEXT:  row of table "public.huge", transaction \d+/s, 'an event of more than 1 GB is refused');
+$node->safe_psql('postgres', q{INSERT INTO huge VALUES (1, repeat(chr(1), 190000000), array_fill(1e131071::numeric, ARRAY[10000])); INSERT INTO huge VALUES (2, 'small')});
+my $huge = q{pg_logical_slot_peek_changes('huge', NULL, NULL, 'include-timestamp', 'off', 'include-lsn', 'off', 'include-xids', 'off'};
+my @told = ('{"action":"insert","schema":"public","table":"huge","new":{"id":1},"unrendered":{"code":"54000","message":"event would be longer than 1072693248 bytes","columns":["body","array"]}}',
+	'{"action":"insert","schema":"public","table":"huge","new":{"id":2,"body":"small","array":null}}');
+is($node->safe_psql('postgres', "SELECT data FROM $huge)"), join("\n", @told), 'what is longer than 1 GB is told without it');
+$node->command_ok([ 'psql', '-Xqc', q{SELECT pg_copy_logical_replication_slot('huge', 'huge_walsender')}, '-o', '/dev/null', $node->connstr('postgres') ], 'another slot');
+is(slurp_file(read_all('huge_walsender', 'include-timestamp=off', 'include-lsn=off', 'include-xids=off')), join("\n", @told) . "\n", 'by a walsender too');
+my (undef, undef, $error) = $node->psql('postgres', "SELECT data FROM $huge, 'unrendered', 'error')", extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($error, qr/ERROR:  54000: .*HINT:  Set the option "unrendered" to "event".*CONTEXT:  row of table "public.huge", transaction \d+/s, 'an error where that is asked for');
 my ($way) = $error =~ /(SELECT pg_replication_slot_advance\('huge', '[0-9A-F\/]+'\))/;
 $node->safe_psql('postgres', $way // '');
-like($node->safe_psql('postgres', $huge), qr/\A\{"action":"insert".*"new":\{"id":2,"body":"small"\}\}\z/, 'the hint leads past it, and no further');
+is($node->safe_psql('postgres', "SELECT data FROM $huge, 'unrendered', 'error')"), $told[1], 'the hint leads past it, and no further');
 my $after = $node->safe_psql('postgres', 'SELECT pg_current_wal_lsn()');
-ok($node->poll_query_until('postgres', qq{SELECT confirmed_flush_lsn >= '$after' FROM pg_replication_slots WHERE plugin = 'gymstream' AND slot_name <> 'huge'}), 'a topic goes on');
-$node->safe_psql('postgres', q{SELECT gymstream.drop_topic('huge'); SELECT pg_drop_replication_slot('huge'); DROP TABLE huge});
+ok($node->poll_query_until('postgres', qq{SELECT confirmed_flush_lsn >= '$after' FROM pg_replication_slots WHERE plugin = 'gymstream' AND slot_name !~ 'huge'}), 'a topic goes on');
+$node->safe_psql('postgres', q{SELECT gymstream.drop_topic('huge'); SELECT pg_drop_replication_slot('huge'); SELECT pg_drop_replication_slot('huge_walsender'); DROP TABLE huge});
 
 # wrong options end the reader with an error that says so
 slot_create('options');
