@@ -134,7 +134,7 @@ sub content
 {
 	my ($node, $database, @tables) = @_;
 	return join("\n", map { "$_: " . $node->safe_psql($database,
-		"SELECT count(*), md5(string_agg(t, chr(10) ORDER BY t)) FROM ONLY $_ r, translate(r::text, E'\\n\\r', '  ') t") } @tables);
+		"SELECT count(*), md5(string_agg(row_text, chr(10) ORDER BY row_text)) FROM ONLY $_ r, translate(r::text, E'\\n\\r', '  ') row_text") } @tables);
 }
 
 1;

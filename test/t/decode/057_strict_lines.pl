@@ -3,7 +3,7 @@
 use strict;
 use warnings;
 use FindBin;
-use lib $FindBin::Bin;
+use lib "$FindBin::Bin/..";
 
 use GymstreamTest;
 use IPC::Run ();
@@ -76,7 +76,7 @@ for my $format ([], [ 'format=debezium' ], [ 'json-data-types-as-string' ])
 	$node->command_ok([ @command, map { ('-o', $_) } @$format ], "lines @$format");
 	$node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('copy')});
 	my ($out, $err) = ('', '');
-	my $ok = IPC::Run::run([ 'python3', "$FindBin::Bin/../strict_lines.py", $events, @$format ? () : $expected ], '>', \$out, '2>', \$err);
+	my $ok = IPC::Run::run([ 'python3', "$FindBin::Bin/../../strict_lines.py", $events, @$format ? () : $expected ], '>', \$out, '2>', \$err);
 	ok($ok, "read by all strict parsers, and the same: @$format " . join(' ', split(/\n/, $ok ? $out : ''))) or diag("seed $seed\n", $out, $err);
 }
 

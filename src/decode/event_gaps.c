@@ -11,7 +11,7 @@
  * The server decodes in one itself where SQL asks for it: in a historic snapshot nothing is different, but that its abort
  * forgets which transaction in progress is being streamed.
  */
-#include "event.h"
+#include "decode/event.h"
 
 #include "access/xact.h"
 #include "mb/pg_wchar.h"

@@ -2,7 +2,7 @@
  * json_size.c: takes a value and says how long its text is at least, before a type's output function makes it: a numeric of ten
  * bytes may have 130,000 digits, and an array, a row or a jsonb may hold many of them.
  */
-#include "json.h"
+#include "decode/json.h"
 
 #include "access/detoast.h"
 #include "access/htup_details.h"

@@ -2,18 +2,18 @@
  * json_strict.c: takes bytes that are JSON to PostgreSQL and says whether they are that to every parser. RFC 8259 lets
  * parsers set limits, and they do: to the size of numbers, to the nesting, to what an escape may stand for.
  */
-#include "json.h"
+#include "decode/json.h"
 
 /* an exponent beyond is taken for this one */
 #define MANY_DIGITS 100000000
 
 /* ---- a quick look, sixteen bytes at a time ---- */
 
-typedef unsigned char Block __attribute__((vector_size(16)));
+typedef unsigned char Sixteen __attribute__((vector_size(16)));
 
 /* Whether all bits of a comparison's result are zero. */
 static inline bool
-is_none(Block block)
+is_none(Sixteen block)
 {
 	uint64		halves[2];
 
@@ -21,10 +21,10 @@ is_none(Block block)
 	return (halves[0] | halves[1]) == 0;
 }
 
-static inline Block
-is_digit(Block block)
+static inline Sixteen
+is_digit(Sixteen block)
 {
-	return (Block) ((Block) (block - '0') < 10);
+	return (Sixteen) ((Sixteen) (block - '0') < 10);
 }
 
 /*
@@ -38,39 +38,39 @@ is_plain(const char *bytes, int len)
 	int			brackets = 0;
 	int			digits = 0;
 
-	for (const char *p = bytes; p < end; p += sizeof(Block))
+	for (const char *p = bytes; p < end; p += sizeof(Sixteen))
 	{
-		Block		block = {0};
-		Block		before = {0};
-		Block		opening;
+		Sixteen		block = {0};
+		Sixteen		before = {0};
+		Sixteen		opening;
 
-		if (end - p >= sizeof(Block))
-			memcpy(&block, p, sizeof(Block));
+		if (end - p >= sizeof(Sixteen))
+			memcpy(&block, p, sizeof(Sixteen));
 		else
 			memcpy(&block, p, end - p);
 		/* each byte's predecessor */
-		if (p > bytes && end - p >= sizeof(Block))
-			memcpy(&before, p - 1, sizeof(Block));
+		if (p > bytes && end - p >= sizeof(Sixteen))
+			memcpy(&before, p - 1, sizeof(Sixteen));
 		else
 		{
 			((unsigned char *) &before)[0] = p > bytes ? p[-1] : 0;
-			memcpy((char *) &before + 1, p, Min(end - p, sizeof(Block)) - 1);
+			memcpy((char *) &before + 1, p, Min(end - p, sizeof(Sixteen)) - 1);
 		}
 
 		/* an upper case letter and a lower case one differ by 0x20 */
-		if (!is_none((Block) (block == '\\') | ((Block) ((block | 0x20) == 'e') & is_digit(before))))
+		if (!is_none((Sixteen) (block == '\\') | ((Sixteen) ((block | 0x20) == 'e') & is_digit(before))))
 			return false;
-		opening = (Block) ((block | 0x20) == '{');
+		opening = (Sixteen) ((block | 0x20) == '{');
 		if (!is_none(opening))
 		{
-			for (int i = 0; i < sizeof(Block); i++)
+			for (int i = 0; i < sizeof(Sixteen); i++)
 				brackets += opening[i] & 1;
 			if (brackets > JSON_MAX_DEPTH)
 				return false;
 		}
 		/* a run of as many digits has all but its ends in whole blocks */
-		digits = is_none(~is_digit(block)) ? digits + sizeof(Block) : 0;
-		if (digits > JSON_MAX_DIGITS - 2 * sizeof(Block))
+		digits = is_none(~is_digit(block)) ? digits + sizeof(Sixteen) : 0;
+		if (digits > JSON_MAX_DIGITS - 2 * sizeof(Sixteen))
 			return false;
 	}
 	return true;
