@@ -39,7 +39,7 @@ sub text { return pick(q{''}, q{'x'}, q{E'a"b\\\\c\\n\\t\\x01'}, q{'é€🏋'},
 # of type json, some of it no parser's friend
 sub json
 {
-	return '(' . pick(q{E'{"a" :\\n [1, "\\\\u00e9"]}'}, q{'null'}, q{' null '}, q{'"null"'}, q{'"\ud800"'}, q{'[1e5000]'}, q{repeat('[', 150)::text || repeat(']', 150)}, q{repeat('7', 400)}, 'NULL') . ')';
+	return '(' . pick(q{E'{"a" :\\n [1, "\\\\u00e9"]}'}, q{'null'}, q{'"null"'}, q{'"\ud800"'}, q{'[1e5000]'}, q{repeat('[', 150)::text || repeat(']', 150)}, q{repeat('7', 400)}, 'NULL') . ')';
 }
 sub jsonb { return '(' . pick(q{'{"a": [1.50, null, "x\"y"]}'}, q{'null'}, q{'[null]'}, q{'1e400'}, q{repeat('[', 120)::text || repeat(']', 120)}, 'NULL') . ')' }
 
