@@ -301,6 +301,13 @@ COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING hash IS 'hashes 
 -- What is new
 ------------------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION gymstream_internal.topic_restored() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topic_restored';
+COMMENT ON FUNCTION gymstream_internal.topic_restored() IS 'skips topics of a restored dump that are there already';
+CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.topic_restored();
+COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
+
 CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
 COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
 COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
@@ -328,6 +335,25 @@ COMMENT ON COLUMN gymstream.status.publisher_since IS
 DROP FUNCTION gymstream.status_row_before();
 
 ------------------------------------------------------------------------------------------------------------------------
+-- A rollup's triggers say what it is made of: the table only repeats it, and is not dumped any more.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
+COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS
+	'brings what all rollups are made of to this version: the last step of an upgrade';
+REVOKE EXECUTE ON FUNCTION gymstream_internal.renew_rollups() FROM PUBLIC;
+CREATE FUNCTION gymstream_internal.guards(rollup regclass, definition regclass) RETURNS boolean
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_guards';
+COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
+	'in the WHEN of the trigger on a rollup''s partials: says which rollup they are of; true';
+ALTER EXTENSION gymstream DROP TABLE gymstream_internal.rollup;
+ALTER EXTENSION gymstream ADD TABLE gymstream_internal.rollup;
+COMMENT ON TABLE gymstream_internal.rollup IS
+	'each rollup and the relations it is made of, as its triggers say; not dumped';
+COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created, or restored';
+
+------------------------------------------------------------------------------------------------------------------------
 -- The schema belongs to the extension now, and not the extension to the schema. There is no command for it.
 ------------------------------------------------------------------------------------------------------------------------
 
@@ -336,3 +362,5 @@ DELETE FROM pg_depend WHERE classid = 'pg_extension'::regclass
 	AND objid = (SELECT oid FROM pg_extension WHERE extname = 'gymstream')
 	AND refclassid = 'pg_namespace'::regclass AND refobjid = 'gymstream'::regnamespace AND deptype = 'n';
 ALTER EXTENSION gymstream ADD SCHEMA gymstream;
+
+SELECT gymstream_internal.renew_rollups();

@@ -35,13 +35,13 @@ CREATE TABLE gymstream_internal.rollup (
 	partials	regclass NOT NULL UNIQUE,
 	created		timestamptz NOT NULL DEFAULT now()
 ) WITH (user_catalog_table = true);
-COMMENT ON TABLE gymstream_internal.rollup IS 'each rollup and the relations it is made of';
+COMMENT ON TABLE gymstream_internal.rollup IS
+	'each rollup and the relations it is made of, as its triggers say; not dumped';
 COMMENT ON COLUMN gymstream_internal.rollup.rollup IS 'the view that users read';
 COMMENT ON COLUMN gymstream_internal.rollup.definition IS 'a view with the query the rollup was made from';
 COMMENT ON COLUMN gymstream_internal.rollup.partials IS 'the table that holds parts of each group''s state';
-COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created';
+COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created, or restored';
 GRANT SELECT ON gymstream_internal.rollup TO PUBLIC;
-SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.rollup', '');
 
 CREATE TABLE gymstream_internal.topic (
 	relation	regclass NOT NULL PRIMARY KEY,
@@ -386,6 +386,15 @@ CREATE FUNCTION gymstream_internal.guard_partials() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_guard_partials';
 COMMENT ON FUNCTION gymstream_internal.guard_partials() IS
 	'the function of the triggers on a rollup''s partials: refuses to let anybody but gymstream write them';
+CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
+COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS
+	'brings what all rollups are made of to this version: the last step of an upgrade';
+REVOKE EXECUTE ON FUNCTION gymstream_internal.renew_rollups() FROM PUBLIC;
+CREATE FUNCTION gymstream_internal.guards(rollup regclass, definition regclass) RETURNS boolean
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_guards';
+COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
+	'in the WHEN of the trigger on a rollup''s partials: says which rollup they are of; true';
 
 CREATE FUNCTION gymstream_internal.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
@@ -578,6 +587,13 @@ COMMENT ON FUNCTION gymstream_internal.topics_changed() IS 'tells the workers of
 CREATE TRIGGER topics_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON gymstream_internal.topic
 	FOR EACH STATEMENT EXECUTE FUNCTION gymstream_internal.topics_changed();
 COMMENT ON TRIGGER topics_changed ON gymstream_internal.topic IS 'tells the workers of topics that a restored dump brings';
+
+CREATE FUNCTION gymstream_internal.topic_restored() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topic_restored';
+COMMENT ON FUNCTION gymstream_internal.topic_restored() IS 'skips topics of a restored dump that are there already';
+CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.topic_restored();
+COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
 CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
 COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';

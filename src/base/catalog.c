@@ -14,10 +14,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -64,6 +66,20 @@ catalog_own(const char *name)
 	Oid			schema = catalog_schema();
 
 	return psprintf("%s.%s", OidIsValid(schema) ? get_namespace_name(schema) : GS_INTERNAL, name);
+}
+
+bool
+catalog_has_function(const char *name)
+{
+	Oid			schema = catalog_schema();
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+	bool		found = false;
+
+	for (int i = 0; i < list->n_members; i++)
+		found = found ||
+			((Form_pg_proc) GETSTRUCT(&list->members[i]->tuple))->pronamespace == schema;
+	ReleaseCatCacheList(list);
+	return found;
 }
 
 Oid
@@ -203,6 +219,39 @@ catalog_find_topic(Relation catalog, Oid relation)
 	return catalog_find(catalog, TOPIC_RELATION, ObjectIdGetDatum(relation));
 }
 
+static void
+read_relations(RollupRelations *relations, HeapTuple tuple, TupleDesc desc)
+{
+	bool		isnull;
+
+	relations->rollup = DatumGetObjectId(heap_getattr(tuple, ROLLUP_ROLLUP, desc, &isnull));
+	relations->definition = DatumGetObjectId(heap_getattr(tuple, ROLLUP_DEFINITION, desc, &isnull));
+	relations->partials = DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS, desc, &isnull));
+}
+
+List *
+catalog_relations_all(void)
+{
+	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *all = NIL;
+
+	if (catalog == NULL)
+		return NIL;
+	scan = systable_beginscan(catalog, InvalidOid, false, SnapshotSelf, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		RollupRelations *relations = palloc(sizeof(RollupRelations));
+
+		read_relations(relations, tuple, RelationGetDescr(catalog));
+		all = lappend(all, relations);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return all;
+}
+
 bool
 catalog_relations(AttrNumber column, Oid relid, RollupRelations *found)
 {
@@ -210,14 +259,7 @@ catalog_relations(AttrNumber column, Oid relid, RollupRelations *found)
 	HeapTuple	tuple = catalog ? catalog_find(catalog, column, ObjectIdGetDatum(relid)) : NULL;
 
 	if (HeapTupleIsValid(tuple))
-	{
-		TupleDesc	desc = RelationGetDescr(catalog);
-		bool		isnull;
-
-		found->rollup = DatumGetObjectId(heap_getattr(tuple, ROLLUP_ROLLUP, desc, &isnull));
-		found->definition = DatumGetObjectId(heap_getattr(tuple, ROLLUP_DEFINITION, desc, &isnull));
-		found->partials = DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS, desc, &isnull));
-	}
+		read_relations(found, tuple, RelationGetDescr(catalog));
 	if (catalog)
 		table_close(catalog, AccessShareLock);
 	return HeapTupleIsValid(tuple);

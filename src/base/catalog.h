@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "access/htup.h"
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
@@ -33,6 +34,9 @@ extern bool catalog_is_schema(Oid schema);
 /* An object's name with that schema, for SQL made here. Right before ALTER EXTENSION gymstream UPDATE, too. */
 extern char *catalog_own(const char *name);
 
+/* Whether the installed version has a function of that name in that schema. */
+extern bool catalog_has_function(const char *name);
+
 /* One of the extension's types that states are of. */
 extern Oid	catalog_type(const char *name);
 
@@ -55,6 +59,9 @@ typedef struct RollupRelations
 
 /* The row of the table rollup whose column is relid; false when there is none. */
 extern bool catalog_relations(AttrNumber column, Oid relid, RollupRelations *found);
+
+/* All rows of it, as a list of RollupRelations. */
+extern List *catalog_relations_all(void);
 
 extern void catalog_relations_insert(const RollupRelations *relations);
 extern void catalog_relations_delete(Oid rollup);

@@ -229,6 +229,34 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_ereturn(context, value, ...) ereport_domain(ERROR, TEXTDOMAIN, __VA_ARGS__)
 #endif
 
+/* 16: which rights a query needs, and whose, stands apart from the tables it reads */
+#include "nodes/plannodes.h"
+static inline void
+gs_read_as(PlannedStmt *plan, Oid user)
+{
+	ListCell   *cell;
+
+#if PG_VERSION_NUM >= 160000
+	foreach(cell, plan->permInfos)
+		((RTEPermissionInfo *) lfirst(cell))->checkAsUser = user;
+#else
+	foreach(cell, plan->rtable)
+		((RangeTblEntry *) lfirst(cell))->checkAsUser = user;
+#endif
+}
+
+/* 18: a query is run once, without a word; 19: planning can tell EXPLAIN of itself */
+#if PG_VERSION_NUM >= 180000
+#define gs_executor_run(query) ExecutorRun(query, ForwardScanDirection, 0)
+#else
+#define gs_executor_run(query) ExecutorRun(query, ForwardScanDirection, 0, true)
+#endif
+#if PG_VERSION_NUM >= 190000
+#define gs_plan_query(query, text) pg_plan_query(query, text, 0, NULL, NULL)
+#else
+#define gs_plan_query(query, text) pg_plan_query(query, text, 0, NULL)
+#endif
+
 /* 16: the reorder buffer itself reports progress within a transaction */
 #if PG_VERSION_NUM >= 160000
 #define GS_PLUGIN_REPORTS_PROGRESS 0

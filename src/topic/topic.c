@@ -34,6 +34,7 @@
 
 PG_FUNCTION_INFO_V1(gs_create_topic);
 PG_FUNCTION_INFO_V1(gs_drop_topic);
+PG_FUNCTION_INFO_V1(gs_topic_restored);
 PG_FUNCTION_INFO_V1(gs_topics_changed);
 
 /* ---- look-up ---- */
@@ -385,6 +386,32 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("\"%s\" has no topic", get_rel_name(relid))));
 	PG_RETURN_VOID();
+}
+
+/*
+ * topic_restored(): trigger before each row that SQL brings to the table of topics, as a restored dump does. What there is
+ * already stays as it is.
+ */
+Datum
+gs_topic_restored(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	Datum		relation,
+				channel;
+	bool		isnull[2];
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be called as a trigger before an insert", GS_INTERNAL ".topic_restored")));
+	desc = RelationGetDescr(trigger->tg_relation);
+	relation = heap_getattr(trigger->tg_trigtuple, TOPIC_RELATION, desc, &isnull[0]);
+	channel = heap_getattr(trigger->tg_trigtuple, TOPIC_CHANNEL, desc, &isnull[1]);
+	if (!isnull[0] && !isnull[1] && (catalog_find_topic(trigger->tg_relation, DatumGetObjectId(relation)) ||
+									 catalog_find(trigger->tg_relation, TOPIC_CHANNEL, channel)))
+		return PointerGetDatum(NULL);
+	return PointerGetDatum(trigger->tg_trigtuple);
 }
 
 /* topics_changed(): trigger on the table topic, which only a restored dump writes by SQL. Wakes the workers. */

@@ -30,6 +30,7 @@
 #include "base/catalog.h"
 #include "rollup/ddl/ddl.h"
 #include "rollup/ddl/guard.h"
+#include "rollup/define/define.h"
 #include "rollup/model/flatten.h"
 #include "rollup/model/rollup.h"
 #include "rollup/model/source.h"
@@ -112,15 +113,26 @@ look_at_trigger(Oid table, Oid oid)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
 	TriggerDesc *triggers = trigger_list(relation);
+	Oid			partials = InvalidOid;
 	ListCell   *cell;
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
-		if (triggers->triggers[i].tgoid == oid && !triggers->triggers[i].tgisclone)
-			check_trigger(relation, &triggers->triggers[i]);
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgoid != oid || trigger->tgisclone)
+			continue;
+		check_trigger(relation, trigger);
+		if (trigger_kind(trigger, table, &partials) <= KIND_WRONG)
+			partials = InvalidOid;
+	}
 	relation_close(relation, NoLock);
 	/* where it was replaced, with its copies on partitions */
 	foreach(cell, source_tables(table, AccessShareLock))
 		trigger_set_always(lfirst_oid(cell), InvalidOid, false);
+	/* it may be the last one that a rollup was lacking */
+	if (OidIsValid(partials))
+		define_adopt(partials);
 }
 
 /* Whether the function has a stored body, which could be put in the place of a trigger's WHEN, that calls ours. */

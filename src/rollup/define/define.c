@@ -1,6 +1,6 @@
 /*
- * define.c: the SQL functions that make and rebuild rollups. Takes a name and a query and gives the objects
- * that a rollup is made of: the view that users read, the definition, the partials, and the triggers on the source.
+ * define.c: the SQL function that makes rollups. Takes a name and a query and gives the objects that a rollup is made of:
+ * the view that users read, the definition, the partials, and the triggers on the source.
  *
  * All of it happens in the caller's transaction, with the caller's rights, under search_path = pg_catalog. The source is
  * locked in SHARE ROW EXCLUSIVE mode, as CREATE TRIGGER does: writers wait until the transaction ends, readers do not.
@@ -33,10 +33,9 @@
 
 #include "base/argument.h"
 #include "base/owner.h"
-#include "rollup/define/progress.h"
+#include "rollup/define/fill.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
-#include "rollup/partials/protect.h"
 
 /*
  * Names
@@ -121,8 +120,8 @@ companion_name(const QualifiedName *rollup, const char *label)
 /*
  * Running statements
  */
-static void
-run(const char *sql)
+void
+define_run(const char *sql)
 {
 	int			result = SPI_execute(sql, false, 0);
 
@@ -130,9 +129,8 @@ run(const char *sql)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
-/* Between the two, SQL text means the same whoever calls. */
-static int
-fixed_path_begin(void)
+int
+define_begin(void)
 {
 	int			nest = owner_fix_search_path();
 
@@ -140,19 +138,15 @@ fixed_path_begin(void)
 	return nest;
 }
 
-static void
-fixed_path_end(int nest)
+void
+define_end(int nest)
 {
 	SPI_finish();
 	AtEOXact_GUC(false, nest);
 }
 
-/*
- * Keep writers away. A statement of this session that is in the middle of changing the source would go on without new
- * triggers, and with deltas pending that the rollup's rows, seen now, already have.
- */
-static void
-lock_source(Oid source, const char *what)
+void
+define_lock_source(Oid source, const char *what)
 {
 	ListCell   *cell;
 
@@ -170,41 +164,46 @@ lock_source(Oid source, const char *what)
  * Creating
  */
 static void
-depend_on_extension(Oid relid, DependencyType type)
+depend_on_extension(Oid relid)
 {
 	ObjectAddress relation,
 				extension;
 
 	ObjectAddressSet(relation, RelationRelationId, relid);
 	ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("gymstream", false));
-	recordDependencyOn(&relation, &extension, type);
+	deleteDependencyRecordsForSpecific(RelationRelationId, relid, DEPENDENCY_AUTO_EXTENSION, ExtensionRelationId,
+									   extension.objectId);
+	recordDependencyOn(&relation, &extension, DEPENDENCY_AUTO_EXTENSION);
+}
+
+void
+define_depend(const RollupRelations *relations)
+{
+	depend_on_extension(relations->definition);
+	depend_on_extension(relations->partials);
 }
 
 static Oid
 create_definition(const QualifiedName *name, Query *query)
 {
-	run(sql_definition(name, query));
+	define_run(sql_definition(name, query));
 	return get_relname_relid(name->name, name->schema);
 }
 
 static Oid
 create_partials(const QualifiedName *name, const RollupShape *shape)
 {
-	run(sql_partials(name, shape));
+	define_run(sql_partials(name, shape));
 	return get_relname_relid(name->name, name->schema);
 }
 
-/* Only once the catalog says what they are: decoding would take the rows for those of an ordinary table. */
 static void
-fill_partials(const QualifiedName *name, Oid rollup, Oid partials, const RollupShape *shape)
+create_indexes(const QualifiedName *partials, const RollupShape *shape)
 {
 	ListCell   *cell;
 
-	progress_begin(rollup, shape->source);
-	run(sql_fill(partials, shape));
-	progress_end();
-	foreach(cell, sql_indexes(name, shape))
-		run(lfirst(cell));
+	foreach(cell, sql_indexes(partials, shape))
+		define_run(lfirst(cell));
 }
 
 static void
@@ -276,85 +275,22 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	definition = companion_name(&view, "definition");
 	partials = companion_name(&view, "partials");
 
-	nest = fixed_path_begin();
+	nest = define_begin();
 	relations.definition = create_definition(&definition, query);
 	shape = rollup_shape(&relations);
-	lock_source(shape->source, "make a rollup of");
+	define_lock_source(shape->source, "make a rollup of");
 	relations.partials = create_partials(&partials, shape);
-	run(sql_view(&view, relations.partials, shape));
+	define_run(sql_view(&view, relations.partials, shape));
 	relations.rollup = get_relname_relid(view.name, view.schema);
+	/* first of all: decoding would take the partials' rows for those of an ordinary table */
 	catalog_relations_insert(&relations);
-	fill_partials(&partials, relations.rollup, relations.partials, shape);
 	define_create_triggers(&relations, shape);
-	depend_on_extension(relations.definition, DEPENDENCY_AUTO_EXTENSION);
-	depend_on_extension(relations.partials, DEPENDENCY_AUTO_EXTENSION);
+	fill_partials(&relations, shape, GetUserId());
+	create_indexes(&partials, shape);
+	define_depend(&relations);
 	foreach(cell, sql_comments(&relations, shape))
-		run(lfirst(cell));
+		define_run(lfirst(cell));
 	note_missing_index(shape);
-	fixed_path_end(nest);
+	define_end(nest);
 	PG_RETURN_OID(relations.rollup);
-}
-
-/*
- * Rebuilding
- */
-static void
-delete_partials(Oid partials)
-{
-	Relation	relation = table_open(partials, RowExclusiveLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = gs_table_beginscan(relation, snapshot);
-	TupleTableSlot *slot = table_slot_create(relation, NULL);
-
-	/* through the heap: SQL would need a replica identity where a publication has all tables */
-	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-		simple_table_tuple_delete(relation, &slot->tts_tid, snapshot);
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(relation, NoLock);
-	CommandCounterIncrement();
-}
-
-static void
-fill_again(void *sql)
-{
-	run(sql);
-}
-
-/* Functions in the query are the owner's business, whoever rebuilds. */
-static void
-fill_as_owner(const RollupRelations *relations, const RollupShape *shape)
-{
-	OwnerCaller caller;
-
-	owner_enter(&caller, catalog_owner(relations->rollup));
-	progress_begin(relations->rollup, shape->source);
-	protect_write(relations->partials, fill_again, sql_fill(relations->partials, shape));
-	progress_end();
-	owner_leave(&caller);
-}
-
-/* gymstream.rebuild_rollup(rollup regclass) returns void */
-PG_FUNCTION_INFO_V1(gs_rebuild_rollup);
-Datum
-gs_rebuild_rollup(PG_FUNCTION_ARGS)
-{
-	Oid			rollup = PG_GETARG_OID(0);
-	RollupRelations relations;
-	RollupShape *shape;
-	int			nest;
-
-	argument_own_rollup(rollup, &relations);
-	argument_read_committed("gymstream.rebuild_rollup");
-
-	nest = fixed_path_begin();
-	shape = rollup_shape(&relations);
-	lock_source(shape->source, "rebuild a rollup of");
-	delete_partials(relations.partials);
-	fill_as_owner(&relations, shape);
-	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
-	define_create_triggers(&relations, shape);
-	fixed_path_end(nest);
-	PG_RETURN_VOID();
 }

@@ -28,6 +28,31 @@ extern void define_create_triggers(const RollupRelations *relations, const Rollu
 /* Those that a partition needs of its own, beside the row triggers that the server gives it: for statements on it. */
 extern void define_create_partition_triggers(const RollupRelations *relations, Oid partition);
 
+/*
+ * The triggers of these partials are as a dump brings them. Where all parts of a rollup are there now, make a rollup of
+ * them, computed anew; otherwise do nothing. Error if it could not be exact.
+ */
+extern void define_adopt(Oid partials);
+
+/*
+ * Between define*.c
+ */
+
+/* Between the two, SQL text means the same whoever calls, and the caller is connected to SPI. */
+extern int	define_begin(void);
+extern void define_end(int nest);
+
+extern void define_run(const char *sql);
+
+/*
+ * Keep writers away. A statement of this session that is in the middle of changing the source would go on without new
+ * triggers, and with deltas pending that the rollup's rows, seen now, already have.
+ */
+extern void define_lock_source(Oid source, const char *what);
+
+/* What of a rollup is not in a view that users name goes with the extension. */
+extern void define_depend(const RollupRelations *relations);
+
 /* Error if the table cannot be a partition of a rollup's source. */
 extern void define_check_partition(Oid source, Oid partition);
 

@@ -130,13 +130,40 @@ create_row_triggers(const TriggerBuild *build, const RollupShape *shape)
 static void
 create_guards(const RollupRelations *relations)
 {
-	TriggerBuild build = begin(relations, relations->partials, list_make1_oid(relations->partials));
+	TriggerBuild build;
+	char	   *condition = "";
 
+	trigger_guard_renew(relations);
+	build = begin(relations, relations->partials, list_make1_oid(relations->partials));
+	if (catalog_has_function("guards"))
+		condition = psprintf(" WHEN (%s(%s::regclass, %s::regclass))", catalog_own("guards"),
+							 quote_literal_cstr(name_of_relation(relations->rollup)),
+							 quote_literal_cstr(name_of_relation(relations->definition)));
 	create(&build, KIND_GUARD, "BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE",
-		   psprintf("STATEMENT EXECUTE FUNCTION %s()", catalog_own("guard_partials")));
+		   psprintf("STATEMENT%s EXECUTE FUNCTION %s()", condition, catalog_own("guard_partials")));
+	trigger_guard_yield(relations);
 	create(&build, KIND_GUARD_ROW, "BEFORE INSERT OR UPDATE OR DELETE",
 		   psprintf("ROW EXECUTE FUNCTION %s()", catalog_own("guard_partials")));
 	finish(&build);
+}
+
+/* gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this version, in its upgrade */
+PG_FUNCTION_INFO_V1(gs_renew_rollups);
+Datum
+gs_renew_rollups(PG_FUNCTION_ARGS)
+{
+	ListCell   *cell;
+	int			nest = define_begin();
+
+	foreach(cell, catalog_relations_all())
+	{
+		const RollupRelations *relations = lfirst(cell);
+
+		if (OidIsValid(catalog_owner(relations->partials)))
+			create_guards(relations);
+	}
+	define_end(nest);
+	PG_RETURN_VOID();
 }
 
 /*

@@ -2,7 +2,7 @@
  * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials, and whether what
  * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing.
  */
-#include "base/base.h"
+#include "rollup/define/survey.h"
 
 #include "access/table.h"
 #include "catalog/pg_class.h"
@@ -148,9 +148,9 @@ triggers_problem(Oid table, Oid partials, uint32 wanted)
 	return problem ? psprintf("table %s %s", name_of_relation(table), problem) : NULL;
 }
 
-/* The same for the source, with its partitions, and the partials. */
-static char *
-all_triggers_problem(const RollupRelations *relations, const RollupShape *shape)
+/* The source, with its partitions, and the partials. */
+char *
+survey_triggers(const RollupRelations *relations, const RollupShape *shape)
 {
 	bool		partitioned = source_is_partitioned(shape->source);
 	uint32		every = TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) | TRIGGER_BIT(KIND_FLUSH) |
@@ -176,7 +176,7 @@ rollup_problem(const RollupRelations *relations)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
 	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
 		return "its owner may not read its source: grant SELECT";
-	return all_triggers_problem(relations, shape);
+	return survey_triggers(relations, shape);
 }
 
 /* rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */

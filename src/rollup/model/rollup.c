@@ -258,6 +258,7 @@ compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 	owner_leave(&caller);
 }
 
+/* NULL: they are of no rollup. */
 static Rollup *
 rollup_build(Oid partials)
 {
@@ -267,13 +268,7 @@ rollup_build(Oid partials)
 	Rollup	   *rollup;
 
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("\"%s\" does not hold the partials of a rollup",
-						get_rel_name(partials) ? get_rel_name(partials) : psprintf("%u", partials)),
-				 errhint("Triggers that call " GS_INTERNAL ".collect are made by gymstream.create_rollup only. If this is a restored "
-						 "database, restore the rows of the table " GS_INTERNAL ".rollup first.")));
-
+		return NULL;
 	/* lives under the caller's context until it is whole, so that an error leaves nothing */
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream rollup", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
@@ -344,6 +339,8 @@ cache_build(Oid partials)
 	CacheEntry *entry;
 	bool		found;
 
+	if (built == NULL)
+		return NULL;
 	built->references++;
 	/* what it was made from may have changed already */
 	built->stale = before != invalidations;
@@ -361,7 +358,7 @@ cache_build(Oid partials)
 }
 
 Rollup *
-rollup_acquire(Oid partials)
+rollup_find(Oid partials)
 {
 	CacheEntry *entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
 
@@ -369,6 +366,20 @@ rollup_acquire(Oid partials)
 		return cache_build(partials);
 	entry->rollup->references++;
 	return entry->rollup;
+}
+
+Rollup *
+rollup_acquire(Oid partials)
+{
+	Rollup	   *rollup = rollup_find(partials);
+
+	if (rollup == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("\"%s\" does not hold the partials of a rollup",
+						get_rel_name(partials) ? get_rel_name(partials) : psprintf("%u", partials)),
+				 errhint("The view gymstream.rollups lists all rollups.")));
+	return rollup;
 }
 
 void

@@ -90,6 +90,10 @@ typedef struct Rollup
  * is changed under it can only be what does not matter to it while the caller holds a lock on the source.
  */
 extern Rollup *rollup_acquire(Oid partials);
+
+/* The same, but NULL if there is none: of a rollup that a dump has brought in part, triggers may be there alone. */
+extern Rollup *rollup_find(Oid partials);
+
 extern void rollup_release(Rollup *rollup);
 
 /* Release it when the context is reset or deleted. */

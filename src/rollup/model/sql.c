@@ -223,9 +223,9 @@ select_text(const RollupShape *shape, const char *condition)
 }
 
 char *
-sql_fill(Oid partials, const RollupShape *shape)
+sql_select(const RollupShape *shape)
 {
-	return psprintf("INSERT INTO %s %s", name_of_relation(partials), select_text(shape, psprintf("%s()", catalog_own("progress"))));
+	return select_text(shape, psprintf("%s()", catalog_own("progress")));
 }
 
 char *

@@ -16,7 +16,8 @@ extern char *sql_definition(const QualifiedName *definition, Query *query);
 extern char *sql_partials(const QualifiedName *partials, const RollupShape *shape);
 extern List *sql_indexes(const QualifiedName *partials, const RollupShape *shape);
 extern char *sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape);
-extern char *sql_fill(Oid partials, const RollupShape *shape);
+/* What computes the rows of the partials, one for each group. */
+extern char *sql_select(const RollupShape *shape);
 /* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */
 extern char *sql_group(const RollupShape *shape, const bool *isnull);
 /* Where marked groups would be read without an index: the statement that makes one. Else NULL. */

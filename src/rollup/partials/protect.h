@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 
-/* Run what writes these partials by a statement of SQL, or truncates them. */
+/* Run what truncates these partials. */
 typedef void (*ProtectWrite) (void *argument);
 extern void protect_write(Oid partials, ProtectWrite write, void *argument);
 

@@ -73,7 +73,9 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 		return true;
 	if (!trigger_condition_calls(call, "collect"))
 		return false;
-	rollup = rollup_acquire(ready->partials);
+	rollup = rollup_find(ready->partials);
+	if (rollup == NULL)
+		return false;
 	columns = rollup_table_columns(rollup, table);
 	understood = columns && condition_arguments(rollup, columns, call, &old_columns, &new_columns);
 	if (understood)
@@ -237,8 +239,10 @@ static ReadyCall *
 make_call(const ReadyTrigger *ready, Oid table)
 {
 	ReadyCall  *call = palloc0(sizeof(ReadyCall));
-	Rollup	   *rollup = rollup_acquire(ready->partials);
+	Rollup	   *rollup = rollup_find(ready->partials);
 
+	if (rollup == NULL)
+		return NULL;
 	rollup_release_with(rollup, CurrentMemoryContext);
 	call->when.rollup = rollup;
 	call->when.has_old = ready->has_old;

@@ -137,14 +137,17 @@ kind_of_collect(const Trigger *trigger, const FuncExpr *call, Oid table, Oid par
 static TriggerKind
 kind_of_guard(const Trigger *trigger)
 {
-	if (trigger->tgqual || trigger->tgnattr > 0)
+	RollupRelations says;
+
+	if (trigger->tgnattr > 0)
 		return KIND_OTHER;
 	switch (trigger->tgtype)
 	{
 		case TRIGGER_TYPE_BEFORE | WRITES | TRIGGER_TYPE_TRUNCATE:
-			return KIND_GUARD;
+			/* version 0.1 made it without a WHEN */
+			return trigger->tgqual == NULL || trigger_guarded(trigger, InvalidOid, &says) ? KIND_GUARD : KIND_OTHER;
 		case TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | WRITES:
-			return KIND_GUARD_ROW;
+			return trigger->tgqual ? KIND_OTHER : KIND_GUARD_ROW;
 		default:
 			return KIND_OTHER;
 	}

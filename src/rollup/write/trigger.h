@@ -10,6 +10,8 @@
 #include "utils/relcache.h"
 #include "utils/reltrigger.h"
 
+#include "base/catalog.h"
+
 /* with what their names begin */
 #define TRIGGER_PREFIX "!gymstream "
 
@@ -58,6 +60,28 @@ extern bool trigger_flushes(const Trigger *trigger);
 
 /* Whether it is one of those that partials have. */
 extern bool trigger_guards(const Trigger *trigger);
+
+/*
+ * The guard of partials, a trigger for statements, says in its WHEN which rollup they are of, and which definition: with
+ * that and the triggers on the source, which say which partials they write, a dump carries what makes a rollup one. False
+ * if the trigger says no such thing.
+ */
+extern bool trigger_guarded(const Trigger *trigger, Oid partials, RollupRelations *found);
+
+/* What the guard of these partials says; false: they have none, or it says nothing. */
+extern bool trigger_guard_of(Oid partials, RollupRelations *found);
+
+/* The guards that are there say something else than this: drop those for statements. The caller makes a new one. */
+extern void trigger_guard_renew(const RollupRelations *relations);
+
+/*
+ * Let nobody ask for CASCADE who drops the rollup or its definition on account of the guard: it goes with them. The
+ * server itself takes it for one that must be dropped first.
+ */
+extern void trigger_guard_yield(const RollupRelations *relations);
+
+/* The tables that have triggers which depend on the relation, each once. */
+extern List *trigger_tables(Oid relation);
 
 /* How many triggers of each kind the table has for these partials. */
 extern void trigger_count(Oid table, Oid partials, TriggerCount *counts);

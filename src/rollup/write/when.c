@@ -52,7 +52,7 @@ when_needs_event(const Rollup *rollup)
 /* A call by the trigger's own text. */
 typedef struct SqlCall
 {
-	WhenCall	when;
+	WhenCall	when;			/* without a rollup: there is none of these partials */
 	Oid			table;			/* whose trigger it is */
 	int		   *old_columns;	/* for each used column, which argument has it */
 	int		   *new_columns;
@@ -70,15 +70,18 @@ call_prepare(FunctionCallInfo fcinfo)
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call = palloc0(sizeof(SqlCall));
 	call->table = table;
-	call->when.rollup = rollup_acquire(PG_GETARG_OID(0));
-	rollup_release_with(call->when.rollup, fcinfo->flinfo->fn_mcxt);
-	columns = rollup_table_columns(call->when.rollup, table);
-	if (columns == NULL ||
-		!condition_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
-		call_refuse();
-	call->when.has_old = call->old_columns != NULL;
-	call->when.has_new = call->new_columns != NULL;
-	call->when.needs_event = when_needs_event(call->when.rollup);
+	call->when.rollup = rollup_find(PG_GETARG_OID(0));
+	if (call->when.rollup)
+	{
+		rollup_release_with(call->when.rollup, fcinfo->flinfo->fn_mcxt);
+		columns = rollup_table_columns(call->when.rollup, table);
+		if (columns == NULL ||
+			!condition_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
+			call_refuse();
+		call->when.has_old = call->old_columns != NULL;
+		call->when.has_new = call->new_columns != NULL;
+		call->when.needs_event = when_needs_event(call->when.rollup);
+	}
 	MemoryContextSwitchTo(old);
 	fcinfo->flinfo->fn_extra = call;
 	return call;
@@ -153,6 +156,8 @@ gs_collect(PG_FUNCTION_ARGS)
 	}
 	if (PG_GETARG_OID(1) != call->table)
 		call_refuse();
+	if (call->when.rollup == NULL)
+		PG_RETURN_BOOL(false);
 	load_row(call->when.rollup->old_row, fcinfo, call->old_columns);
 	load_row(call->when.rollup->new_row, fcinfo, call->new_columns);
 	PG_RETURN_BOOL(when_collect(&call->when));
@@ -200,7 +205,9 @@ before_truncate(const TriggerData *trigger)
 
 	if (call == NULL || !OidIsValid(condition_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
-	rollup = rollup_acquire(condition_partials(call));
+	rollup = rollup_find(condition_partials(call));
+	if (rollup == NULL)
+		return;
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (RelationGetRelid(table) == rollup->source)
 		pending_rollup(rollup)->truncating = true;
@@ -252,10 +259,13 @@ PG_FUNCTION_INFO_V1(gs_truncated);
 Datum
 gs_truncated(PG_FUNCTION_ARGS)
 {
-	Rollup	   *rollup = rollup_acquire(PG_GETARG_OID(0));
-	Relation	source = table_open(rollup->source, AccessShareLock);
+	Rollup	   *rollup = rollup_find(PG_GETARG_OID(0));
+	Relation	source;
 	Relation	partials;
 
+	if (rollup == NULL)
+		PG_RETURN_BOOL(false);
+	source = table_open(rollup->source, AccessShareLock);
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (!is_truncated(rollup->source))
 		truncate_refuse("gymstream_internal.truncated", source);

@@ -24,8 +24,6 @@ $node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-f', $dump ], 
 $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('copy'), '-f', $dump ], 'restored');
 
 is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'the rollup is exact');
-my $since = 'SELECT extract(epoch FROM created) FROM gymstream_internal.rollup';
-is($node->safe_psql('copy', $since), $node->safe_psql('postgres', $since), 'since when it is there was restored');
 ok($node->poll_query_until('copy', 'SELECT topics = 1 AND decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
 	'the workers have found the topic');
 
@@ -79,19 +77,15 @@ $node->command_ok([ 'pg_restore', '-j', 2, '--exit-on-error', '-d', $node->conns
 is_exact('sections', 'in parallel');
 
 # the schema alone, and then the data: what the triggers on the source have kept is not counted twice
-my $errors = restore('twice', ['--schema-only'], ['--data-only']);
-like($errors, qr/cannot change "by_class_partials" because it holds the partials of a rollup/, 'the partials are refused');
-unlike($errors, qr/ERROR.*ERROR/s, 'and nothing else');
+is(restore('twice', ['--schema-only'], ['--data-only']), '', 'schema, then data: no error');
 is_exact('twice', 'schema, then data');
-is(restore('apart', ['--schema-only'], [ '--data-only', '--exclude-table-data=by_class_partials' ]), '', 'left out there is no error');
+is(restore('apart', ['--schema-only'], [ '--data-only', '--exclude-table-data=*.*_partials' ]), '', 'left out there is no error');
 is_exact('apart', 'schema, then data without partials');
 
-# a schema without any data: nothing can be written that no rollup would count
+# a schema without any data
 is(restore('bare', ['--schema-only']), '', 'the schema alone');
-my ($status, $stdout, $stderr) = $node->psql('bare', q{INSERT INTO booking VALUES (1, 1, 1)});
-like($stderr, qr/does not hold the partials of a rollup.*restore the rows of the table gymstream_internal\.rollup/s, 'says what is missing');
-is(restore('bare', [ '--data-only', '--table=gymstream_internal.rollup' ]), '', 'which can be restored alone');
 $node->safe_psql('bare', 'INSERT INTO booking VALUES (1, 1, 1)');
+is($node->safe_psql('bare', 'SELECT class_id, n FROM by_class'), '1|1', 'is a rollup');
 is(differences($node, 'bare'), '', 'exact');
 
 # the data alone into a database that the application made, with its rollups
@@ -100,14 +94,13 @@ $node->safe_psql('made', q{
 	CREATE EXTENSION gymstream;
 	CREATE TABLE booking (id int PRIMARY KEY, class_id int, price numeric);
 	SELECT gymstream.create_rollup('by_class', 'SELECT class_id, count(*) AS n, sum(price) AS revenue FROM booking GROUP BY class_id')});
-my @excluded = ('--exclude-table-data=by_class_partials', '--exclude-table-data=gymstream_internal.*');
-is(restore('made', [ '--data-only', @excluded ]), '', 'without partials and gymstream\'s own rows there is no error');
+is(restore('made', ['--data-only']), '', 'data alone: no error');
 is_exact('made', 'data alone');
 $node->safe_psql('made', 'TRUNCATE booking');
-like(restore('made', [ '--data-only', '--inserts' ]), qr/cannot change "by_class_partials"/, 'as INSERT statements');
+like(restore('made', [ '--data-only', '--inserts' ]), qr/^(.*cannot change "by_class_partials".*\n?)+$/, 'as INSERT statements');
 is_exact('made', 'data alone as INSERT statements');
 $node->safe_psql('made', 'TRUNCATE booking');
-like(restore('made', [ '--data-only', '--disable-triggers', @excluded ]), qr/cannot have its rollups' triggers disabled/, 'triggers are not disabled');
+like(restore('made', [ '--data-only', '--disable-triggers' ]), qr/cannot have its rollups' triggers disabled/, 'triggers are not disabled');
 is_exact('made', 'data alone, with triggers disabled as far as that goes');
 
 # over what is there
