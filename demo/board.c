@@ -293,7 +293,8 @@ board_set_seconds(void *context, const char *value)
 }
 
 static const CommandOption board_options[] = {
-	{'s', "seconds", "SECONDS", "stop after that many seconds", board_set_seconds},
+	{'s', "seconds", "SECONDS", "stop after that many seconds",
+	board_set_seconds, "whole seconds, from 1 to 1000000"},
 	{0},
 };
 

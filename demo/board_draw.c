@@ -10,6 +10,8 @@
 #include "client/watch/screen.h"
 
 #define WIDE_COLUMNS	120		/* from here on there is room for words and days */
+#define LEAST_COLUMNS	40
+#define LEAST_LINES		10
 #define HEAD_LINES		4		/* title, two lines of figures, heads of the panels */
 
 typedef struct Panel
@@ -64,6 +66,16 @@ board_duration(int64 micros)
 	return text;
 }
 
+/* "1 class", "2 classes" */
+static char *
+count_of(int64 number, const char *one, const char *many)
+{
+	char	   *text = board_text();
+
+	snprintf(text, 64, "%s %s", board_number(number), number == 1 ? one : many);
+	return text;
+}
+
 static char *
 board_clock(const Board *board, int64 now)
 {
@@ -92,8 +104,8 @@ board_draw_title(const Board *board, int64 now)
 	int			split;
 	bool		alarm = trouble || board->traffic_status >= 0;
 
-	snprintf(left, sizeof(left), " gymstream   %s gyms, %s classes, %s members", board_number(board->chain.ngyms),
-			 board_number(board->chain.nclasses), board_number(board->chain.members));
+	snprintf(left, sizeof(left), " gymstream   %s, %s, %s", count_of(board->chain.ngyms, "gym", "gyms"),
+			 count_of(board->chain.nclasses, "class", "classes"), count_of(board->chain.members, "member", "members"));
 	if (board->traffic_status >= 0)
 		snprintf(right, sizeof(right), "the traffic has ended ");
 	else
@@ -295,6 +307,12 @@ board_draw(Board *board, int64 now)
 	panel.width = both ? columns - right - 4 : columns - 2;
 	board->fade_at = LOOP_NEVER;
 	screen_clear();
+	if (columns < LEAST_COLUMNS || screen_lines() < LEAST_LINES)
+	{
+		screen_put(0, 0, columns, ALIGN_LEFT, STYLE_ALARM, "make this larger: 40 x 10");
+		screen_show();
+		return;
+	}
 	board_draw_title(board, now);
 	board_draw_figures(board);
 	board_draw_classes(board, panel, now);
@@ -324,7 +342,7 @@ board_print_second(const Board *board, int64 now)
 	printf("%s  %s bookings/s  %s booked  %s cancelled  %s events", board_clock(board, now),
 		   board_number((int64) board->seconds[BOARD_SECONDS - 1]), board_number(board->booked),
 		   board_number(board->cancelled), board_number(board->listener.heard));
-	printf("  %d classes full  p50 %s  p99 %s\n", full, board_duration(latency_at(&recent, 0.5)),
+	printf("  %s full  p50 %s  p99 %s\n", count_of(full, "class", "classes"), board_duration(latency_at(&recent, 0.5)),
 		   board_duration(latency_at(&recent, 0.99)));
 	fflush(stdout);
 }

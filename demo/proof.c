@@ -93,8 +93,9 @@ proof_verify(Board *board, PQExpBuffer error)
 	{
 		const char *differences = PQgetvalue(result, i, 1);
 
-		fine &= proof_line(strcmp(differences, "0") == 0, "verify_rollup", "%s: %s differences",
-						   PQgetvalue(result, i, 0), strcmp(differences, "0") == 0 ? "no" : differences);
+		fine &= proof_line(strcmp(differences, "0") == 0, "verify_rollup", "%s: %s difference%s",
+						   PQgetvalue(result, i, 0), strcmp(differences, "0") == 0 ? "no" : differences,
+						   strcmp(differences, "1") == 0 ? "" : "s");
 	}
 	PQclear(result);
 	return fine;
@@ -124,7 +125,8 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 	fine &= proof_verify(board, error);
 	fine &= proof_line(same, "board", "kept by notifications alone, %s the rollups",
 					   same ? "it equals" : "it differs from");
-	fine &= proof_line(overbooked == 0, "overbooked", "%s classes", overbooked == 0 ? "no" : board_number(overbooked));
+	fine &= proof_line(overbooked == 0, "overbooked", "%s class%s", overbooked == 0 ? "no" : board_number(overbooked),
+					   overbooked == 1 ? "" : "es");
 	if (board->traffic_status >= 0)
 		fine &= proof_line(false, "traffic", "ended by itself with status %d", board->traffic_status);
 	fine &= proof_line(board->latency.count > 0, "latency", "from commit to %s p50 %s, p99 %s",

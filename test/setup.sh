@@ -97,6 +97,8 @@ setup_match() { # PACKAGE...: print what to ask apt for
 setup_apt() {
 	local packages log
 	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0)
+	# what as_root would say goes into the log
+	[ "$EUID" -eq 0 ] || command -v sudo >/dev/null || die "need root, or sudo, to install: $*"
 	log=$(mktemp)
 	say "installing by apt: $*"
 	as_root "${apt[@]}" update >"$log" 2>&1 || say "apt-get update failed; going on with the package lists at hand"

@@ -181,7 +181,8 @@ options_set_own(const Command *command, int choice, void *context)
 		if (own->set == NULL)
 			*(bool *) ((char *) context + own->flag) = true;
 		else if (!own->set(context, optarg))
-			options_usage_error(command, "invalid value \"%s\" for option \"--%s\"", optarg, own->name);
+			options_usage_error(command, "invalid value \"%s\" for option \"--%s\": it takes %s", optarg,
+								own->name, own->valid);
 		return;
 	}
 }

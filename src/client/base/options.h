@@ -32,7 +32,8 @@ typedef struct CommandOption
 	const char *argument;		/* its placeholder in the help; NULL: takes none */
 	const char *help;
 	bool		(*set) (void *context, const char *value);	/* false: the value makes no sense; NULL: */
-	size_t		flag;			/* the offset of a bool that becomes true */
+	const char *valid;			/* what a value may be: "a whole number ..." */
+	size_t		flag;			/* without set: the offset of a bool that becomes true */
 } CommandOption;
 
 /* A program or one of its subcommands. */

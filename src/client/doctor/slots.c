@@ -151,8 +151,10 @@ slots_set_warn(void *context, const char *value)
 
 static const CommandOption slots_options[] = {
 	{'j', "json", NULL, "print one JSON object", .flag = offsetof(Slots, json)},
-	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB", slots_set_warn},
-	{0, "watch", "SECONDS", "show it again every so many seconds", slots_set_watch},
+	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB",
+	slots_set_warn, "a size, such as 10GB (kB, MB, GB, TB)"},
+	{0, "watch", "SECONDS", "show it again every so many seconds",
+	slots_set_watch, "whole seconds, from 1 to 86400"},
 	{0},
 };
 

@@ -16,6 +16,7 @@ typedef struct TableColumn
 	bool		boolean;
 	bool		key;			/* one of those that name a group; known once an event came */
 	int			width;			/* of the widest text so far, as displayed */
+	int			shown;			/* width that it was given on the screen */
 } TableColumn;
 
 typedef struct TableCell

@@ -12,6 +12,7 @@
 
 #define GAP			2			/* between columns */
 #define FRAME_LINES 2			/* a view's own: name and column heads */
+#define TEXT_LEAST	12			/* columns of a text that gives way to others */
 #define SLOW_READING INT64CONST(1000000)	/* microseconds from which on reading again is shown */
 #define TROUBLE_LINES 4			/* for what is wrong, at most */
 
@@ -115,33 +116,71 @@ watch_draw_name(const Watch *watch, int index, int y)
 	}
 }
 
-/* The first column to show, so that the one sorted by is on the screen. */
+/*
+ * Share a line out among the columns. Figures get what they need; texts, which may be cut with a sign, give way, the longest
+ * first. Gives the first column to show, so that the one sorted by is on the screen.
+ */
 static int
-watch_first_column(const Table *table)
+layout_columns(Table *table)
 {
-	int			first = table->sort_column;
 	int			room = screen_columns() - 1;
+	int			needed = 0;
+	int			first = table->sort_column;
 
 	if (table->ncolumns == 0)
 		return 0;
-	room -= table->columns[first].width + GAP;
-	while (first > 0 && room >= table->columns[first - 1].width + GAP)
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		table->columns[i].shown = table->columns[i].width;
+		needed += table->columns[i].width + GAP;
+	}
+	while (needed > room)
+	{
+		TableColumn *longest = NULL;
+
+		for (int i = 0; i < table->ncolumns; i++)
+		{
+			TableColumn *column = &table->columns[i];
+
+			if (!column->number && column->shown > TEXT_LEAST && (longest == NULL || column->shown > longest->shown))
+				longest = column;
+		}
+		if (longest == NULL)
+			break;
+		longest->shown--;
+		needed--;
+	}
+
+	room -= table->columns[first].shown + GAP;
+	while (first > 0 && room >= table->columns[first - 1].shown + GAP)
 	{
 		first--;
-		room -= table->columns[first].width + GAP;
+		room -= table->columns[first].shown + GAP;
 	}
 	return first;
 }
 
+/* The column after the last one that is shown from first on. One that does not fit is not shown, unless it is the first. */
+static int
+last_column(const Table *table, int first)
+{
+	int			last = first;
+	int			x = 1;
+
+	while (last < table->ncolumns && (last == first || x + table->columns[last].shown + GAP <= screen_columns()))
+		x += table->columns[last++].shown + GAP;
+	return last;
+}
+
 static void
-watch_draw_heads(const Table *table, int first, int y)
+watch_draw_heads(const Table *table, int first, int last, int y)
 {
 	int			x = 1;
 
-	for (int i = first; i < table->ncolumns && x < screen_columns(); i++)
+	for (int i = first; i < last; i++)
 	{
 		const TableColumn *column = &table->columns[i];
-		int			width = Min(column->width + GAP, screen_columns() - x);
+		int			width = Min(column->shown + GAP, screen_columns() - x);
 		const char *arrow = "";
 		char	   *text;
 
@@ -158,18 +197,24 @@ watch_draw_heads(const Table *table, int first, int y)
 		free(text);
 		x += width;
 	}
+
+	/* there is more on that side, which the arrow keys show */
+	if (first > 0)
+		screen_text(y, 0, STYLE_WARN, screen_fancy() ? "«" : "<");
+	if (last < table->ncolumns)
+		screen_text(y, screen_columns() - 1, STYLE_WARN, screen_fancy() ? "»" : ">");
 }
 
 static void
-watch_draw_row(Watch *watch, const Table *table, int first, int y, const TableRow *row, int64 now)
+watch_draw_row(Watch *watch, const Table *table, int first, int last, int y, const TableRow *row, int64 now)
 {
 	int			x = 1;
 
-	for (int i = first; i < table->ncolumns && x < screen_columns(); i++)
+	for (int i = first; i < last; i++)
 	{
 		const TableColumn *column = &table->columns[i];
 		const TableCell *cell = &row->cells[i];
-		int			width = Min(column->width + GAP, screen_columns() - x);
+		int			width = Min(column->shown + GAP, screen_columns() - x);
 		ScreenStyle style = cell->text ? STYLE_PLAIN : STYLE_DIM;
 
 		if (cell->changed > 0 && cell->changed + WATCH_FRESH > now)
@@ -188,16 +233,17 @@ watch_draw_view(Watch *watch, int index, int y, int lines, int64 now)
 {
 	WatchView  *view = &watch->views[index];
 	Table	   *table = &view->table;
-	int			first = watch_first_column(table);
+	int			first = layout_columns(table);
+	int			last = last_column(table, first);
 
 	table_sort(table);
 	view->shown_rows = Max(lines - FRAME_LINES, 0);
 	view->first_row = Max(0, Min(view->first_row, table->nrows - view->shown_rows));
 	watch_draw_name(watch, index, y);
 	if (lines > 1)
-		watch_draw_heads(table, first, y + 1);
+		watch_draw_heads(table, first, last, y + 1);
 	for (int i = 0; i < view->shown_rows && view->first_row + i < table->nrows; i++)
-		watch_draw_row(watch, table, first, y + FRAME_LINES + i, table->rows[view->first_row + i], now);
+		watch_draw_row(watch, table, first, last, y + FRAME_LINES + i, table->rows[view->first_row + i], now);
 }
 
 static int

@@ -55,7 +55,9 @@ is((client('--version'))[1], "gymstream $version\n", 'the version is the one of 
 for my $case (
 	[ [], 'no command' ], [ ['fly'], 'unknown command "fly"' ], [ ['tail'], 'no topic' ], [ ['watch'], 'no rollup' ],
 	[ [ 'tail', '--foo', 'x' ], 'unknown option "--foo"' ], [ [ 'watch', '-Z' ], 'unknown option "-Z"' ],
-	[ [ 'tail', '-n', '0', 'x' ], 'invalid value "0" for option "--count"' ],
+	[ [ 'tail', '-n', '0', 'x' ], 'invalid value "0" for option "--count": it takes a whole number above zero' ],
+	[ [ 'tail', '-S', 'x', '--rotate', '1' ], 'option "--rotate": it takes a size, such as 100MB' ],
+	[ [ 'slots', '--warn', '1' ], 'option "--warn": it takes a size, such as 10GB' ],
 	[ [ 'tail', '-h' ], 'option "-h" needs a value' ], [ [ 'tail', '--help=1' ], 'option "--help" takes no value' ])
 {
 	my ($arguments, $message) = @$case;
@@ -189,7 +191,7 @@ is(stop_client($tail, 'TERM'), 0, 'SIGTERM ends tail cleanly');
 
 SKIP:
 {
-	skip 'needs a pseudo-terminal', 4 unless eval { require IO::Pty; IO::Pty->new };
+	skip 'needs a pseudo-terminal', 12 unless eval { require IO::Pty; IO::Pty->new };
 	my ($in, $out) = ('', '');
 	local $ENV{TERM} = 'xterm-256color';
 	local $ENV{LC_ALL} = 'C.UTF-8';
@@ -202,6 +204,37 @@ SKIP:
 	$screen->finish;
 	is($screen->result(0), 0, 'q quits');
 	like($out, qr/\e\[\?1049l/, 'and gives the terminal back');
+
+	# What is waited for, and what is wrong
+	local $ENV{COLUMNS} = 80;
+	local $ENV{LINES} = 24;
+	my $locker = IPC::Run::start([ 'psql', '-Xq', '-d', $database ], '<', \my $commands, '>', '/dev/null');
+	$commands = "BEGIN; LOCK TABLE by_class IN ACCESS EXCLUSIVE MODE;\n";
+	ok(wait_until(sub { $locker->pump_nb; $node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks
+		WHERE mode = 'AccessExclusiveLock' AND relation = 'by_class'::regclass}) eq '1' }), 'a rollup is locked');
+	($in, $out) = ('', '');
+	$screen = IPC::Run::start([ 'gymstream', 'watch', '-d', $database, 'by_class' ], '<pty<', \$in, '>pty>', \$out);
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /  reading, 0 s.*[^\d;\[]1/s }), 'that it is being read is shown, and for how long');
+	$in = 'q';
+	$screen->finish;
+	is($screen->result(0), 0, 'q quits that too');
+	$locker->finish;
+
+	$node->safe_psql('postgres', q{CREATE TABLE wide (first text, second text, third text, n int);
+		INSERT INTO wide VALUES (repeat('long ', 50), repeat('long ', 50), 'short', 987654321);
+		SELECT gymstream.create_rollup('by_text', 'SELECT first, second, third, sum(n) AS n FROM wide GROUP BY 1, 2, 3');
+		SELECT gymstream.create_topic('by_text', notify => 'row')});
+	($in, $out) = ('', '');
+	$screen = IPC::Run::start([ 'gymstream', 'watch', '-d', $database, 'by_text' ], '<pty<', \$in, '>pty>', \$out);
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /987654321/ }), 'long texts leave room for figures');
+	like($out, qr/long [long ]*\xe2\x80\xa6.*long [long ]*\xe2\x80\xa6.*short.*987654321/s, 'and are cut with a sign');
+	unlike($out, qr/\xc2\xbb/, 'nothing is beyond the edge');
+	$node->safe_psql('postgres', q{SELECT gymstream.drop_topic('by_text')});
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /not live.*has no topic any more.*HINT/s }), 'what is wrong is shown');
+	$node->safe_psql('postgres', q{SELECT gymstream.create_topic('by_text', notify => 'row')});
+	ok(wait_until(sub { $screen->pump_nb; $out =~ /not live.*\xe2\x97\x8f.*live/s }), 'and when it is over');
+	$in = 'q';
+	$screen->finish;
 }
 
 $node->stop;

@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/..";
 
 use GymstreamTest;
 use IPC::Run ();
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $top = "$FindBin::Bin/../../..";
@@ -66,6 +67,29 @@ $board = start_board(\$out, '--seconds', '2', '--', 'false');
 $board->finish;
 is($board->result(0), 1, 'fails without bookings');
 like($out, qr/^  WRONG  traffic +ended by itself with status 1$/m, 'and says that the traffic has ended');
+
+SKIP:
+{
+	skip 'needs a pseudo-terminal', 1 unless eval { require IO::Pty; IO::Pty->new };
+	local @ENV{qw(TERM COLUMNS LINES)} = ('xterm', 39, 24);
+	my ($in, $screen) = ('', '');
+	$board = IPC::Run::start([ "$top/demo/board", '-d', $node->connstr('postgres'), '--', 'sleep', '60' ], '<pty<', \$in, '>pty>', \$screen);
+	ok(wait_until(sub { $board->pump_nb; $screen =~ /make this larger: 40 x 10/ }), 'a terminal that is too small is told');
+	$board->kill_kill;
+}
+
+# Without root and without sudo nothing can be installed.
+my $folder = PostgreSQL::Test::Utils::tempdir();
+symlink $_, "$folder/" . ($_ =~ s{.*/}{}r) for grep { !m{/sudo$} } glob('/usr/bin/* /bin/*');
+SKIP:
+{
+	skip 'needs dpkg and another user than root', 2 if $> == 0 || !-x "$folder/dpkg-query";
+	$out = '';
+	my $script = '. test/setup.sh && setup_missing() { echo something; } && setup_install';
+	IPC::Run::run([ 'env', '-C', $top, "PATH=$folder", 'bash', '-c', $script, 'demo.sh' ], '<', \undef, '>', \$out, '2>&1');
+	is($? >> 8, 1, 'setup ends where it may not install');
+	like($out, qr/^demo\.sh: need root, or sudo, to install: something$/m, 'and says why');
+}
 
 $node->stop;
 done_testing();
