@@ -116,7 +116,6 @@ board_read_stale(Board *board)
 	board->dirty = true;
 }
 
-/* All that was heard is to be seen now: from commit to screen, that is how long it took. */
 void
 board_drawn(Board *board, int64 now)
 {

@@ -65,12 +65,31 @@ typedef struct Board
 /* How long a changed class stands out, in microseconds. */
 #define BOARD_FRESH		INT64CONST(600000)
 
+/*
+ * All that was heard is to be seen now: count how long that took since the commits. now is
+ * loop_now's.
+ */
 extern void board_drawn(Board *board, int64 now);
+
+/* How long it took in the last seconds. */
 extern Latency board_recent(const Board *board);
+
+/* Draw the board. Sorts the classes, and sets fade_at. */
 extern void board_draw(Board *board, int64 now);
+
+/* Print the second that is over as a line, for those without a terminal. */
 extern void board_print_second(const Board *board, int64 now);
+
+/* "12,345". The text lives until eight more were made. */
 extern char *board_number(int64 number);
+
+/* Microseconds as "1.23 ms". The text lives until eight more were made. */
 extern char *board_duration(int64 micros);
+
+/*
+ * The traffic has stopped: wait for the last events, compare what was heard with the tables,
+ * and print it. Whether all of it was right.
+ */
 extern bool proof_print(Board *board);
 
 #endif

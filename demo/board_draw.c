@@ -33,7 +33,6 @@ board_text(void)
 	return texts[next];
 }
 
-/* "12,345" */
 char *
 board_number(int64 number)
 {
@@ -330,7 +329,6 @@ board_draw(Board *board, int64 now)
 	screen_show();
 }
 
-/* For those without a terminal. */
 void
 board_print_second(const Board *board, int64 now)
 {

@@ -67,7 +67,6 @@ chain_read_classes(Chain *chain, Listener *listener, PQExpBuffer error)
 	return true;
 }
 
-/* The tables that do not change here. */
 bool
 chain_read(Chain *chain, Listener *listener, PQExpBuffer error)
 {
@@ -105,9 +104,6 @@ chain_day(const Chain *chain, int64 gym_id, int64 day)
 	return gym && day >= 0 && day < GYM_DAYS ? &gym->days[day] : NULL;
 }
 
-/*
- * The rollups as they are; a group that has no row is at zero.
- */
 bool
 chain_read_rollups(Chain *chain, Listener *listener, PQExpBuffer error)
 {
@@ -154,9 +150,6 @@ chain_read_rollups(Chain *chain, Listener *listener, PQExpBuffer error)
 	return done;
 }
 
-/*
- * Whether what was kept by events alone is what the rollups hold now.
- */
 bool
 chain_same_as_rollups(const Chain *chain, Listener *listener, PQExpBuffer error)
 {
@@ -248,7 +241,6 @@ chain_after(const GymClass *a, const GymClass *b)
 	return a->capacity != b->capacity ? a->capacity < b->capacity : a > b;
 }
 
-/* Between two drawings little changes, so the order is nearly right: inserting is linear then. */
 void
 chain_sort(Chain *chain)
 {

@@ -41,12 +41,34 @@ typedef struct Chain
 	int64		members;
 } Chain;
 
+/*
+ * Read the tables that do not change here: gyms, classes, members. False: it failed, and error
+ * says why, as listener_read does. What was read lives as long as the program.
+ */
 extern bool chain_read(Chain *chain, Listener *listener, PQExpBuffer error);
+
+/*
+ * Read the rollups as they are; a group that has no row is at zero. False: it failed, as in
+ * chain_read, and all figures stay as they were.
+ */
 extern bool chain_read_rollups(Chain *chain, Listener *listener, PQExpBuffer error);
+
+/*
+ * Whether what was kept by events alone is what the rollups hold now. False also where they
+ * could not be read; error says why.
+ */
 extern bool chain_same_as_rollups(const Chain *chain, Listener *listener, PQExpBuffer error);
+
+/* Take in an event of the rollup class_attendance; now is loop_now's. */
 extern void chain_attendance(Chain *chain, const Event *event, int64 now);
+
+/* Take in an event of the rollup gym_day_revenue. */
 extern void chain_day_revenue(Chain *chain, const Event *event);
+
+/* Take in an event of the rollup gym_sales. */
 extern void chain_sales(Chain *chain, const Event *event);
+
+/* Bring chain->fullest into order. Costs little where it is nearly so. */
 extern void chain_sort(Chain *chain);
 
 #endif

@@ -43,7 +43,6 @@ latency_merge(Latency *into, const Latency *from)
 	into->count += from->count;
 }
 
-/* The duration that this share (0 to 1) of all does not exceed; 0 without any. */
 int64
 latency_at(const Latency *latency, double share)
 {

@@ -15,8 +15,13 @@ typedef struct Latency
 	int64		buckets[LATENCY_BUCKETS];
 } Latency;
 
+/* Take in one duration. */
 extern void latency_add(Latency *latency, int64 micros);
+
+/* Take in all durations of another one. */
 extern void latency_merge(Latency *into, const Latency *from);
+
+/* The duration that this share (0 to 1) of all does not exceed; 0 without any. */
 extern int64 latency_at(const Latency *latency, double share);
 
 #endif

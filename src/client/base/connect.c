@@ -63,9 +63,6 @@ connection_ask_password(Connection *c)
 	c->password = simple_prompt("Password: ", false);
 }
 
-/*
- * Drop the connection and plan the next. "why" may be NULL: libpq knows.
- */
 void
 connection_lost(Connection *c, const char *why)
 {
@@ -82,9 +79,6 @@ connection_lost(Connection *c, const char *why)
 	c->delay = Min(c->delay * 2, RETRY_MOST);
 }
 
-/*
- * Go on with what the connection waits for; does not wait itself. True when it has just come up.
- */
 bool
 connection_step(Connection *c)
 {
@@ -133,7 +127,6 @@ connection_step(Connection *c)
 	}
 }
 
-/* When connection_step wants to be called even if nothing happens. */
 int64
 connection_deadline(const Connection *c)
 {
@@ -154,7 +147,6 @@ connection_socket(const Connection *c)
 	return c->pg ? PQsocket(c->pg) : -1;
 }
 
-/* Wait for the server, or a signal. */
 void
 connection_wait(Connection *c)
 {
@@ -166,7 +158,6 @@ connection_wait(Connection *c)
 		c->idle(c->idle_context);
 }
 
-/* Connect, once, with options and password as they are set. False: why is in c->trouble. */
 bool
 connection_try(Connection *c)
 {
@@ -180,9 +171,6 @@ connection_try(Connection *c)
 	return c->state == CONNECTION_UP;
 }
 
-/*
- * Connect for the first time. A failure is told on stderr; retrying would only hide a mistyped name.
- */
 bool
 connection_open(Connection *c, const ConnectOptions *options)
 {
@@ -209,7 +197,6 @@ connection_close(Connection *c)
 	free(c->notice);
 }
 
-/* The new connection does all that it is for: the next pause is a short one again. */
 void
 connection_settled(Connection *c)
 {
@@ -231,7 +218,6 @@ connection_cancel(Connection *c)
 	}
 }
 
-/* Tell on stderr why a query failed. */
 void
 connection_complain(const Connection *c, const PGresult *result)
 {
@@ -246,10 +232,6 @@ connection_complain(const Connection *c, const PGresult *result)
 		fprintf(stderr, "HINT:  %s\n", hint);
 }
 
-/*
- * Run one query, or a command of the replication protocol, which takes no parameters. NULL: the program is asked to
- * stop, or the connection broke, which is noticed by its status. An error of the query is in the result.
- */
 PGresult *
 connection_query(Connection *c, const char *sql, int nparams, const char *const *params)
 {

@@ -22,9 +22,6 @@ loop_on_signal(int signo)
 		stopping = true;
 }
 
-/*
- * SIGINT, SIGTERM and SIGHUP stop the program, SIGCHLD ends a wait. SIGPIPE is ignored: writers look at their errors.
- */
 void
 loop_start(void)
 {
@@ -46,7 +43,6 @@ loop_start(void)
 		sigdelset(&open_mask, signals[i]);
 }
 
-/* In a new process, before it becomes another program: signals do what they do by default. */
 void
 loop_leave(void)
 {
@@ -69,14 +65,12 @@ loop_stop(void)
 	stopping = true;
 }
 
-/* After a stop: there is something left to do, which the next signal ends. */
 void
 loop_go_on(void)
 {
 	stopping = false;
 }
 
-/* Microseconds of a clock that only goes forward. */
 int64
 loop_now(void)
 {
@@ -86,9 +80,6 @@ loop_now(void)
 	return (int64) now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/*
- * Wait for one of the descriptors, a signal or the deadline. A descriptor below zero is passed over.
- */
 void
 loop_wait(struct pollfd *fds, int nfds, int64 deadline)
 {

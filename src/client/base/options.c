@@ -73,7 +73,6 @@ options_usage_error(const Command *command, const char *fmt,...)
 	exit(2);
 }
 
-/* A whole number within bounds; false when the text is anything else. */
 bool
 options_number(const char *value, int64 least, int64 most, int64 *number)
 {
@@ -84,7 +83,6 @@ options_number(const char *value, int64 least, int64 most, int64 *number)
 	return errno == 0 && end != value && *end == '\0' && *number >= least && *number <= most;
 }
 
-/* Seconds, of which parts may be given ("0.5"), as microseconds within bounds; false when the text is anything else. */
 bool
 options_seconds(const char *value, int64 least, int64 most, int64 *micros)
 {
@@ -98,7 +96,6 @@ options_seconds(const char *value, int64 least, int64 most, int64 *micros)
 	return *micros >= least && *micros <= most;
 }
 
-/* A number of bytes with its unit; false when the text is anything else, and nothing is set. */
 bool
 options_size(const char *value, int64 *bytes)
 {

@@ -45,10 +45,29 @@ typedef struct Command
 	const CommandOption *options;	/* ends with a NULL name; may be NULL */
 } Command;
 
+/*
+ * Read the options of a command into connect, and its own into context. Gives the index of the
+ * first argument after the options. Ends the program with help or version where these are asked
+ * for, and with status 2 where the options make no sense. The values live as long as argv.
+ */
 extern int	options_parse(const Command *command, int argc, char **argv, ConnectOptions *connect, void *context);
+
+/* Say what is wrong with the command line, and end the program with status 2. */
 extern void options_usage_error(const Command *command, const char *fmt,...) pg_attribute_printf(2, 3);
+
+/* A whole number within bounds. False: the text is anything else. */
 extern bool options_number(const char *value, int64 least, int64 most, int64 *number);
+
+/*
+ * Seconds as microseconds within bounds; parts of a second may be given ("0.5"). False: the
+ * text is anything else.
+ */
 extern bool options_seconds(const char *value, int64 least, int64 most, int64 *micros);
+
+/*
+ * A number of bytes with its unit, from kB to TB. False: the text is anything else, and nothing
+ * is set.
+ */
 extern bool options_size(const char *value, int64 *bytes);
 
 #endif

@@ -14,7 +14,6 @@
 #define OID_INT4	23
 #define OID_NUMERIC	1700
 
-/* 1234567 as "1.2 MB", a unit being 1024 of the one before it. */
 void
 report_bytes(char *out, size_t size, int64 bytes)
 {
@@ -30,7 +29,6 @@ report_bytes(char *out, size_t size, int64 bytes)
 	snprintf(out, size, unit == 0 || fabs(number) >= 100 ? "%.0f %s" : "%.1f %s", number, units[unit]);
 }
 
-/* In its two greatest units. */
 void
 report_seconds(char *out, size_t size, int64 seconds)
 {
@@ -46,7 +44,6 @@ report_seconds(char *out, size_t size, int64 seconds)
 		snprintf(out, size, "%lld d %lld h", number / 86400, number % 86400 / 3600);
 }
 
-/* Names are anybody's: what a terminal would take for a command is overwritten. */
 const char *
 report_printable(char *text)
 {
@@ -60,7 +57,6 @@ report_printable(char *text)
 	return text;
 }
 
-/* A text within quotes, or null. */
 void
 report_json(PQExpBuffer out, const char *text)
 {
@@ -82,7 +78,6 @@ report_json(PQExpBuffer out, const char *text)
 	appendPQExpBufferChar(out, '"');
 }
 
-/* An array of objects, named by the columns. */
 void
 report_rows_json(PQExpBuffer out, const PGresult *rows)
 {
@@ -114,7 +109,6 @@ report_table_begin(ReportTable *table, const char *const *titles, int columns)
 	*table = (ReportTable) {titles, columns, NULL, 0};
 }
 
-/* Takes over the cell. */
 void
 report_table_add(ReportTable *table, char *cell)
 {
@@ -122,7 +116,6 @@ report_table_add(ReportTable *table, char *cell)
 	table->cells[table->count++] = cell;
 }
 
-/* Print it, and free its cells. */
 void
 report_table_print(ReportTable *table)
 {

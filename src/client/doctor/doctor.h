@@ -16,7 +16,16 @@ typedef struct Doctor
 	Findings	findings;
 } Doctor;
 
+/*
+ * The command "gymstream doctor". Gives the exit status: 1 where something is wrong, or the
+ * checks could not be made.
+ */
 extern int	doctor_main(int argc, char **argv);
+
+/*
+ * Make all checks, and put what is wrong into d->findings. Where a query fails, d->failed is
+ * set and the checks end. Changes nothing on the server.
+ */
 extern void doctor_check(Doctor *d);
 
 #endif

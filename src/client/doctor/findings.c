@@ -18,7 +18,6 @@ static const struct
 	{"note", "NOTE:   "},
 };
 
-/* Takes over problem and fix, which may be NULL. They stand in the order of their levels. */
 void
 findings_add(Findings *findings, FindingLevel level, const char *check, char *problem, char *fix)
 {
@@ -53,7 +52,6 @@ findings_print(const Findings *findings)
 	}
 }
 
-/* An array of objects. */
 void
 findings_json(const Findings *findings, PQExpBuffer out)
 {
@@ -84,7 +82,6 @@ findings_clear(Findings *findings)
 	*findings = (Findings) {0};
 }
 
-/* Rows. NULL: it failed, and why was told on stderr. */
 PGresult *
 findings_query(Connection *c, const char *sql)
 {

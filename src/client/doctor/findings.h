@@ -30,11 +30,29 @@ typedef struct Findings
 	int			count;
 } Findings;
 
+/*
+ * Add what is wrong: check names the check, problem and fix say it to people. Takes over
+ * problem and fix, which were allocated; fix may be NULL. Findings stand in the order of their
+ * levels, those of one level as they were added.
+ */
 extern void findings_add(Findings *findings, FindingLevel level, const char *check, char *problem, char *fix);
+
+/* How many there are of a level. */
 extern int	findings_count(const Findings *findings, FindingLevel level);
+
+/* Print them for people, each with its fix on a line of its own. */
 extern void findings_print(const Findings *findings);
+
+/* Append them as a JSON array, for programs. */
 extern void findings_json(const Findings *findings, PQExpBuffer out);
+
+/* Free all of them. */
 extern void findings_clear(Findings *findings);
+
+/*
+ * The rows of a query, to be cleared. NULL: it failed, which is told on stderr, or a signal
+ * came.
+ */
 extern PGresult *findings_query(Connection *c, const char *sql);
 
 #endif

@@ -6,13 +6,33 @@
 
 #include "client/doctor/findings.h"
 
+/*
+ * The command "gymstream slots". Gives the exit status: 1 where a slot is in danger, or the
+ * server could not be asked.
+ */
 extern int	slots_main(int argc, char **argv);
 
 /* slots_find.c */
+
+/*
+ * All replication slots, a row each, to be cleared; columns are found by their names. Adds a
+ * finding where the role does not see all. NULL: a query failed, which is told on stderr.
+ */
 extern PGresult *slots_read(Connection *c, Findings *findings);
+
+/*
+ * Add to findings what is wrong with the slots that slots_read gave. most is how many bytes of
+ * the log a slot may keep before that is told; 0: as many as the log has without slots.
+ */
 extern void slots_find(Connection *c, const PGresult *slots, int64 most, Findings *findings);
+
+/* A value of a row, which lives as long as the rows. NULL: it is null. */
 extern const char *slots_text(const PGresult *slots, int row, const char *name);
+
+/* The same as a number; -1: it is null. */
 extern int64 slots_number(const PGresult *slots, int row, const char *name);
+
+/* Whether a value is there and equal to that text. */
 extern bool slots_is(const PGresult *slots, int row, const char *name, const char *value);
 
 #endif

@@ -69,9 +69,6 @@ static const char may_query[] =
 "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_ls_waldir()', 'EXECUTE'),"
 " pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'), pg_catalog.quote_ident(CURRENT_USER)";
 
-/*
- * The slots, as far as the role may see them. NULL: a query failed, which was told.
- */
 PGresult *
 slots_read(Connection *c, Findings *findings)
 {
@@ -90,7 +87,6 @@ slots_read(Connection *c, Findings *findings)
 	return slots;
 }
 
-/* NULL: it is null. */
 const char *
 slots_text(const PGresult *slots, int row, const char *name)
 {
@@ -273,9 +269,6 @@ slots_find_disk(const PGresult *slots, const SlotsDisk *disk, Findings *findings
 					 pg_strdup("lower max_slot_wal_keep_size to what there is room for: a server whose log has no room stops"));
 }
 
-/*
- * most: bytes that a slot may keep before that is told; 0: as many as the log has without slots.
- */
 void
 slots_find(Connection *c, const PGresult *slots, int64 most, Findings *findings)
 {

@@ -33,7 +33,6 @@ catchup_deadline(const Catchup *catchup)
 	return catchup->active ? catchup->show_at : LOOP_NEVER;
 }
 
-/* Leave the line on the terminal and go to the next. */
 void
 catchup_end(Catchup *catchup)
 {

@@ -18,7 +18,6 @@ filter_add_table(Filter *filter, const char *name)
 	return *name != '\0';
 }
 
-/* COLUMN=VALUE */
 bool
 filter_add_key(Filter *filter, const char *pair)
 {
@@ -60,10 +59,6 @@ filter_escape(PQExpBuffer out, const char *text, size_t length)
 	}
 }
 
-/*
- * The tables as the output plugin's option add-tables names them, and no others; to be freed. NULL: all. A point may be
- * the one behind a schema, or part of a name.
- */
 char *
 filter_tables(const Filter *filter)
 {
@@ -104,10 +99,6 @@ filter_has_keys(const Filter *filter, const EventRow *row)
 	return row->state == ROW_GIVEN;
 }
 
-/*
- * The marks of transactions are always wanted, messages not when there is a filter. An emptied table has no more rows of
- * any key.
- */
 bool
 filter_takes(const Filter *filter, const Event *event)
 {

@@ -20,10 +20,28 @@ typedef struct Filter
 	int			nkeys;
 } Filter;
 
+/* Want a table, among others. name must live as long as the filter. False: it is empty. */
 extern bool filter_add_table(Filter *filter, const char *name);
+
+/*
+ * Want only rows with a value, given as COLUMN=VALUE, which must live as long as the filter.
+ * False: it is not of that form.
+ */
 extern bool filter_add_key(Filter *filter, const char *pair);
+
+/* Whether anything is wanted in particular. */
 extern bool filter_is_set(const Filter *filter);
+
+/*
+ * The tables, and no others, as the output plugin's option add-tables names them; to be freed.
+ * NULL: all.
+ */
 extern char *filter_tables(const Filter *filter);
+
+/*
+ * Whether an event is wanted. Marks of transactions always are, messages only without a filter;
+ * an emptied table has no more rows of any key.
+ */
 extern bool filter_takes(const Filter *filter, const Event *event);
 
 #endif

@@ -8,9 +8,6 @@
 
 #include "client/feed/marks.h"
 
-/*
- * Everything up to lsn was among the first so many bytes of the output.
- */
 void
 marks_set(Marks *marks, int64 bytes, Lsn lsn)
 {
@@ -37,7 +34,6 @@ marks_set(Marks *marks, int64 bytes, Lsn lsn)
 	marks->marks[marks->first + marks->count++] = (Mark) {bytes, lsn};
 }
 
-/* The position that is done with when so many bytes are; before the first mark it is what was done before. */
 Lsn
 marks_done(Marks *marks, int64 bytes, Lsn done)
 {
@@ -57,7 +53,6 @@ marks_clear(Marks *marks)
 	marks->last = 0;
 }
 
-/* As the server writes it: two hexadecimal numbers with a slash between. */
 bool
 lsn_parse(const char *text, Lsn *lsn)
 {

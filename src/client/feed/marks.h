@@ -26,9 +26,25 @@ typedef struct Marks
 	Lsn			last;			/* the greatest that was ever set */
 } Marks;
 
+/*
+ * Remember that everything up to lsn was among the first so many bytes of the output. An lsn
+ * that is not greater than the last one says nothing new.
+ */
 extern void marks_set(Marks *marks, int64 bytes, Lsn lsn);
+
+/*
+ * The greatest position whose bytes are done, when so many are; forgets what is below it. done
+ * is the position that was done before, and the answer where there is no greater one.
+ */
 extern Lsn	marks_done(Marks *marks, int64 bytes, Lsn done);
+
+/* Forget all positions. The memory stays, for the caller to free. */
 extern void marks_clear(Marks *marks);
+
+/*
+ * Read a position as the server writes it: two hexadecimal numbers with a slash between. False:
+ * the text is anything else.
+ */
 extern bool lsn_parse(const char *text, Lsn *lsn);
 
 #endif

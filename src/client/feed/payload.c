@@ -104,7 +104,6 @@ event_time(const char *text)
 	return (int64) timegm(&tm) * 1000000 + micros;
 }
 
-/* Now, on the clock that commit times are of. */
 int64
 event_wall_clock(void)
 {
@@ -320,16 +319,12 @@ event_read(const char *payload, Event *event, bool notified, bool head)
 	return done;
 }
 
-/*
- * A notification's payload. False: it is no event, and there is nothing to free.
- */
 bool
 event_parse(const char *payload, Event *event)
 {
 	return event_read(payload, event, true, false);
 }
 
-/* A line of a replication slot; the same. With head not all of it is read: only where its commit stands is of use. */
 bool
 event_parse_change(const char *line, Event *event, bool head)
 {
@@ -343,7 +338,6 @@ event_parse_change(const char *line, Event *event, bool head)
 	return true;
 }
 
-/* NULL: null, or there is no such column. */
 const char *
 event_text(const EventRow *row, const char *name)
 {
@@ -355,7 +349,6 @@ event_text(const EventRow *row, const char *name)
 	return NULL;
 }
 
-/* A number's whole part; 0 for anything else. */
 int64
 event_int(const EventRow *row, const char *name)
 {

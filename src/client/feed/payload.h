@@ -55,11 +55,31 @@ typedef struct Event
 	char	   *texts;			/* holds all names and texts */
 } Event;
 
+/*
+ * Read a notification's payload. The event lives until event_free, and the payload may go.
+ * False: it is no event, and there is nothing to free.
+ */
 extern bool event_parse(const char *payload, Event *event);
+
+/*
+ * The same for a line of a replication slot. With head not all of it is read: only where its
+ * commit stands is of use then.
+ */
 extern bool event_parse_change(const char *line, Event *event, bool head);
+
+/*
+ * A column's text, which lives as long as the event. NULL: it is null, or there is no such
+ * column.
+ */
 extern const char *event_text(const EventRow *row, const char *name);
+
+/* A column's value as a whole number; 0 for anything that is none. */
 extern int64 event_int(const EventRow *row, const char *name);
+
+/* Free what the event has, but not the event. */
 extern void event_free(Event *event);
+
+/* Now, in microseconds since 1970, on the clock that commit times are of. */
 extern int64 event_wall_clock(void);
 
 #endif

@@ -35,7 +35,6 @@ slot_command(Connection *c, const char *verb, const char *name, const char *rest
 	return done;
 }
 
-/* May wait until transactions that are running have ended. */
 bool
 slot_create(Connection *c, const char *name, bool two_phase, bool failover, bool if_not_exists)
 {

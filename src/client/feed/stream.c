@@ -22,7 +22,6 @@ static const char slot_query[] =
 " (SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout'), s.slot_name"
 " FROM (SELECT) o LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name OPERATOR(pg_catalog.=) ";
 
-/* The replication protocol knows no backslashes; a quote within is doubled. */
 void
 stream_quote(PQExpBuffer sql, const char *text, char quote)
 {
@@ -151,9 +150,6 @@ stream_add_option(PQExpBuffer sql, bool first, const char *name, const char *val
 	}
 }
 
-/*
- * The connection is new: have the server send.
- */
 void
 stream_begin(Stream *s)
 {
@@ -187,9 +183,6 @@ stream_begin(Stream *s)
 	s->replied_at = loop_now();
 }
 
-/*
- * Connect for the first time; a failure is told on stderr.
- */
 bool
 stream_open(Stream *s, const ConnectOptions *connect, const StreamOptions *options)
 {
@@ -204,7 +197,6 @@ stream_lost(Stream *s, const char *why)
 	connection_lost(&s->connection, why);
 }
 
-/* Go on with what the connection waits for, and take in what has come; does not wait. */
 void
 stream_step(Stream *s)
 {
@@ -242,9 +234,6 @@ stream_ended(Stream *s)
 	}
 }
 
-/*
- * The next message that has come. False: there is none at hand.
- */
 bool
 stream_next(Stream *s, StreamMessage *message)
 {
@@ -287,10 +276,6 @@ stream_put(char *to, uint64 number)
 	return to;
 }
 
-/*
- * Tell the server that all up to lsn is done with. It may forget what was before. Ask how far it is: where it sends nothing for
- * long, because nothing is wanted, there is no other way to know.
- */
 void
 stream_confirm(Stream *s, Lsn lsn)
 {
@@ -311,7 +296,6 @@ stream_confirm(Stream *s, Lsn lsn)
 	s->replied_at = loop_now();
 }
 
-/* What was given out and not confirmed is wanted again. */
 void
 stream_rewind(Stream *s, const char *why)
 {
@@ -319,7 +303,6 @@ stream_rewind(Stream *s, const char *why)
 		stream_lost(s, why);
 }
 
-/* Say on stderr, once, that the connection is lost or that it is back. */
 void
 stream_tell(Stream *s)
 {
@@ -335,10 +318,6 @@ stream_tell(Stream *s)
 	}
 }
 
-/*
- * End the stream in good order, so that the server has taken what was confirmed, and lets go of the slot. What it still
- * sends is dropped. Waits a few seconds at most.
- */
 void
 stream_finish(Stream *s)
 {

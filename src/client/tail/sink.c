@@ -42,9 +42,6 @@ sink_look(Sink *sink)
 	sink->pipe = S_ISFIFO(info.st_mode);
 }
 
-/*
- * Also after the sink has ended: it begins anew, with nothing in it. A failure is told on stderr.
- */
 bool
 sink_open(Sink *sink, const SinkOptions *options)
 {
@@ -62,7 +59,6 @@ sink_open(Sink *sink, const SinkOptions *options)
 	return true;
 }
 
-/* Take a line, without its end. */
 void
 sink_take(Sink *sink, const char *line, size_t length)
 {
@@ -109,9 +105,6 @@ sink_room(const Sink *sink)
 	return poll(&ready, 1, 0) > 0 ? Min(length, PIPE_BUF) : 0;
 }
 
-/*
- * Write what can be written without waiting, to a file everything. Begin a new file where its time has come.
- */
 void
 sink_write(Sink *sink)
 {
@@ -139,9 +132,6 @@ sink_write(Sink *sink)
 		sink_file_turn(sink);
 }
 
-/*
- * See how much is safe, and make a file safe. Notices that the reader is gone.
- */
 void
 sink_settle(Sink *sink)
 {
@@ -162,21 +152,18 @@ sink_settle(Sink *sink)
 		sink->done = sink->written - unread;
 }
 
-/* What to wait for: its reader is ready, or gone. */
 struct pollfd
 sink_poll(const Sink *sink)
 {
 	return (struct pollfd) {.fd = sink->regular ? -1 : sink->fd,.events = sink->end > sink->start ? POLLOUT : 0};
 }
 
-/* When sink_write wants to be called even if nothing happens. */
 int64
 sink_deadline(const Sink *sink)
 {
 	return sink->options->file ? sink_file_deadline(sink) : LOOP_NEVER;
 }
 
-/* Let go of it, with the status of a command in sink->status. What was not written is lost. */
 void
 sink_close(Sink *sink)
 {

@@ -42,27 +42,92 @@ typedef struct Sink
 	int			status;			/* with which the command ended */
 } Sink;
 
+/*
+ * Open it, or after it has ended open it anew, with nothing in it. options must live as long as
+ * the sink. False: it failed, which is told on stderr.
+ */
 extern bool sink_open(Sink *sink, const SinkOptions *options);
+
+/*
+ * Take a line, without its end, which stays the caller's. Writes where enough has come
+ * together.
+ */
 extern void sink_take(Sink *sink, const char *line, size_t length);
+
+/* Whether so much is unwritten that no more should be taken. */
 extern bool sink_full(const Sink *sink);
+
+/*
+ * Write what can be written without waiting, to a file everything. Begin a new file where its
+ * time has come.
+ */
 extern void sink_write(Sink *sink);
+
+/* See how much is safe, and make a file safe: sink->done. Notices that the reader is gone. */
 extern void sink_settle(Sink *sink);
+
+/* What to wait for: its reader is ready, or gone. */
 extern struct pollfd sink_poll(const Sink *sink);
+
+/*
+ * When sink_write wants to be called even if nothing happens. The sink need not be open, but
+ * its options must be set.
+ */
 extern int64 sink_deadline(const Sink *sink);
+
+/*
+ * Let go of it, with the status of a command in sink->status, whose end is waited for. What was
+ * not written is lost.
+ */
 extern void sink_close(Sink *sink);
+
+/*
+ * Say on stderr that something could not be done ("write to") with a name, and why by errno.
+ * The sink is broken then.
+ */
 extern void sink_break(Sink *sink, const char *what, const char *name);
 
 /* sink_file.c */
+
+/*
+ * Open the file, cut off a half line at its end, and make its name safe. False: it failed,
+ * which is told.
+ */
 extern bool sink_file_open(Sink *sink);
+
+/*
+ * Before a line of so many bytes is taken: begin a new file where it would make this one too
+ * large.
+ */
 extern void sink_file_take(Sink *sink, size_t length);
+
+/*
+ * Begin a new file where the time for it has come. Does nothing while there is something to be
+ * written.
+ */
 extern void sink_file_turn(Sink *sink);
+
+/* When that time comes. */
 extern int64 sink_file_deadline(const Sink *sink);
+
+/* Make safe what was written. name is for what is told where it fails. */
 extern void sink_file_sync(Sink *sink, const char *name);
 
 /* sink_command.c */
+
+/* Start the command, with a pipe to it that never blocks. False: it failed, which is told. */
 extern bool sink_command_start(Sink *sink);
+
+/* See whether the command has ended; then sink->pid is 0 and sink->status is set. */
 extern void sink_command_look(Sink *sink);
+
+/*
+ * The command's input is closed: wait until it has ended. A first signal to us ends it, a
+ * second one at once.
+ */
 extern void sink_command_finish(Sink *sink);
+
+/* How the command ended, in words, to be freed. */
 extern char *sink_command_fate(const Sink *sink);
 
 #endif

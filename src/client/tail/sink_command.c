@@ -54,7 +54,6 @@ sink_command_start(Sink *sink)
 	return true;
 }
 
-/* Has it ended? */
 void
 sink_command_look(Sink *sink)
 {
@@ -66,9 +65,6 @@ sink_command_look(Sink *sink)
 	}
 }
 
-/*
- * Its input is closed: wait until it has ended. A first signal to us ends it, a second one at once.
- */
 void
 sink_command_finish(Sink *sink)
 {
@@ -89,7 +85,6 @@ sink_command_finish(Sink *sink)
 	}
 }
 
-/* How it ended, to be freed. */
 char *
 sink_command_fate(const Sink *sink)
 {

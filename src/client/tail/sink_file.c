@@ -131,9 +131,6 @@ sink_file_rotate(Sink *sink)
 	sink_file_open(sink);
 }
 
-/*
- * Where the time for it has come, begin a new file. Does nothing while there is something to be written.
- */
 void
 sink_file_turn(Sink *sink)
 {
@@ -143,7 +140,6 @@ sink_file_turn(Sink *sink)
 		sink_file_rotate(sink);
 }
 
-/* Before a line is taken: begin a new file where it would make this one too large. */
 void
 sink_file_take(Sink *sink, size_t length)
 {

@@ -27,8 +27,16 @@ typedef struct TailOptions
 	int64		interval;		/* microseconds between confirmations */
 } TailOptions;
 
+/* The command "gymstream tail". Gives the exit status. */
 extern int	tail_main(int argc, char **argv);
+
+/* Print the events of topics until something ends it. Gives the exit status. */
 extern int	tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names, int nnames);
+
+/*
+ * Make, read or drop a slot, as the options say. Gives the exit status. Changes connect, which
+ * must live as long as the call.
+ */
 extern int	tail_slot(const TailOptions *options, ConnectOptions *connect);
 
 #endif

@@ -25,9 +25,6 @@ static bool utf8;				/* the terminal takes UTF-8 */
 static bool blocks;				/* and its font has parts of blocks and of lines */
 static bool colours;
 
-/*
- * Characters as the environment wants them; numbers and dates stay as PostgreSQL writes them.
- */
 void
 screen_locale(void)
 {
@@ -39,9 +36,6 @@ screen_locale(void)
 	blocks = utf8 && !(term && strcmp(term, "linux") == 0);
 }
 
-/*
- * False: standard input or output is no terminal, or the terminal cannot move its cursor.
- */
 bool
 screen_possible(void)
 {
@@ -117,7 +111,6 @@ screen_attributes(ScreenStyle style)
 	}
 }
 
-/* The next key, or SCREEN_NONE. */
 int
 screen_key(void)
 {
@@ -162,7 +155,6 @@ screen_columns(void)
 	return COLS;
 }
 
-/* Whether signs beyond ASCII can be used. */
 bool
 screen_fancy(void)
 {
@@ -239,9 +231,6 @@ screen_width(const char *text)
 	return width;
 }
 
-/*
- * How many bytes of a text fit into a line of that width: up to its end, a newline, or the last space that fits.
- */
 int
 screen_fit(const char *text, int width)
 {
@@ -265,9 +254,6 @@ screen_fit(const char *text, int width)
 	return (int) (at - text);
 }
 
-/*
- * Fill exactly that many columns; a text that is too long ends with a sign that says so.
- */
 void
 screen_put(int y, int x, int width, ScreenAlign align, ScreenStyle style, const char *text)
 {
@@ -305,7 +291,6 @@ screen_put(int y, int x, int width, ScreenAlign align, ScreenStyle style, const 
 	attrset(A_NORMAL);
 }
 
-/* Put a text as wide as it is; gives the column after it. */
 int
 screen_text(int y, int x, ScreenStyle style, const char *text)
 {
@@ -315,9 +300,6 @@ screen_text(int y, int x, ScreenStyle style, const char *text)
 	return x + Max(width, 0);
 }
 
-/*
- * A bar over that many columns, filled by the share (0 to 1). A line, as bars above each other would run together.
- */
 void
 screen_bar(int y, int x, int width, double share, ScreenStyle style)
 {
@@ -339,9 +321,6 @@ screen_bar(int y, int x, int width, double share, ScreenStyle style)
 	attrset(A_NORMAL);
 }
 
-/*
- * The last values that fit, one a column, the newest at the right; "most" is the full height.
- */
 void
 screen_curve(int y, int x, int width, const double *values, int nvalues, double most, ScreenStyle style)
 {

@@ -136,9 +136,6 @@ table_load_columns(Table *table, const PGresult *result)
 		table->sort_column = 0;
 }
 
-/*
- * Replace everything by what was read.
- */
 void
 table_load(Table *table, const PGresult *result)
 {
@@ -405,9 +402,6 @@ table_takes(Table *table, const Event *event)
 	return table_learn_key(table, &event->key);
 }
 
-/*
- * Take in one event. "change", if wanted, gets it in words, or nothing where nothing is different.
- */
 void
 table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change)
 {

@@ -53,10 +53,25 @@ typedef struct Table
 	int64		changes;
 } Table;
 
+/*
+ * Replace all rows and columns by those of a result, which stays the caller's. The rows are not
+ * stale then, and unsorted.
+ */
 extern void table_load(Table *table, const PGresult *result);
+
+/*
+ * Take in one event, which stays the caller's; now is loop_now's. What the event does not say
+ * makes the table stale. change, if not NULL, gets in words what is different, or nothing.
+ */
 extern void table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change);
+
+/* Choose the column to sort by. Takes effect with table_sort. */
 extern void table_sort_by(Table *table, int column, bool descending);
+
+/* Bring table->rows into the chosen order. Costs nothing where they are in it. */
 extern void table_sort(Table *table);
+
+/* Free all that the table has, but not the table. */
 extern void table_free(Table *table);
 
 #endif

@@ -94,7 +94,6 @@ load_stale(Watch *watch)
 	}
 }
 
-/* Why what is shown may be wrong, to be freed; NULL: all is well. */
 char *
 watch_trouble(const Watch *watch)
 {

@@ -38,8 +38,16 @@ typedef struct Watch
 	char	   *told;			/* without a screen: the error that was told last */
 } Watch;
 
+/* Why what is shown may be wrong, to be freed; NULL: all is well. */
 extern char *watch_trouble(const Watch *watch);
+
+/*
+ * Draw all of it: watch->trouble, and the tables as far as they were scrolled to. Sorts the
+ * tables, keeps the scrolling within them, and sets fade_at. now is loop_now's.
+ */
 extern void watch_draw(Watch *watch, int64 now);
+
+/* The command "gymstream watch". Gives the exit status. */
 extern int	watch_main(int argc, char **argv);
 
 #endif

@@ -252,9 +252,6 @@ watch_needed_lines(const Watch *watch, int index)
 	return FRAME_LINES + watch->views[index].table.nrows + (index < watch->nviews - 1 ? 1 : 0);
 }
 
-/*
- * Share the lines out: a view that needs less than an even share leaves the rest to the others.
- */
 void
 watch_draw(Watch *watch, int64 now)
 {
