@@ -1,9 +1,10 @@
 /*
  * board.c: the gym chain's board: full classes, sales and how fast it all arrives, live.
  *
- * Takes the demo's topics, and a command that makes bookings, which it starts and stops. Gives a board on the terminal,
- * otherwise a line a second, and at the end a proof. After one reading of the tables all it shows comes from notifications;
- * it reads again only where the listener says that some may have been missed.
+ * Takes the demo's topics, and a command that makes bookings, which it starts and stops. Gives a
+ * board on the terminal, otherwise a line a second, and at the end a proof. After one reading of
+ * the tables all it shows comes from notifications; it reads again only where the listener says
+ * that some may have been missed.
  */
 #include "postgres_fe.h"
 
@@ -104,7 +105,7 @@ static const ListenCalls board_calls = {board_ready, board_heard, board_missed, 
 
 /* Read the rollups again, where events were missed. What cannot be read now is tried again. */
 static void
-board_read_stale(Board *board)
+read_stale(Board *board)
 {
 	PQExpBufferData error;
 
@@ -164,7 +165,7 @@ board_seconds(Board *board, int64 now)
  */
 
 static bool
-board_start_traffic(Board *board, char **command)
+start_traffic(Board *board, char **command)
 {
 	if (*command == NULL)
 		return true;
@@ -188,9 +189,9 @@ board_start_traffic(Board *board, char **command)
 	return true;
 }
 
-/* It ended by itself: it should not. */
+/* Has it ended, which it should not before the board does? */
 static void
-board_check_traffic(Board *board)
+check_traffic(Board *board)
 {
 	int			status;
 
@@ -203,7 +204,7 @@ board_check_traffic(Board *board)
 }
 
 static void
-board_stop_traffic(Board *board)
+stop_traffic(Board *board)
 {
 	if (board->traffic <= 0)
 		return;
@@ -253,7 +254,8 @@ board_run(Board *board)
 		if (board->dirty)
 			deadline = Min(deadline, board->draw_at);
 		deadline = Min(deadline, Max(board->fade_at, board->draw_at));
-		if (!listener_step(&board->listener, &other, 1, deadline) || other.revents & (POLLHUP | POLLERR | POLLNVAL))
+		if (!listener_step(&board->listener, &other, 1, deadline) ||
+			other.revents & (POLLHUP | POLLERR | POLLNVAL))
 			return;
 		while (board->on_screen && (key = screen_key()) != SCREEN_NONE)
 		{
@@ -261,16 +263,16 @@ board_run(Board *board)
 				return;
 			board->dirty = true;
 		}
-		board_read_stale(board);
+		read_stale(board);
 		now = loop_now();
-		board_check_traffic(board);
+		check_traffic(board);
 		board_seconds(board, now);
 		board_redraw(board, now);
 	}
 }
 
 static void
-board_ignore_stops(int64 until)
+ignore_stops(int64 until)
 {
 	do
 	{
@@ -281,7 +283,7 @@ board_ignore_stops(int64 until)
 }
 
 static bool
-board_set_seconds(void *context, const char *value)
+set_seconds(void *context, const char *value)
 {
 	int64		seconds;
 
@@ -293,22 +295,25 @@ board_set_seconds(void *context, const char *value)
 
 static const CommandOption board_options[] = {
 	{'s', "seconds", "SECONDS", "stop after that many seconds",
-	board_set_seconds, "whole seconds, from 1 to 1000000"},
+	set_seconds, "whole seconds, from 1 to 1000000"},
 	{0},
 };
 
 static const Command board_command = {
 	.name = "board",
 	.arguments = "[-- COMMAND [ARGUMENT]...]",
-	.about = "Shows the demo's gyms, live, while COMMAND makes bookings; proves at the end that all of it was right.",
+	.about = "Shows the demo's gyms, live, while COMMAND makes bookings; proves at the end that "
+	"all of it was right.",
 	.options = board_options,
 };
 
 int
 main(int argc, char **argv)
 {
-	static const char *const topics[] = {"booking", "class_attendance", "gym_day_revenue", "gym_sales"};
-	static Board board = {.listener.calls = &board_calls,.traffic_status = -1,.ends = LOOP_NEVER,.fade_at = LOOP_NEVER};
+	static const char *const topics[] = {"booking", "class_attendance", "gym_day_revenue",
+										 "gym_sales"};
+	static Board board = {.listener.calls = &board_calls,.traffic_status = -1,
+						  .ends = LOOP_NEVER,.fade_at = LOOP_NEVER};
 	ConnectOptions options = {0};
 	int			first;
 	bool		proved;
@@ -318,7 +323,8 @@ main(int argc, char **argv)
 	board.listener.context = &board;
 	board.on_screen = screen_possible();
 	loop_start();
-	if (!listener_start(&board.listener, &options, topics, TOPIC_COUNT) || !board_start_traffic(&board, argv + first))
+	if (!listener_start(&board.listener, &options, topics, TOPIC_COUNT) ||
+		!start_traffic(&board, argv + first))
 		return 1;
 
 	board.started = loop_now();
@@ -328,11 +334,14 @@ main(int argc, char **argv)
 	if (board.on_screen)
 		screen_start();
 	board_run(&board);
-	board_stop_traffic(&board);
+	stop_traffic(&board);
 	screen_stop();
 
-	/* whoever stops the demo as a whole may do so by two signals; one that comes later ends the proof */
-	board_ignore_stops(loop_now() + SECOND / 5);
+	/*
+	 * whoever stops the demo as a whole may do so by two signals; one that comes later ends the
+	 * proof
+	 */
+	ignore_stops(loop_now() + SECOND / 5);
 	proved = proof_print(&board);
 	listener_stop(&board.listener);
 	return proved ? 0 : 1;

@@ -59,7 +59,7 @@ typedef struct Board
 
 	int64		bookings_before;	/* rows of booking at the start */
 	pid_t		traffic;		/* the process that makes the bookings; 0: none */
-	int			traffic_status; /* how it ended by itself; -1: it did not */
+	int			traffic_status; /* how it ended while the board ran; -1: it did not */
 } Board;
 
 /* How long a changed class stands out, in microseconds. */

@@ -1,8 +1,9 @@
 /*
  * board_draw.c: how the board looks.
  *
- * Takes the board's state, gives a screen of any size from 40x10 up, or a line of text. Changes nothing but the order
- * of the classes and the time when a changed one need not stand out any more.
+ * Takes the board's state, gives a screen of any size from 40x10 up, or a line of text. Changes
+ * nothing but the order of the classes and the time when a changed one need not stand out any
+ * more.
  */
 #include "postgres_fe.h"
 
@@ -103,12 +104,15 @@ board_draw_title(const Board *board, int64 now)
 	int			split;
 	bool		alarm = trouble || board->traffic_status >= 0;
 
-	snprintf(left, sizeof(left), " gymstream   %s, %s, %s", count_of(board->chain.ngyms, "gym", "gyms"),
-			 count_of(board->chain.nclasses, "class", "classes"), count_of(board->chain.members, "member", "members"));
+	snprintf(left, sizeof(left), " gymstream   %s, %s, %s",
+			 count_of(board->chain.ngyms, "gym", "gyms"),
+			 count_of(board->chain.nclasses, "class", "classes"),
+			 count_of(board->chain.members, "member", "members"));
 	if (board->traffic_status >= 0)
 		snprintf(right, sizeof(right), "the traffic has ended ");
 	else
-		snprintf(right, sizeof(right), "%s  %slive  q quit ", board_clock(board, now), screen_fancy() ? "● " : "");
+		snprintf(right, sizeof(right), "%s  %slive  q quit ", board_clock(board, now),
+				 screen_fancy() ? "● " : "");
 	if (board->stale)
 		snprintf(right, sizeof(right), "reading again ");
 	if (trouble)
@@ -129,13 +133,15 @@ board_draw_figures(const Board *board)
 	int			x;
 	int			latency_x;
 
-	snprintf(speed, sizeof(speed), "commit to screen  p50 %s  p99 %s", board_duration(latency_at(&recent, 0.5)),
+	snprintf(speed, sizeof(speed), "commit to screen  p50 %s  p99 %s",
+			 board_duration(latency_at(&recent, 0.5)),
 			 board_duration(latency_at(&recent, 0.99)));
 	latency_x = columns - (int) strlen(speed) - 1;
 	x = board_pair(1, 1, board_number((int64) board->seconds[BOARD_SECONDS - 1]), "bookings/s") - 2;
 	for (int i = 0; i < BOARD_SECONDS; i++)
 		most = Max(most, board->seconds[i]);
-	screen_curve(1, x, Min(latency_x - 2 - x, BOARD_SECONDS), board->seconds, BOARD_SECONDS, most, STYLE_COOL);
+	screen_curve(1, x, Min(latency_x - 2 - x, BOARD_SECONDS), board->seconds, BOARD_SECONDS, most,
+				 STYLE_COOL);
 	if (latency_x > x)
 		screen_text(1, latency_x, STYLE_PLAIN, speed);
 
@@ -145,7 +151,7 @@ board_draw_figures(const Board *board)
 }
 
 static ScreenStyle
-board_class_style(const GymClass *class)
+class_style(const GymClass *class)
 {
 	if (class->attendance >= class->capacity)
 		return STYLE_ALARM;
@@ -154,11 +160,11 @@ board_class_style(const GymClass *class)
 
 /* How many are left, in as much room as there is. */
 static const char *
-board_class_sign(const GymClass *class, bool wide)
+class_sign(const GymClass *class, bool wide)
 {
 	char	   *text = board_text();
 	int			left = class->capacity - class->attendance;
-	ScreenStyle style = board_class_style(class);
+	ScreenStyle style = class_style(class);
 
 	if (wide && left <= 0)
 		return "FULL";
@@ -178,7 +184,7 @@ board_draw_class(Board *board, Panel panel, int y, const GymClass *class, int64 
 	int			title_width = wide ? 11 : 10;
 	int			sign_width = wide ? 7 : 1;
 	int			bar_width = panel.width - 9 - 1 - title_width - 1 - 9 - 1 - 1 - 5 - 1 - sign_width;
-	ScreenStyle style = board_class_style(class);
+	ScreenStyle style = class_style(class);
 	bool		fresh = class->changed > 0 && class->changed + BOARD_FRESH > now;
 	char		count[32];
 	int			x = panel.x;
@@ -188,19 +194,20 @@ board_draw_class(Board *board, Panel panel, int y, const GymClass *class, int64 
 	snprintf(count, sizeof(count), "%d/%d", class->attendance, class->capacity);
 	screen_put(y, x, 9, ALIGN_LEFT, STYLE_DIM, class->starts);
 	screen_put(y, x += 10, title_width, ALIGN_LEFT, STYLE_PLAIN, class->title);
-	screen_put(y, x += title_width + 1, 9, ALIGN_LEFT, STYLE_DIM, board->chain.gyms[class->gym].name);
+	screen_put(y, x += title_width + 1, 9, ALIGN_LEFT, STYLE_DIM,
+			   board->chain.gyms[class->gym].name);
 	screen_bar(y, x += 10, bar_width, (double) class->attendance / class->capacity, style);
 	screen_put(y, x += bar_width + 1, 5, ALIGN_RIGHT, fresh ? STYLE_FRESH : style, count);
-	screen_put(y, x + 6, sign_width, ALIGN_LEFT, style, board_class_sign(class, wide));
+	screen_put(y, x + 6, sign_width, ALIGN_LEFT, style, class_sign(class, wide));
 }
 
 /* How many classes in a row look like this, from that place in the order on. */
 static int
-board_count_style(const Board *board, int place, ScreenStyle style)
+count_style(const Board *board, int place, ScreenStyle style)
 {
 	int			start = place;
 
-	while (place < board->chain.nclasses && board_class_style(board->chain.fullest[place]) == style)
+	while (place < board->chain.nclasses && class_style(board->chain.fullest[place]) == style)
 		place++;
 	return place - start;
 }
@@ -214,8 +221,8 @@ board_draw_classes(Board *board, Panel panel, int64 now)
 	int			x;
 
 	chain_sort(&board->chain);
-	full = board_count_style(board, 0, STYLE_ALARM);
-	nearly = board_count_style(board, full, STYLE_WARN);
+	full = count_style(board, 0, STYLE_ALARM);
+	nearly = count_style(board, full, STYLE_WARN);
 	x = screen_text(panel.y, panel.x, STYLE_HEAD, "FULLEST CLASSES");
 	snprintf(legend, sizeof(legend), screen_fancy() ? "● %d full" : "# %d full", full);
 	x = screen_text(panel.y, x + 2, STYLE_ALARM, legend);
@@ -242,7 +249,8 @@ board_draw_gym(const Board *board, Panel panel, int y, const Gym *gym)
 	screen_put(y, x += bar_width, 5, ALIGN_RIGHT, share >= 1 ? STYLE_GOOD : STYLE_STRONG, text);
 	if (!wide)
 		return;
-	snprintf(text, sizeof(text), "%s of %s", board_number(gym->revenue / 100), board_number(gym->target / 100));
+	snprintf(text, sizeof(text), "%s of %s", board_number(gym->revenue / 100),
+			 board_number(gym->target / 100));
 	screen_put(y, x += 5, 19, ALIGN_RIGHT, STYLE_PLAIN, text);
 	for (int i = 0; i < GYM_DAYS; i++)
 		most = Max(most, gym->days[i]);
@@ -259,12 +267,15 @@ board_draw_gyms(const Board *board, Panel panel)
 
 	for (int i = 0; i < board->chain.ngyms; i++)
 		sold += board->chain.gyms[i].revenue;
-	screen_text(panel.y, panel.x, STYLE_HEAD, panel.width >= 60 ? "SALES AGAINST TARGET" : "SALES TO TARGET");
+	screen_text(panel.y, panel.x, STYLE_HEAD,
+				panel.width >= 60 ? "SALES AGAINST TARGET" : "SALES TO TARGET");
 	snprintf(text, sizeof(text), "%s%s", screen_fancy() ? "€" : "EUR ", board_number(sold / 100));
 	if (panel.width >= 60)
 	{
-		screen_put(panel.y, panel.x + panel.width - GYM_DAYS, GYM_DAYS, ALIGN_LEFT, STYLE_DIM, "by day");
-		screen_put(panel.y, panel.x + panel.width - GYM_DAYS - 22, 20, ALIGN_RIGHT, STYLE_STRONG, text);
+		screen_put(panel.y, panel.x + panel.width - GYM_DAYS, GYM_DAYS, ALIGN_LEFT, STYLE_DIM,
+				   "by day");
+		screen_put(panel.y, panel.x + panel.width - GYM_DAYS - 22, 20, ALIGN_RIGHT, STYLE_STRONG,
+				   text);
 	}
 	else
 		screen_put(panel.y, panel.x + 16, panel.width - 16, ALIGN_RIGHT, STYLE_STRONG, text);
@@ -288,9 +299,11 @@ board_draw_news(const Board *board, Panel panel)
 		if (news->class_id < 1 || news->class_id > board->chain.nclasses)
 			continue;
 		class = &board->chain.classes[news->class_id - 1];
-		snprintf(text, sizeof(text), "%s  %s %s, %s, member " INT64_FORMAT, news->booked ? "+" : "-", class->title,
+		snprintf(text, sizeof(text), "%s  %s %s, %s, member " INT64_FORMAT,
+				 news->booked ? "+" : "-", class->title,
 				 class->starts, board->chain.gyms[class->gym].name, news->member_id);
-		screen_put(panel.y + 2 + i, panel.x, panel.width, ALIGN_LEFT, news->booked ? STYLE_GOOD : STYLE_DIM, text);
+		screen_put(panel.y + 2 + i, panel.x, panel.width, ALIGN_LEFT,
+				   news->booked ? STYLE_GOOD : STYLE_DIM, text);
 	}
 }
 
@@ -340,7 +353,8 @@ board_print_second(const Board *board, int64 now)
 	printf("%s  %s bookings/s  %s booked  %s cancelled  %s events", board_clock(board, now),
 		   board_number((int64) board->seconds[BOARD_SECONDS - 1]), board_number(board->booked),
 		   board_number(board->cancelled), board_number(board->listener.heard));
-	printf("  %s full  p50 %s  p99 %s\n", count_of(full, "class", "classes"), board_duration(latency_at(&recent, 0.5)),
+	printf("  %s full  p50 %s  p99 %s\n", count_of(full, "class", "classes"),
+		   board_duration(latency_at(&recent, 0.5)),
 		   board_duration(latency_at(&recent, 0.99)));
 	fflush(stdout);
 }

@@ -1,8 +1,8 @@
 /*
  * gym.c: what the board knows of the gyms.
  *
- * Takes one reading of the tables and then events of the three rollups, gives gyms and classes as they are now, the
- * fullest classes first. Reads again only when asked to.
+ * Takes one reading of the tables and then events of the three rollups, gives gyms and classes as
+ * they are now, the fullest classes first. Reads again only when asked to.
  */
 #include "postgres_fe.h"
 
@@ -14,10 +14,12 @@ static const char gym_query[] = "SELECT name, target_cents FROM gym ORDER BY gym
 static const char class_query[] =
 "SELECT title, gym_id, capacity, to_char(starts_at, 'Dy HH24:MI') FROM class ORDER BY class_id";
 static const char chain_query[] =
-"SELECT (SELECT min(starts_at)::date - date '1970-01-01' FROM class), (SELECT count(*) FROM member)";
+"SELECT (SELECT min(starts_at)::date - date '1970-01-01' FROM class), (SELECT count(*) FROM "
+"member)";
 static const char attendance_query[] = "SELECT class_id, attendance FROM class_attendance";
 static const char sales_query[] = "SELECT gym_id, bookings, revenue_cents FROM gym_sales";
-static const char day_query[] = "SELECT gym_id, day - date '1970-01-01', revenue_cents FROM gym_day_revenue";
+static const char day_query[] = "SELECT gym_id, day - date '1970-01-01', revenue_cents FROM "
+	"gym_day_revenue";
 
 static int64
 chain_number(const PGresult *result, int row, int column)
@@ -26,7 +28,7 @@ chain_number(const PGresult *result, int row, int column)
 }
 
 static bool
-chain_read_gyms(Chain *chain, Listener *listener, PQExpBuffer error)
+read_gyms(Chain *chain, Listener *listener, PQExpBuffer error)
 {
 	PGresult   *result = listener_read(listener, gym_query, error);
 
@@ -44,7 +46,7 @@ chain_read_gyms(Chain *chain, Listener *listener, PQExpBuffer error)
 }
 
 static bool
-chain_read_classes(Chain *chain, Listener *listener, PQExpBuffer error)
+read_classes(Chain *chain, Listener *listener, PQExpBuffer error)
 {
 	PGresult   *result = listener_read(listener, class_query, error);
 
@@ -72,7 +74,7 @@ chain_read(Chain *chain, Listener *listener, PQExpBuffer error)
 {
 	PGresult   *result;
 
-	if (!chain_read_gyms(chain, listener, error) || !chain_read_classes(chain, listener, error))
+	if (!read_gyms(chain, listener, error) || !read_classes(chain, listener, error))
 		return false;
 	result = listener_read(listener, chain_query, error);
 	if (result == NULL)
@@ -164,7 +166,8 @@ chain_same_as_rollups(const Chain *chain, Listener *listener, PQExpBuffer error)
 	for (int i = 0; i < chain->nclasses; i++)
 		same = same && fresh.classes[i].attendance == chain->classes[i].attendance;
 	for (int i = 0; i < chain->ngyms; i++)
-		same = same && fresh.gyms[i].revenue == chain->gyms[i].revenue && fresh.gyms[i].sold == chain->gyms[i].sold &&
+		same = same && fresh.gyms[i].revenue == chain->gyms[i].revenue &&
+			fresh.gyms[i].sold == chain->gyms[i].sold &&
 			memcmp(fresh.gyms[i].days, chain->gyms[i].days, sizeof(fresh.gyms[i].days)) == 0;
 	free(fresh.gyms);
 	free(fresh.classes);
@@ -244,6 +247,7 @@ chain_after(const GymClass *a, const GymClass *b)
 void
 chain_sort(Chain *chain)
 {
+	/* Between two drawings little changes: inserting is linear then. */
 	for (int i = 1; i < chain->nclasses; i++)
 	{
 		GymClass   *class = chain->fullest[i];

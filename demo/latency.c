@@ -21,7 +21,7 @@ latency_bucket(int64 micros)
 }
 
 static int64
-latency_of_bucket(int bucket)
+of_bucket(int bucket)
 {
 	int			shift = bucket < 2 << FINE ? 0 : (bucket >> FINE) - 1;
 
@@ -52,7 +52,7 @@ latency_at(const Latency *latency, double share)
 	{
 		left -= latency->buckets[i];
 		if (left < 0)
-			return latency_of_bucket(i);
+			return of_bucket(i);
 	}
 	return 0;
 }

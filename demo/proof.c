@@ -1,8 +1,9 @@
 /*
  * proof.c: the end of the demo.
  *
- * Takes a board whose traffic has stopped, waits for the events that are still on their way, and compares what it heard
- * with what the tables hold. Gives a report, and whether all of it was right.
+ * Takes a board whose traffic has stopped, waits for the events that are still on their way, and
+ * compares what it heard with what the tables hold. Gives a report, and whether all of it was
+ * right.
  */
 #include "postgres_fe.h"
 
@@ -10,10 +11,11 @@
 
 #define DRAIN_MOST		INT64CONST(10000000)	/* to wait for the last events, in microseconds */
 #define DRAIN_LOOK		INT64CONST(100000)	/* between two looks at the rollups */
-#define QUIET_LOOK		INT64CONST(20000)	/* between two looks for the traffic's server processes */
+#define QUIET_LOOK		INT64CONST(20000)	/* and for the traffic's server processes */
 
 static const char writers_query[] =
-"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench' AND datname = current_database()";
+"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench' AND datname = "
+"current_database()";
 static const char verify_query[] =
 "SELECT name, (SELECT count(*) FROM gymstream.verify_rollup(name::regclass))"
 " FROM (VALUES ('class_attendance'), ('gym_day_revenue'), ('gym_sales')) AS rollup (name)";
@@ -49,7 +51,8 @@ proof_quiet(Board *board, PQExpBuffer error)
 }
 
 /*
- * Nothing is written any more: wait until all has arrived, and see whether the board is then what the tables are.
+ * Nothing is written any more: wait until all has arrived, and see whether the board is then what
+ * the tables are.
  */
 static bool
 proof_drain(Board *board, int64 made, PQExpBuffer error)
@@ -59,8 +62,10 @@ proof_drain(Board *board, int64 made, PQExpBuffer error)
 
 	while (loop_now() < most && listener_connected(&board->listener))
 	{
-		same = board->booked >= made && chain_same_as_rollups(&board->chain, &board->listener, error);
-		if (same || error->len > 0 || !listener_step(&board->listener, NULL, 0, loop_now() + DRAIN_LOOK))
+		same = board->booked >= made &&
+			chain_same_as_rollups(&board->chain, &board->listener, error);
+		if (same || error->len > 0 ||
+			!listener_step(&board->listener, NULL, 0, loop_now() + DRAIN_LOOK))
 			break;
 		board_drawn(board, loop_now());
 	}
@@ -94,7 +99,8 @@ proof_verify(Board *board, PQExpBuffer error)
 		const char *differences = PQgetvalue(result, i, 1);
 
 		fine &= proof_line(strcmp(differences, "0") == 0, "verify_rollup", "%s: %s difference%s",
-						   PQgetvalue(result, i, 0), strcmp(differences, "0") == 0 ? "no" : differences,
+						   PQgetvalue(result, i, 0),
+						   strcmp(differences, "0") == 0 ? "no" : differences,
 						   strcmp(differences, "1") == 0 ? "" : "s");
 	}
 	PQclear(result);
@@ -110,7 +116,8 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 	bool		fine;
 	bool		same;
 
-	if (!proof_quiet(board, error) || !proof_number(board, "SELECT count(*) FROM booking", &bookings, error))
+	if (!proof_quiet(board, error) ||
+		!proof_number(board, "SELECT count(*) FROM booking", &bookings, error))
 		return false;
 	made = bookings - board->bookings_before;
 	same = proof_drain(board, made, error);
@@ -125,12 +132,15 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 	fine &= proof_verify(board, error);
 	fine &= proof_line(same, "board", "kept by notifications alone, %s the rollups",
 					   same ? "it equals" : "it differs from");
-	fine &= proof_line(overbooked == 0, "overbooked", "%s class%s", overbooked == 0 ? "no" : board_number(overbooked),
+	fine &= proof_line(overbooked == 0, "overbooked", "%s class%s",
+					   overbooked == 0 ? "no" : board_number(overbooked),
 					   overbooked == 1 ? "" : "es");
 	if (board->traffic_status >= 0)
-		fine &= proof_line(false, "traffic", "ended by itself with status %d", board->traffic_status);
+		fine &= proof_line(false, "traffic", "ended too early, with status %d",
+						   board->traffic_status);
 	fine &= proof_line(board->latency.count > 0, "latency", "from commit to %s p50 %s, p99 %s",
-					   board->on_screen ? "screen" : "client", board_duration(latency_at(&board->latency, 0.5)),
+					   board->on_screen ? "screen" : "client",
+					   board_duration(latency_at(&board->latency, 0.5)),
 					   board_duration(latency_at(&board->latency, 0.99)));
 	return fine;
 }
@@ -146,7 +156,8 @@ proof_print(Board *board)
 	fine = proof_all(board, ran, &error);
 	if (error.len > 0 || !listener_connected(&board->listener))
 	{
-		fprintf(stderr, "board: could not prove it: %s\n", error.len > 0 ? error.data : "the connection is lost");
+		fprintf(stderr, "board: could not prove it: %s\n",
+				error.len > 0 ? error.data : "the connection is lost");
 		fine = false;
 	}
 	termPQExpBuffer(&error);

@@ -1,8 +1,9 @@
 /*
  * connect.c: one connection that comes back.
  *
- * Takes the connection options, gives a connection, and after it was lost another one, tried for with growing pauses.
- * Every wait is in loop_wait, so that a signal ends it. Never gives up once it was connected; never blocks in libpq.
+ * Takes the connection options, gives a connection, and after it was lost another one, tried for
+ * with growing pauses. Every wait is in loop_wait, so that a signal ends it. Never gives up once
+ * it was connected; never blocks in libpq.
  */
 #include "postgres_fe.h"
 
@@ -18,7 +19,7 @@
 
 /* The first line of a message of libpq, without its end. */
 static char *
-connection_first_line(const char *message)
+first_line(const char *message)
 {
 	char	   *line = pg_strdup(message);
 
@@ -26,22 +27,27 @@ connection_first_line(const char *message)
 	return line;
 }
 
-/* A server that ends says so in a notice, which tells more than the broken socket; the screen must stay clean of it. */
+/*
+ * A server that ends says so in a notice, which tells more than the broken socket; the screen
+ * must stay clean of it.
+ */
 static void
 connection_notice(void *context, const char *message)
 {
 	Connection *c = context;
 
 	free(c->notice);
-	c->notice = connection_first_line(message);
+	c->notice = first_line(message);
 }
 
 static void
 connection_begin(Connection *c)
 {
-	const char *keywords[] = {"fallback_application_name", "keepalives_idle", "host", "port", "user", "password",
+	const char *keywords[] = {"fallback_application_name", "keepalives_idle", "host", "port",
+							  "user", "password",
 	"dbname", "client_encoding", c->options->replication ? "replication" : NULL, NULL};
-	const char *values[] = {"gymstream", "30", c->options->host, c->options->port, c->options->user, c->password,
+	const char *values[] = {"gymstream", "30", c->options->host, c->options->port,
+							c->options->user, c->password,
 	c->options->dbname, "UTF8", "database", NULL};
 
 	c->state = CONNECTION_OPENING;
@@ -57,7 +63,7 @@ connection_begin(Connection *c)
 }
 
 static void
-connection_ask_password(Connection *c)
+ask_password(Connection *c)
 {
 	free(c->password);
 	c->password = simple_prompt("Password: ", false);
@@ -69,7 +75,7 @@ connection_lost(Connection *c, const char *why)
 	if (why == NULL)
 		why = c->notice ? c->notice : PQerrorMessage(c->pg);
 	free(c->trouble);
-	c->trouble = connection_first_line(why);
+	c->trouble = first_line(why);
 	free(c->notice);
 	c->notice = NULL;
 	PQfinish(c->pg);
@@ -94,7 +100,7 @@ connection_step(Connection *c)
 		return false;
 	}
 
-	/* libpq may be called only when its socket is ready, else it blocks */
+	/* libpq may be called only when its socket is ready: otherwise it blocks */
 	ready = (struct pollfd) {.fd = PQsocket(c->pg),.events = c->poll_for};
 	if (poll(&ready, 1, 0) <= 0)
 	{
@@ -115,10 +121,11 @@ connection_step(Connection *c)
 			c->poll_for = POLLIN;
 			return true;
 		default:
-			if (PQconnectionNeedsPassword(c->pg) && c->options->prompt != PROMPT_NEVER && c->password == NULL)
+			if (PQconnectionNeedsPassword(c->pg) && c->options->prompt != PROMPT_NEVER &&
+				c->password == NULL)
 			{
 				PQfinish(c->pg);
-				connection_ask_password(c);
+				ask_password(c);
 				connection_begin(c);
 				return false;
 			}
@@ -179,7 +186,7 @@ connection_open(Connection *c, const ConnectOptions *options)
 	memset(c, 0, sizeof(*c));
 	c->options = options;
 	if (options->prompt == PROMPT_ALWAYS)
-		connection_ask_password(c);
+		ask_password(c);
 	up = connection_try(c);
 	if (!up && c->state == CONNECTION_WAITING)
 		fprintf(stderr, "gymstream: %s\n", c->trouble);

@@ -27,7 +27,8 @@ typedef struct Connection
 	char	   *password;		/* as it was typed in */
 	char	   *notice;			/* the server's last, one line */
 	char	   *trouble;		/* why it was lost, one line; NULL: never was */
-	void		(*idle) (void *context);	/* called a few times a second while a query runs; NULL: nothing is */
+	/* called a few times a second while a query runs; NULL: nothing is */
+	void		(*idle) (void *context);
 	void	   *idle_context;
 } Connection;
 
@@ -86,6 +87,7 @@ extern void connection_complain(const Connection *c, const PGresult *result);
  * connection broke, which its status says, or a signal came, and the query was cancelled. No
  * other query may be running.
  */
-extern PGresult *connection_query(Connection *c, const char *sql, int nparams, const char *const *params);
+extern PGresult *connection_query(Connection *c, const char *sql, int nparams,
+								  const char *const *params);
 
 #endif

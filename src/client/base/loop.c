@@ -1,8 +1,9 @@
 /*
  * loop.c: waiting, stopping and the clock.
  *
- * Takes signals and file descriptors, gives a wait that ends when something happened or a deadline came.
- * Never polls: the signals are blocked except while it waits, so none is missed between a look and a wait.
+ * Takes signals and file descriptors, gives a wait that ends when something happened or a
+ * deadline came. Never polls: the signals are blocked except while it waits, so none is missed
+ * between a look and a wait.
  */
 #include "postgres_fe.h"
 
@@ -15,7 +16,7 @@ static volatile sig_atomic_t stopping = false;
 static sigset_t open_mask;		/* the signals let in while waiting */
 
 static void
-loop_on_signal(int signo)
+on_signal(int signo)
 {
 	/* SIGWINCH only ends the wait: what was there before, ncurses' handler, is not replaced */
 	if (signo != SIGWINCH && signo != SIGCHLD)
@@ -26,7 +27,7 @@ void
 loop_start(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGWINCH};
-	struct sigaction action = {.sa_handler = loop_on_signal};
+	struct sigaction action = {.sa_handler = on_signal};
 	sigset_t	blocked;
 
 	sigemptyset(&action.sa_mask);

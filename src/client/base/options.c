@@ -1,8 +1,9 @@
 /*
  * options.c: the command line.
  *
- * Takes argv and a command's own options, gives how to connect and the index of the first argument after the options.
- * Prints help and version. A mistake ends the program with status 2. Never connects.
+ * Takes argv and a command's own options, gives how to connect and the index of the first
+ * argument after the options. Prints help and version. A mistake ends the program with status 2.
+ * Never connects.
  */
 #include "postgres_fe.h"
 
@@ -29,7 +30,8 @@ static const struct option connect_options[] = {
 static void
 options_help(const Command *command)
 {
-	printf("%s\n\nUsage:\n  %s [OPTION]...%s%s\n\n", command->about, command->name, *command->arguments ? " " : "",
+	printf("%s\n\nUsage:\n  %s [OPTION]...%s%s\n\n", command->about, command->name,
+		   *command->arguments ? " " : "",
 		   command->arguments);
 	if (command->options)
 	{
@@ -56,7 +58,8 @@ options_help(const Command *command)
 		   "  -V, --version            print the version, then exit\n"
 		   "  -?, --help               show this help, then exit\n"
 		   "\n"
-		   "The environment variables PGHOST, PGPORT, PGDATABASE, PGUSER and the others of libpq are used too.\n");
+		   "The environment variables PGHOST, PGPORT, PGDATABASE, PGUSER and the others of libpq "
+		   "are used too.\n");
 	exit(0);
 }
 
@@ -90,7 +93,8 @@ options_seconds(const char *value, int64 least, int64 most, int64 *micros)
 	double		seconds = strtod(value, &end);
 
 	/* strtod takes more than people write: spaces, signs, hexadecimal and words */
-	if (end == value || *end != '\0' || strspn(value, "0123456789.") != strlen(value) || seconds > 1e9)
+	if (end == value || *end != '\0' || strspn(value, "0123456789.") != strlen(value) ||
+		seconds > 1e9)
 		return false;
 	*micros = (int64) (seconds * 1000000 + 0.5);
 	return *micros >= least && *micros <= most;
@@ -167,7 +171,7 @@ options_tables(const Command *command, struct option *options, char *letters)
 }
 
 static void
-options_set_own(const Command *command, int choice, void *context)
+set_own(const Command *command, int choice, void *context)
 {
 	for (int i = 0; command->options && command->options[i].name; i++)
 	{
@@ -178,7 +182,8 @@ options_set_own(const Command *command, int choice, void *context)
 		if (own->set == NULL)
 			*(bool *) ((char *) context + own->flag) = true;
 		else if (!own->set(context, optarg))
-			options_usage_error(command, "invalid value \"%s\" for option \"--%s\": it takes %s", optarg,
+			options_usage_error(command, "invalid value \"%s\" for option \"--%s\": it takes %s",
+								optarg,
 								own->name, own->valid);
 		return;
 	}
@@ -228,7 +233,7 @@ options_parse(const Command *command, int argc, char **argv, ConnectOptions *con
 				options_refuse(command, argv, choice, options);
 				break;
 			default:
-				options_set_own(command, choice, context);
+				set_own(command, choice, context);
 				break;
 		}
 	}

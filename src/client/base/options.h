@@ -31,7 +31,8 @@ typedef struct CommandOption
 	const char *name;
 	const char *argument;		/* its placeholder in the help; NULL: takes none */
 	const char *help;
-	bool		(*set) (void *context, const char *value);	/* false: the value makes no sense; NULL: */
+	/* false: the value makes no sense; NULL: */
+	bool		(*set) (void *context, const char *value);
 	const char *valid;			/* what a value may be: "a whole number ..." */
 	size_t		flag;			/* without set: the offset of a bool that becomes true */
 } CommandOption;
@@ -50,10 +51,12 @@ typedef struct Command
  * first argument after the options. Ends the program with help or version where these are asked
  * for, and with status 2 where the options make no sense. The values live as long as argv.
  */
-extern int	options_parse(const Command *command, int argc, char **argv, ConnectOptions *connect, void *context);
+extern int	options_parse(const Command *command, int argc, char **argv, ConnectOptions *connect,
+						  void *context);
 
 /* Say what is wrong with the command line, and end the program with status 2. */
-extern void options_usage_error(const Command *command, const char *fmt,...) pg_attribute_printf(2, 3);
+extern void options_usage_error(const Command *command, const char *fmt,...)
+	pg_attribute_printf(2, 3);
 
 /* A whole number within bounds. False: the text is anything else. */
 extern bool options_number(const char *value, int64 least, int64 most, int64 *number);

@@ -26,7 +26,8 @@ report_bytes(char *out, size_t size, int64 bytes)
 		number /= 1024;
 		unit++;
 	}
-	snprintf(out, size, unit == 0 || fabs(number) >= 100 ? "%.0f %s" : "%.1f %s", number, units[unit]);
+	snprintf(out, size, unit == 0 || fabs(number) >= 100 ? "%.0f %s" : "%.1f %s", number,
+			 units[unit]);
 }
 
 void

@@ -17,13 +17,14 @@ static const CommandOption doctor_options[] = {
 static const Command doctor_command = {
 	.name = "gymstream doctor",
 	.arguments = "",
-	.about = "Checks the server's settings, the extension and the replication slots, and says what to change.\n"
+	.about = "Checks the server's settings, the extension and the replication slots, and says "
+	"what to change.\n"
 	"Exits with 1 if there are errors or warnings.",
 	.options = doctor_options,
 };
 
 static void
-doctor_print_json(const Doctor *d)
+print_json(const Doctor *d)
 {
 	PQExpBufferData out;
 
@@ -46,7 +47,8 @@ doctor_print(const Doctor *d, int errors, int warnings)
 		printf("Nothing is wrong with PostgreSQL %s and database \"%s\".\n",
 			   PQparameterStatus(d->connection.pg, "server_version"), PQdb(d->connection.pg));
 	else
-		printf("%d error%s, %d warning%s\n", errors, errors == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
+		printf("%d error%s, %d warning%s\n", errors, errors == 1 ? "" : "s", warnings,
+			   warnings == 1 ? "" : "s");
 }
 
 int
@@ -68,7 +70,7 @@ doctor_main(int argc, char **argv)
 
 			bad = errors + warnings;
 			if (d.json)
-				doctor_print_json(&d);
+				print_json(&d);
 			else
 				doctor_print(&d, errors, warnings);
 		}

@@ -1,8 +1,8 @@
 /*
  * doctor_check.c: the checks of "gymstream doctor".
  *
- * Takes a connection, gives what is wrong and what to do about it. Each check looks at one thing; they stand in the order
- * of their importance.
+ * Takes a connection, gives what is wrong and what to do about it. Each check looks at one thing;
+ * they stand in the order of their importance.
  */
 #include "postgres_fe.h"
 
@@ -46,7 +46,8 @@ doctor_number(Doctor *d, const char *sql)
 static char *
 doctor_setting(Doctor *d, const char *name)
 {
-	char	   *sql = psprintf("SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) '%s'", name);
+	char	   *sql = psprintf("SELECT setting FROM pg_catalog.pg_settings WHERE name "
+							   "OPERATOR(pg_catalog.=) '%s'", name);
 	char	   *value = doctor_value(d, sql);
 
 	free(sql);
@@ -79,8 +80,12 @@ doctor_wal_level(Doctor *d)
 {
 	char	   *level = doctor_setting(d, "wal_level");
 	char	   *effective = doctor_setting(d, "effective_wal_level");
-	/* a server that has both turns decoding on with the first slot, where it keeps more than the minimum */
-	bool		enough = level && (strcmp(level, "logical") == 0 || (effective && strcmp(level, "replica") == 0));
+	/*
+	 * a server that has both turns decoding on with the first slot, where it keeps more than the
+	 * minimum
+	 */
+	bool		enough = level && (strcmp(level, "logical") == 0 ||
+								   (effective && strcmp(level, "replica") == 0));
 
 	if (level && !enough)
 		findings_add(&d->findings, FINDING_ERROR, "wal_level",
@@ -97,8 +102,10 @@ doctor_preload(Doctor *d)
 
 	if (list && !doctor_lists(list, "gymstream"))
 		findings_add(&d->findings, FINDING_ERROR, "shared_preload_libraries",
-					 pg_strdup("shared_preload_libraries does not have gymstream: topics are not published, and partials not folded"),
-					 psprintf("ALTER SYSTEM SET shared_preload_libraries = %s%sgymstream; and restart the server",
+					 pg_strdup("shared_preload_libraries does not have gymstream: topics are not "
+							   "published, and partials not folded"),
+					 psprintf("ALTER SYSTEM SET shared_preload_libraries = %s%sgymstream; and "
+							  "restart the server",
 							  list, *list ? ", " : ""));
 	free(list);
 }
@@ -110,8 +117,10 @@ doctor_plugins(Doctor *d)
 
 	if (list && !doctor_lists(list, "gymstream") && !doctor_lists(list, "*"))
 		findings_add(&d->findings, FINDING_ERROR, "output_plugin_libraries",
-					 pg_strdup("output_plugin_libraries does not have gymstream: slots of your own cannot use it"),
-					 psprintf("ALTER SYSTEM SET output_plugin_libraries = %s%sgymstream; SELECT pg_reload_conf();",
+					 pg_strdup("output_plugin_libraries does not have gymstream: slots of your "
+							   "own cannot use it"),
+					 psprintf("ALTER SYSTEM SET output_plugin_libraries = %s%sgymstream; SELECT "
+							  "pg_reload_conf();",
 							  list, *list ? ", " : ""));
 	free(list);
 }
@@ -119,13 +128,18 @@ doctor_plugins(Doctor *d)
 static void
 doctor_pending(Doctor *d)
 {
-	char	   *names = doctor_value(d, "SELECT pg_catalog.string_agg(name, ', ' ORDER BY name) FROM pg_catalog.pg_settings"
-									 " WHERE pending_restart AND (name OPERATOR(pg_catalog.~) '^(wal_level|shared_preload_libraries"
-									 "|max_(replication_slots|wal_senders|worker_processes))$' OR name OPERATOR(pg_catalog.~) '^gymstream')");
+	char	   *names = doctor_value(d,
+									 "SELECT pg_catalog.string_agg(name, ', ' ORDER BY name) "
+									 "FROM pg_catalog.pg_settings"
+									 " WHERE pending_restart AND (name OPERATOR(pg_catalog.~) "
+									 "'^(wal_level|shared_preload_libraries"
+									 "|max_(replication_slots|wal_senders|worker_processes))$' "
+									 "OR name OPERATOR(pg_catalog.~) '^gymstream')");
 
 	if (names)
 		findings_add(&d->findings, FINDING_WARNING, "pending_restart",
-					 psprintf("the configuration has a new value for %s, which the server does not use yet", names),
+					 psprintf("the configuration has a new value for %s, which the server does "
+							  "not use yet", names),
 					 pg_strdup("restart the server"));
 	free(names);
 }
@@ -140,9 +154,12 @@ doctor_room(Doctor *d, const char *name, const char *used_query)
 
 	if (setting && used + 1 >= most)
 		findings_add(&d->findings, used >= most ? FINDING_ERROR : FINDING_WARNING, name,
-					 psprintf("%s is %lld, and %lld %s in use: there is %s", name, (long long) most, (long long) used,
-							  used == 1 ? "is" : "are", used >= most ? "no room for one more" : "room for one more only"),
-					 psprintf("ALTER SYSTEM SET %s = %lld; and restart the server", name, (long long) Max(most * 2, 10)));
+					 psprintf("%s is %lld, and %lld %s in use: there is %s", name,
+							  (long long) most, (long long) used,
+							  used == 1 ? "is" : "are",
+							  used >= most ? "no room for one more" : "room for one more only"),
+					 psprintf("ALTER SYSTEM SET %s = %lld; and restart the server", name,
+							  (long long) Max(most * 2, 10)));
 	free(setting);
 }
 
@@ -151,9 +168,12 @@ doctor_rooms(Doctor *d)
 {
 	doctor_room(d, "max_replication_slots", "SELECT count(*) FROM pg_catalog.pg_replication_slots");
 	doctor_room(d, "max_wal_senders", "SELECT count(*) FROM pg_catalog.pg_stat_replication");
-	doctor_room(d, "max_worker_processes", "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type NOT IN"
-				" ('client backend', 'walsender', 'autovacuum launcher', 'autovacuum worker', 'checkpointer', 'startup',"
-				" 'background writer', 'walwriter', 'walreceiver', 'archiver', 'walsummarizer', 'io worker', 'slotsync worker')");
+	doctor_room(d, "max_worker_processes",
+				"SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type NOT IN"
+				" ('client backend', 'walsender', 'autovacuum launcher', 'autovacuum worker', "
+				"'checkpointer', 'startup',"
+				" 'background writer', 'walwriter', 'walreceiver', 'archiver', 'walsummarizer', "
+				"'io worker', 'slotsync worker')");
 }
 
 /*
@@ -163,25 +183,35 @@ doctor_rooms(Doctor *d)
 static void
 doctor_extension(Doctor *d)
 {
-	char	   *version = doctor_value(d, "SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'gymstream'");
-	char	   *available = doctor_value(d, "SELECT default_version FROM pg_catalog.pg_available_extensions"
-										" WHERE name OPERATOR(pg_catalog.=) 'gymstream'");
+	char	   *version = doctor_value(d,
+									   "SELECT extversion FROM pg_catalog.pg_extension WHERE "
+									   "extname OPERATOR(pg_catalog.=) 'gymstream'");
+	char	   *available = doctor_value(d,
+										 "SELECT default_version FROM "
+										 "pg_catalog.pg_available_extensions"
+										 " WHERE name OPERATOR(pg_catalog.=) 'gymstream'");
 
 	d->extension = version != NULL;
 	if (available == NULL)
-		findings_add(&d->findings, FINDING_ERROR, "extension", pg_strdup("the extension gymstream is not installed on the server"),
-					 pg_strdup("make install there, with PG_CONFIG naming that server's pg_config"));
+		findings_add(&d->findings, FINDING_ERROR, "extension",
+					 pg_strdup("the extension gymstream is not installed on the server"),
+					 pg_strdup("make install there, with PG_CONFIG naming that server's "
+							   "pg_config"));
 	else if (version == NULL)
 		findings_add(&d->findings, FINDING_ERROR, "extension",
-					 psprintf("database \"%s\" does not have the extension gymstream", PQdb(d->connection.pg)),
+					 psprintf("database \"%s\" does not have the extension gymstream",
+							  PQdb(d->connection.pg)),
 					 pg_strdup("CREATE EXTENSION gymstream;"));
 	else if (strcmp(version, available) != 0)
 		findings_add(&d->findings, FINDING_WARNING, "version",
-					 psprintf("the extension is of version %s, the library of version %s", version, available),
-					 pg_strdup("ALTER EXTENSION gymstream UPDATE; after a restart of the server, if the library is new"));
+					 psprintf("the extension is of version %s, the library of version %s", version,
+							  available),
+					 pg_strdup("ALTER EXTENSION gymstream UPDATE; after a restart of the server, "
+							   "if the library is new"));
 	else if (strcmp(version, GYMSTREAM_VERSION) != 0)
 		findings_add(&d->findings, FINDING_NOTE, "version",
-					 psprintf("the extension is of version %s, this program of version %s", version, GYMSTREAM_VERSION), NULL);
+					 psprintf("the extension is of version %s, this program of version %s",
+							  version, GYMSTREAM_VERSION), NULL);
 	free(version);
 	free(available);
 }
@@ -191,21 +221,27 @@ static void
 doctor_status(Doctor *d)
 {
 	char	   *problem = doctor_value(d, "SELECT problem FROM gymstream.status");
-	char	   *error = doctor_value(d, "SELECT pg_catalog.format('%s (%s)', last_error, last_error_at) FROM gymstream.status"
+	char	   *error = doctor_value(d,
+									 "SELECT pg_catalog.format('%s (%s)', last_error, "
+									 "last_error_at) FROM gymstream.status"
 									 " WHERE last_error IS NOT NULL");
 
 	if (problem)
-		findings_add(&d->findings, FINDING_ERROR, "status", psprintf("gymstream.status: %s", problem), NULL);
+		findings_add(&d->findings, FINDING_ERROR, "status",
+					 psprintf("gymstream.status: %s", problem), NULL);
 	if (error)
-		findings_add(&d->findings, FINDING_NOTE, "status", psprintf("the last error of a worker was: %s", error), NULL);
+		findings_add(&d->findings, FINDING_NOTE, "status",
+					 psprintf("the last error of a worker was: %s", error), NULL);
 	free(problem);
 	free(error);
 }
 
 /* Tables, as c, that have no replica identity. */
 #define NO_IDENTITY \
-	" FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND c.relreplident OPERATOR(pg_catalog.<>) 'f'" \
-	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid" \
+	" FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p')" \
+	" AND c.relreplident OPERATOR(pg_catalog.<>) 'f'" \
+	" AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i" \
+	"  WHERE i.indrelid OPERATOR(pg_catalog.=) c.oid" \
 	"  AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)"
 
 /* What is wrong with each table of a query; problem is a format for its name. */
@@ -215,31 +251,40 @@ doctor_tables(Doctor *d, const char *sql, FindingLevel level, const char *proble
 	PGresult   *tables = doctor_query(d, sql);
 
 	for (int i = 0; tables && i < PQntuples(tables); i++)
-		findings_add(&d->findings, level, "replica_identity", psprintf(problem, PQgetvalue(tables, i, 0)),
-					 psprintf("give it a primary key, or ALTER TABLE %s REPLICA IDENTITY FULL;", PQgetvalue(tables, i, 0)));
+		findings_add(&d->findings, level, "replica_identity",
+					 psprintf(problem, PQgetvalue(tables, i, 0)),
+					 psprintf("give it a primary key, or ALTER TABLE %s REPLICA IDENTITY FULL;",
+							  PQgetvalue(tables, i, 0)));
 	PQclear(tables);
 }
 
 /*
- * Tables whose changes are published, but not which row an UPDATE or DELETE was of: where a publication has it, the
- * server refuses these. Partials are written in another way.
+ * Tables whose changes are published, but not which row an UPDATE or DELETE was of: where a
+ * publication has it, the server refuses these. Partials are written in another way.
  */
 static void
 doctor_identities(Doctor *d)
 {
 	char	   *published = psprintf("SELECT c.oid::pg_catalog.regclass" NO_IDENTITY
-									 " AND c.oid IN (SELECT pg_catalog.format('%%I.%%I', t.schemaname, t.tablename)::pg_catalog.regclass"
-									 "  FROM pg_catalog.pg_publication_tables t JOIN pg_catalog.pg_publication p USING (pubname)"
-									 "  WHERE p.pubupdate OR p.pubdelete)%s ORDER BY 1", d->extension ?
-									 " AND c.oid NOT IN (SELECT partials FROM gymstream_internal.rollup)" : "");
+									 " AND c.oid IN (SELECT pg_catalog.format('%%I.%%I', "
+									 "t.schemaname, t.tablename)::pg_catalog.regclass"
+									 "  FROM pg_catalog.pg_publication_tables t JOIN "
+									 "pg_catalog.pg_publication p USING (pubname)"
+									 "  WHERE p.pubupdate OR p.pubdelete)%s ORDER BY 1",
+									 d->extension ?
+									 " AND c.oid NOT IN (SELECT partials FROM "
+									 "gymstream_internal.rollup)" : "");
 
 	doctor_tables(d, published, FINDING_ERROR,
-				  "UPDATE or DELETE of table %s fails: a publication has it, and it has no replica identity");
+				  "UPDATE or DELETE of table %s fails: a publication has it, and it has no "
+				  "replica identity");
 	free(published);
 	if (d->extension)
 		doctor_tables(d, "SELECT c.oid::pg_catalog.regclass" NO_IDENTITY
-					  " AND c.oid IN (SELECT relation FROM gymstream.topics) ORDER BY 1", FINDING_WARNING,
-					  "table %s has a topic and no replica identity: events do not say which row was updated or deleted");
+					  " AND c.oid IN (SELECT relation FROM gymstream.topics) ORDER BY 1",
+					  FINDING_WARNING,
+					  "table %s has a topic and no replica identity: events do not say which row "
+					  "was updated or deleted");
 }
 
 /*
@@ -258,11 +303,14 @@ doctor_slots(Doctor *d)
 		slots_find(&d->connection, slots, 0, &d->findings);
 	if (keep && atoll(keep) < 0)
 		findings_add(&d->findings, FINDING_NOTE, "max_slot_wal_keep_size",
-					 pg_strdup("nothing limits how much of the write-ahead log a slot keeps that nobody reads"),
-					 pg_strdup("ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; or what the disk has room for; a slot that needs more is lost then"));
+					 pg_strdup("nothing limits how much of the write-ahead log a slot keeps that "
+							   "nobody reads"),
+					 pg_strdup("ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; or what the "
+							   "disk has room for; a slot that needs more is lost then"));
 	if (timeout && atoll(timeout) == 0)
 		findings_add(&d->findings, FINDING_NOTE, "wal_sender_timeout",
-					 pg_strdup("wal_sender_timeout is off: a reader that vanishes holds its slot until TCP notices"),
+					 pg_strdup("wal_sender_timeout is off: a reader that vanishes holds its slot "
+							   "until TCP notices"),
 					 pg_strdup("ALTER SYSTEM RESET wal_sender_timeout; SELECT pg_reload_conf();"));
 	free(keep);
 	free(timeout);
@@ -283,13 +331,17 @@ doctor_replication(Doctor *d)
 	replication.password = d->connection.password ? pg_strdup(d->connection.password) : NULL;
 	if (!connection_try(&replication) && !loop_stopping())
 	{
-		char	   *role = doctor_value(d, "SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles"
-										" WHERE rolname OPERATOR(pg_catalog.=) CURRENT_USER AND NOT rolreplication AND NOT rolsuper");
+		char	   *role = doctor_value(d,
+										"SELECT pg_catalog.quote_ident(rolname) FROM "
+										"pg_catalog.pg_roles"
+										" WHERE rolname OPERATOR(pg_catalog.=) CURRENT_USER AND "
+										"NOT rolreplication AND NOT rolsuper");
 
 		findings_add(&d->findings, FINDING_WARNING, "replication",
 					 psprintf("you cannot read slots: %s", replication.trouble),
 					 role ? psprintf("ALTER ROLE %s REPLICATION;", role) :
-					 pg_strdup("see pg_hba.conf, which may keep your role out of this database, and max_wal_senders"));
+					 pg_strdup("see pg_hba.conf, which may keep your role out of this database, "
+							   "and max_wal_senders"));
 		free(role);
 	}
 	connection_close(&replication);
@@ -303,12 +355,14 @@ doctor_check(Doctor *d)
 
 	if (standby)
 		findings_add(&d->findings, FINDING_NOTE, "standby",
-					 pg_strdup("the server is a standby: rollups can be read, and the workers start when it is promoted"), NULL);
+					 pg_strdup("the server is a standby: rollups can be read, and the workers "
+							   "start when it is promoted"), NULL);
 	free(recovery);
 	doctor_wal_level(d);
 	doctor_preload(d);
 	doctor_extension(d);
-	if (d->extension && !standby && findings_count(&d->findings, FINDING_ERROR) == 0)	/* else it says the same */
+	/* otherwise it would say the same again */
+	if (d->extension && !standby && findings_count(&d->findings, FINDING_ERROR) == 0)
 		doctor_status(d);
 	doctor_plugins(d);
 	doctor_slots(d);

@@ -60,7 +60,8 @@ findings_json(const Findings *findings, PQExpBuffer out)
 	{
 		const Finding *finding = &findings->list[i];
 
-		appendPQExpBuffer(out, "%s{\"level\":\"%s\",\"check\":\"%s\",\"problem\":", i > 0 ? "," : "",
+		appendPQExpBuffer(out, "%s{\"level\":\"%s\",\"check\":\"%s\",\"problem\":",
+						  i > 0 ? "," : "",
 						  levels[finding->level].name, finding->check);
 		report_json(out, finding->problem);
 		appendPQExpBufferStr(out, ",\"fix\":");

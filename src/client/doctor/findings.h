@@ -35,7 +35,8 @@ typedef struct Findings
  * problem and fix, which were allocated; fix may be NULL. Findings stand in the order of their
  * levels, those of one level as they were added.
  */
-extern void findings_add(Findings *findings, FindingLevel level, const char *check, char *problem, char *fix);
+extern void findings_add(Findings *findings, FindingLevel level, const char *check, char *problem,
+						 char *fix);
 
 /* How many there are of a level. */
 extern int	findings_count(const Findings *findings, FindingLevel level);

@@ -40,7 +40,8 @@ slots_reader(const PGresult *slots, int row)
 	if (slots_is(slots, row, "synced", "t"))
 		return pg_strdup("copied from the primary");
 	if (slots_is(slots, row, "active", "t"))
-		return psprintf("%s %s%s%s", slots_text(slots, row, "pid"), application ? application : "", address ? " from " : "",
+		return psprintf("%s %s%s%s", slots_text(slots, row, "pid"), application ? application : "",
+						address ? " from " : "",
 						address ? address : "");
 	if (slots_text(slots, row, "inactive_seconds") == NULL)
 		return pg_strdup("nobody");
@@ -74,7 +75,8 @@ slots_lag(const PGresult *slots, int row)
 static void
 slots_table(const PGresult *slots)
 {
-	static const char *const titles[] = {"SLOT", "PLUGIN", "DATABASE", "STATUS", "BEHIND", "LAG", "KEEPS", "LEFT", "READER"};
+	static const char *const titles[] = {"SLOT", "PLUGIN", "DATABASE", "STATUS", "BEHIND", "LAG",
+										 "KEEPS", "LEFT", "READER"};
 	ReportTable table;
 
 	report_table_begin(&table, titles, lengthof(titles));
@@ -138,13 +140,13 @@ slots_show(Connection *c, const Slots *options)
 }
 
 static bool
-slots_set_watch(void *context, const char *value)
+set_watch(void *context, const char *value)
 {
 	return options_number(value, 1, 86400, &((Slots *) context)->watch);
 }
 
 static bool
-slots_set_warn(void *context, const char *value)
+set_warn(void *context, const char *value)
 {
 	return options_size(value, &((Slots *) context)->warn);
 }
@@ -152,17 +154,19 @@ slots_set_warn(void *context, const char *value)
 static const CommandOption slots_options[] = {
 	{'j', "json", NULL, "print one JSON object", .flag = offsetof(Slots, json)},
 	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB",
-	slots_set_warn, "a size, such as 10GB (kB, MB, GB, TB)"},
+	set_warn, "a size, such as 10GB (kB, MB, GB, TB)"},
 	{0, "watch", "SECONDS", "show it again every so many seconds",
-	slots_set_watch, "whole seconds, from 1 to 86400"},
+	set_watch, "whole seconds, from 1 to 86400"},
 	{0},
 };
 
 static const Command slots_command = {
 	.name = "gymstream slots",
 	.arguments = "",
-	.about = "Shows the server's replication slots: how far behind their readers are, who reads them, how much of the\n"
-	"write-ahead log they keep, how much more they may, and what is wrong. Exits with 1 if anything is.",
+	.about = "Shows the server's replication slots: how far behind their readers are, who reads "
+	"them, how much of the\n"
+	"write-ahead log they keep, how much more they may, and what is wrong. Exits with 1 if "
+	"anything is.",
 	.options = slots_options,
 };
 

@@ -1,8 +1,8 @@
 /*
  * catchup.c: the progress line of a long catch-up.
  *
- * Takes where reading began, where the server's log ended then, and where it is now; gives a line a second on stderr:
- * bytes of the log, rate, what is left and for how long.
+ * Takes where reading began, where the server's log ended then, and where it is now; gives a line
+ * a second on stderr: bytes of the log, rate, what is left and for how long.
  */
 #include "postgres_fe.h"
 
@@ -60,13 +60,15 @@ catchup_show(Catchup *catchup, Lsn at)
 	report_bytes(all, sizeof(all), catchup->end - catchup->start);
 	report_bytes(rate, sizeof(rate), (int64) ((at - catchup->start) / Max(seconds, 0.001)));
 	report_bytes(left, sizeof(left), catchup->end - at);
-	fprintf(stderr, "%sgymstream: %s of %s (%d%%), %s/s, %s behind", catchup->terminal ? "\r" : "", done, all,
+	fprintf(stderr, "%sgymstream: %s of %s (%d%%), %s/s, %s behind", catchup->terminal ? "\r" : "",
+			done, all,
 			(int) (100.0 * (at - catchup->start) / (catchup->end - catchup->start)), rate, left);
 	if (!there && at > catchup->start)
 	{
 		int64		estimate = (int64) (seconds * (catchup->end - at) / (at - catchup->start)) + 1;
 
-		fprintf(stderr, ", about %lld:%02lld left", (long long) estimate / 60, (long long) estimate % 60);
+		fprintf(stderr, ", about %lld:%02lld left", (long long) estimate / 60,
+				(long long) estimate % 60);
 	}
 	fputs(catchup->terminal ? "\033[K" : "\n", stderr);
 	catchup->shown = true;

@@ -1,8 +1,8 @@
 /*
  * filter.c: which events of a slot are wanted.
  *
- * Takes tables and keys from the command line, and an event; gives whether it is wanted. Compares values as the text that
- * they are in the event.
+ * Takes tables and keys from the command line, and an event; gives whether it is wanted. Compares
+ * values as the text that they are in the event.
  */
 #include "postgres_fe.h"
 
@@ -38,7 +38,7 @@ filter_is_set(const Filter *filter)
 
 /* A name without a schema is a table of that name in any. */
 static bool
-filter_is_table(const char *name, const Event *event)
+is_table(const char *name, const Event *event)
 {
 	size_t		length = event->schema ? strlen(event->schema) : 0;
 
@@ -87,7 +87,7 @@ filter_tables(const Filter *filter)
 }
 
 static bool
-filter_has_keys(const Filter *filter, const EventRow *row)
+has_keys(const Filter *filter, const EventRow *row)
 {
 	for (int i = 0; i < filter->nkeys; i++)
 	{
@@ -109,9 +109,10 @@ filter_takes(const Filter *filter, const Event *event)
 	if (event->table == NULL)
 		return event->action != EVENT_MESSAGE;
 	for (int i = 0; i < filter->ntables && !found; i++)
-		found = filter_is_table(filter->tables[i], event);
+		found = is_table(filter->tables[i], event);
 	if (!found)
 		return false;
-	return filter->nkeys == 0 || event->action == EVENT_TRUNCATE || filter_has_keys(filter, &event->key) ||
-		filter_has_keys(filter, &event->new_row) || filter_has_keys(filter, &event->old_row);
+	return filter->nkeys == 0 || event->action == EVENT_TRUNCATE ||
+		has_keys(filter, &event->key) ||
+		has_keys(filter, &event->new_row) || has_keys(filter, &event->old_row);
 }

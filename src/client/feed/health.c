@@ -1,10 +1,11 @@
 /*
  * health.c: whether all is well.
  *
- * Takes a look at the server every few seconds, and at each topic: is the publisher there and getting on, is the relation
- * what it was, its topic too, and may it still be read. Gives what is wrong in words, listens on the channel of a topic that
- * has come back, and tells the program what it must read anew. Silence alone proves nothing: a topic that was dropped,
- * workers that cannot start and a publisher that hangs are as silent as tables in which nothing happens.
+ * Takes a look at the server every few seconds, and at each topic: is the publisher there and
+ * getting on, is the relation what it was, its topic too, and may it still be read. Gives what is
+ * wrong in words, listens on the channel of a topic that has come back, and tells the program
+ * what it must read anew. Silence alone proves nothing: a topic that was dropped, workers that
+ * cannot start and a publisher that hangs are as silent as tables in which nothing happens.
  */
 #include "postgres_fe.h"
 
@@ -16,27 +17,33 @@
 #define UNREADY_LOOKS	3					/* workers that just start are no trouble yet */
 
 /*
- * All that the client asks of gymstream's views: a row for each topic, each with the status. Parameters: the names as they
- * were given, the relations that they were, and the channels that we listen on. A relation is found by its name, and as long
- * as it lives also after it was renamed.
+ * All that the client asks of gymstream's views: a row for each topic, each with the status.
+ * Parameters: the names as they were given, the relations that they were, and the channels that
+ * we listen on. A relation is found by its name, and as long as it lives also after it was
+ * renamed.
  */
 static const char look_query[] =
 "SELECT s.publisher_pid, s.publisher_since, s.problem, s.waiting_for,"
 " s.decoder_pid IS NOT NULL AND s.lag_bytes IS NOT NULL, s.lag_bytes, s.published_lsn, s.skipped,"
 " pg_catalog.pg_backend_pid(),"
-" (SELECT count(*) FROM pg_catalog.pg_listening_channels() l WHERE l OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.text[]))"
+" (SELECT count(*) FROM pg_catalog.pg_listening_channels() l WHERE l OPERATOR(pg_catalog.=) ANY "
+"($3::pg_catalog.text[]))"
 " OPERATOR(pg_catalog.=) COALESCE(pg_catalog.array_length($3::pg_catalog.text[], 1), 0),"
 " pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||)"
 " pg_catalog.quote_ident(c.relname), c.oid, t.channel, t.notify, t.created,"
-" (SELECT pg_catalog.string_agg(pg_catalog.format('%I %s', a.attname, a.atttypid), ',' ORDER BY a.attnum)"
+" (SELECT pg_catalog.string_agg(pg_catalog.format('%I %s', a.attname, a.atttypid), ',' ORDER BY "
+"a.attnum)"
 "  FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid"
 "  AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped),"
 " EXISTS (SELECT FROM gymstream_internal.rollup r WHERE r.rollup OPERATOR(pg_catalog.=) c.oid),"
-" pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+" pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, "
+"'SELECT')"
 " FROM gymstream.status s"
-" CROSS JOIN ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.oid[])) WITH ORDINALITY g (given, known, place)"
+" CROSS JOIN ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), "
+"pg_catalog.unnest($2::pg_catalog.oid[])) WITH ORDINALITY g (given, known, place)"
 " LEFT JOIN pg_catalog.pg_class c"
-"  ON c.oid OPERATOR(pg_catalog.=) COALESCE(pg_catalog.to_regclass(g.given)::pg_catalog.oid, g.known)"
+"  ON c.oid OPERATOR(pg_catalog.=) COALESCE(pg_catalog.to_regclass(g.given)::pg_catalog.oid, "
+"g.known)"
 " LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
 " LEFT JOIN gymstream.topics t ON t.relation OPERATOR(pg_catalog.=) c.oid"
 " ORDER BY g.place";
@@ -169,9 +176,11 @@ find_trouble(Listener *l, const PGresult *look)
 	if (problem)
 		trouble = psprintf("nothing is published: %s", problem);
 	else if (!ready && l->trouble)
-		trouble = pg_strdup(l->trouble);	/* workers that are tried again and again are not well in between */
+		/* workers that are tried again and again are not well in between */
+		trouble = pg_strdup(l->trouble);
 	else if (!ready && l->unready >= UNREADY_LOOKS)
-		trouble = waiting_for ? psprintf("nothing is published: the workers wait for %s", waiting_for) :
+		trouble = waiting_for ?
+			psprintf("nothing is published: the workers wait for %s", waiting_for) :
 			pg_strdup("nothing is published: gymstream's workers do not run");
 	else if (ready && waiting_for && same_text(waiting_for, l->waiting_for))
 		trouble = psprintf("nothing is published: the publisher waits for %s", waiting_for);
@@ -195,7 +204,9 @@ find_gaps(Listener *l, const PGresult *look)
 	if (ready && !l->was_ready)
 		listener_missed_all(l, "the workers were not ready");
 	if (skipped != l->skipped)
-		listener_missed_all(l, "notifications were skipped, because the server's queue was nearly full");
+		listener_missed_all(l,
+							"notifications were skipped, because the server's queue was nearly "
+							"full");
 	l->was_ready = ready;
 	l->skipped = skipped;
 }
@@ -204,7 +215,10 @@ find_gaps(Listener *l, const PGresult *look)
  * The topics
  */
 
-/* Listen on the channel that the topic has now. False: it failed, and error says why, as listener_read does. */
+/*
+ * Listen on the channel that the topic has now. False: it failed, and error says why, as
+ * listener_read does.
+ */
 static bool
 join_channel(Listener *l, Topic *topic, const char *channel, PQExpBuffer error)
 {
@@ -221,14 +235,19 @@ join_channel(Listener *l, Topic *topic, const char *channel, PQExpBuffer error)
 	return done;
 }
 
-/* What keeps a topic from being heard, or its relation from being read; to be freed. NULL: nothing. */
+/*
+ * What keeps a topic from being heard, or its relation from being read; to be freed. NULL:
+ * nothing.
+ */
 static char *
 topic_trouble(const Listener *l, const Topic *topic, const PGresult *look, int row)
 {
 	if (look_text(look, row, LOOK_NAME) == NULL)
-		return psprintf(topic->relation ? "\"%s\" was dropped" : "there is no table or rollup \"%s\"", topic->given);
+		return psprintf(topic->relation ? "\"%s\" was dropped" :
+						"there is no table or rollup \"%s\"", topic->given);
 	if (look_text(look, row, LOOK_CHANNEL) == NULL)
-		return psprintf("\"%s\" has no topic%s\nHINT:  SELECT gymstream.create_topic('%s', notify => 'row');",
+		return psprintf("\"%s\" has no topic%s\nHINT:  SELECT gymstream.create_topic('%s', "
+						"notify => 'row');",
 						topic->given, topic->created ? " any more" : "", topic->given);
 	if (l->calls->reads && !look_is(look, row, LOOK_MAY_READ))
 		return psprintf("you may not read \"%s\"\nHINT:  GRANT SELECT ON %s TO %s;", topic->given,
@@ -346,10 +365,13 @@ look_failed(Listener *l, const PGresult *result)
 
 	sender_answered(l, NULL);
 	free(l->trouble);
-	if (sqlstate && (strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "42883") == 0))
-		l->trouble = psprintf("database \"%s\" does not have the extension gymstream any more", PQdb(l->connection.pg));
+	if (sqlstate && (strcmp(sqlstate, "3F000") == 0 || strcmp(sqlstate, "42P01") == 0 ||
+					 strcmp(sqlstate, "42883") == 0))
+		l->trouble = psprintf("database \"%s\" does not have the extension gymstream any more",
+							  PQdb(l->connection.pg));
 	else
-		l->trouble = psprintf("the topics cannot be looked at: %s", why ? why : PQresultErrorMessage(result));
+		l->trouble = psprintf("the topics cannot be looked at: %s",
+							  why ? why : PQresultErrorMessage(result));
 	l->was_ready = false;
 	l->look_at = loop_now() + LOOK_PAUSE;
 }
@@ -367,9 +389,11 @@ health_answered(Listener *l, const PGresult *result)
 	}
 
 	/* A pooler may have given us another server process, which listens on nothing. */
-	if (whole && (!same_text(look_text(result, 0, LOOK_SESSION), l->session) || !look_is(result, 0, LOOK_LISTENS)))
+	if (whole && (!same_text(look_text(result, 0, LOOK_SESSION), l->session) ||
+				  !look_is(result, 0, LOOK_LISTENS)))
 	{
-		connection_lost(&l->connection, "another server process answers: a pooler shares its connections");
+		connection_lost(&l->connection,
+						"another server process answers: a pooler shares its connections");
 		return;
 	}
 	sender_answered(l, result);

@@ -1,10 +1,11 @@
 /*
  * listen.c: hearing what happens on topics.
  *
- * Takes the names of relations, finds their channels, listens, and gives each notification of the publisher to the program.
- * After a lost connection it does all of it again and tells the program to read afresh: what was published in between was
- * not heard. On one connection it has at most one question on its way: who the publisher is, when something came in
- * (sender.c), or every few seconds whether all is well (health.c).
+ * Takes the names of relations, finds their channels, listens, and gives each notification of the
+ * publisher to the program. After a lost connection it does all of it again and tells the program
+ * to read afresh: what was published in between was not heard. On one connection it has at most
+ * one question on its way: who the publisher is, when something came in (sender.c), or every few
+ * seconds whether all is well (health.c).
  */
 #include "postgres_fe.h"
 
@@ -12,14 +13,16 @@
 #include "client/feed/listen_parts.h"
 
 #define MAX_OTHERS	4
-#define ANSWER_MOST	INT64CONST(5000000) /* microseconds until a question that has no answer is trouble */
+#define ANSWER_MOST	INT64CONST(5000000) /* microseconds until no answer is trouble */
 #define TELL_PAUSE	INT64CONST(10000000)	/* between two words about forged notifications */
 
 /* Values as the events of a topic write them, whatever the role's own settings are. */
 static const char session_query[] =
 "SELECT pg_catalog.pg_backend_pid(), pg_catalog.set_config('DateStyle', 'ISO', false),"
-" pg_catalog.set_config('IntervalStyle', 'postgres', false), pg_catalog.set_config('TimeZone', 'UTC', false),"
-" pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('bytea_output', 'hex', false)";
+" pg_catalog.set_config('IntervalStyle', 'postgres', false), pg_catalog.set_config('TimeZone', "
+"'UTC', false),"
+" pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('bytea_output', "
+"'hex', false)";
 
 void
 listener_keep(char **text, const char *other)
@@ -42,14 +45,17 @@ listener_missed_all(Listener *l, const char *why)
  */
 
 PGresult *
-listener_query(Listener *l, const char *sql, int nparams, const char *const *params, PQExpBuffer error)
+listener_query(Listener *l, const char *sql, int nparams, const char *const *params,
+			   PQExpBuffer error)
 {
 	PGresult   *result = connection_query(&l->connection, sql, nparams, params);
+	const char *why;
 
-	if (result == NULL || PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK)
+	if (result == NULL || PQresultStatus(result) == PGRES_TUPLES_OK ||
+		PQresultStatus(result) == PGRES_COMMAND_OK)
 		return result;
-	appendPQExpBufferStr(error, PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) ?
-						 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : PQresultErrorMessage(result));
+	why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	appendPQExpBufferStr(error, why ? why : PQresultErrorMessage(result));
 	PQclear(result);
 	return NULL;
 }
@@ -96,7 +102,9 @@ listener_read(Listener *l, const char *sql, PQExpBuffer error)
 static bool
 has_extension(Listener *l, PQExpBuffer error)
 {
-	PGresult   *result = listener_query(l, "SELECT pg_catalog.to_regclass('gymstream.status') IS NOT NULL", 0, NULL, error);
+	PGresult   *result = listener_query(l,
+										"SELECT pg_catalog.to_regclass('gymstream.status') IS "
+										"NOT NULL", 0, NULL, error);
 	bool		has = result && *PQgetvalue(result, 0, 0) == 't';
 
 	if (result && !has)
@@ -107,7 +115,8 @@ has_extension(Listener *l, PQExpBuffer error)
 }
 
 /*
- * The connection is new: listen first and read then, so that nothing falls between the two. Failures as in listener_read.
+ * The connection is new: listen first and read then, so that nothing falls between the two.
+ * Failures as in listener_read.
  */
 static bool
 begin_session(Listener *l, bool again, PQExpBuffer error)
@@ -122,7 +131,8 @@ begin_session(Listener *l, bool again, PQExpBuffer error)
 		return false;
 	listener_keep(&l->session, PQgetvalue(result, 0, 0));
 	PQclear(result);
-	if (!pooler_check(l, error) || !has_extension(l, error) || !sender_prepare(l, error) || !health_begin(l, error))
+	if (!pooler_check(l, error) || !has_extension(l, error) || !sender_prepare(l, error) ||
+		!health_begin(l, error))
 		return false;
 
 	/* at the start a name that is wrong ends the program; later the topic may come back */
@@ -154,7 +164,8 @@ listener_start(Listener *l, const ConnectOptions *options, const char *const *na
 	initPQExpBuffer(&error);
 	done = begin_session(l, false, &error);
 	if (!done && !loop_stopping())
-		fprintf(stderr, "gymstream: %s\n", error.len > 0 ? error.data : PQerrorMessage(l->connection.pg));
+		fprintf(stderr, "gymstream: %s\n",
+				error.len > 0 ? error.data : PQerrorMessage(l->connection.pg));
 	termPQExpBuffer(&error);
 	return done;
 }
@@ -200,7 +211,9 @@ next_deadline(const Listener *l)
 	if (l->asked == ASKED_NOTHING)
 		return Min(deadline, l->look_at);
 	/* once that is over it is shown, and nothing new comes of waiting */
-	return loop_now() < l->asked_at + ANSWER_MOST ? Min(deadline, l->asked_at + ANSWER_MOST) : deadline;
+	if (loop_now() >= l->asked_at + ANSWER_MOST)
+		return deadline;
+	return Min(deadline, l->asked_at + ANSWER_MOST);
 }
 
 bool
@@ -228,7 +241,10 @@ listener_step(Listener *l, struct pollfd *others, int nothers, int64 deadline)
 	{
 		bool		alive = PQconsumeInput(c->pg) && PQstatus(c->pg) == CONNECTION_OK;
 
-		/* an answer that is complete proves what came before it, also on a connection that has ended since */
+		/*
+		 * an answer that is complete proves what came before it, also on a connection that has
+		 * ended since
+		 */
 		take_answer(l);
 		if (listener_connected(l) && !(alive && PQstatus(c->pg) == CONNECTION_OK))
 			connection_lost(c, NULL);
@@ -256,7 +272,8 @@ listener_trouble(const Listener *l)
 	int64		wait = c->retry_at - loop_now();
 
 	if (c->state == CONNECTION_WAITING && wait > 0)
-		return psprintf("connection lost, trying again in %.1f s: %s", wait / 1000000.0, c->trouble);
+		return psprintf("connection lost, trying again in %.1f s: %s", wait / 1000000.0,
+						c->trouble);
 	if (!listener_connected(l) || !l->joined)
 		return psprintf("connection lost, trying again: %s", c->trouble);
 	if (l->asked != ASKED_NOTHING && loop_now() >= l->asked_at + ANSWER_MOST)
@@ -278,7 +295,8 @@ tell_forged(Listener *l)
 	int64		more = l->forged - l->told_forged;
 
 	if (more > 0)
-		fprintf(stderr, "gymstream: passed over %lld notification%s that the publisher has not sent\n",
+		fprintf(stderr,
+				"gymstream: passed over %lld notification%s that the publisher has not sent\n",
 				(long long) more, more == 1 ? "" : "s");
 	l->told_forged = l->forged;
 	l->tell_forged_at = loop_now() + TELL_PAUSE;
@@ -295,13 +313,15 @@ listener_tell(Listener *l)
 		tell_forged(l);
 
 	/* workers that are about to be ready are no trouble, but not well either */
-	if ((trouble && l->told && strcmp(trouble, l->told) == 0) || (trouble == NULL && (l->told == NULL || !l->was_ready)))
+	if ((trouble && l->told && strcmp(trouble, l->told) == 0) ||
+		(trouble == NULL && (l->told == NULL || !l->was_ready)))
 	{
 		free(trouble);
 		return;
 	}
 	if (was_lost && connected)
-		fprintf(stderr, "gymstream: connected again; what was published in between was not heard\n");
+		fprintf(stderr,
+				"gymstream: connected again; what was published in between was not heard\n");
 	else if (trouble == NULL)
 		fprintf(stderr, "gymstream: all is well again\n");
 	if (!connected)

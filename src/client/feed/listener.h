@@ -15,7 +15,8 @@ typedef struct Topic
 	char	   *channel;		/* listened to; NULL: none */
 	bool		is_rollup;
 	bool		rows;			/* its notifications carry the rows */
-	char	   *trouble;		/* why nothing is heard of it, perhaps with a hint on a second line; NULL: it is heard */
+	/* why nothing is heard of it, perhaps with a hint on a second line; NULL: it is heard */
+	char	   *trouble;
 
 	/* what the server said of it last; other values: another topic, or another relation */
 	char	   *relation;
@@ -27,21 +28,27 @@ typedef struct Topic
 typedef struct ListenCalls
 {
 	/*
-	 * Connected, and listening already: read the state. False: something in the database is wrong; *error says what. At the
-	 * start that ends the program, later (again) the connection is closed, and tried again after a pause.
+	 * Connected, and listening already: read the state. False: something in the database is
+	 * wrong; *error says what. At the start that ends the program, later (again) the connection
+	 * is closed, and tried again after a pause.
 	 */
 	bool		(*ready) (void *context, bool again, PQExpBuffer error);
 
-	/* The publisher has sent this. topic is an index of the listener's topics; payload lives as long as the call. */
+	/*
+	 * The publisher has sent this. topic is an index of the listener's topics; payload lives as
+	 * long as the call.
+	 */
 	void		(*heard) (void *context, int topic, const char *payload);
 
 	/*
-	 * Changes of the topic may not have been heard, or it is not what it was: what was read of it must be read anew. why is a
-	 * sentence's part that lives as long as the call. Must not use the listener.
+	 * Changes of the topic may not have been heard, or it is not what it was: what was read of it
+	 * must be read anew. why is a sentence's part that lives as long as the call. Must not use
+	 * the listener.
 	 */
 	void		(*missed) (void *context, int topic, const char *why);
 
-	bool		reads;			/* the program reads the topics' relations, and needs the right to */
+	/* the program reads the topics' relations, and needs the right to */
+	bool		reads;
 } ListenCalls;
 
 /* A notification that came in. */

@@ -1,8 +1,8 @@
 /*
  * marks.c: which position of the log is done with when so many bytes of the output are.
  *
- * Takes pairs of both as lines are written, gives the greatest position whose bytes are done. Holds no more pairs than
- * there are lines between the program and its reader.
+ * Takes pairs of both as lines are written, gives the greatest position whose bytes are done.
+ * Holds no more pairs than there are lines between the program and its reader.
  */
 #include "postgres_fe.h"
 

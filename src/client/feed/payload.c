@@ -1,9 +1,9 @@
 /*
  * payload.c: a notification's payload, or a line of a replication slot.
  *
- * Takes the text, gives the event in it, which lives until event_free. Numbers stay the text they are, because a
- * numeric must not pass through a double; so does JSON within a column. Trusts nothing in the payload: anyone may send a
- * notification on any channel.
+ * Takes the text, gives the event in it, which lives until event_free. Numbers stay the text they
+ * are, because a numeric must not pass through a double; so does JSON within a column. Trusts
+ * nothing in the payload: anyone may send a notification on any channel.
  */
 #include "postgres_fe.h"
 
@@ -13,8 +13,9 @@
 #include "client/feed/payload.h"
 
 /*
- * The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a column's own JSON. A line that
- * brings its schema has the event in its member "payload", which is read as if it were the line.
+ * The payload is at depth 1, the columns of its rows are at depth 2, and what is deeper is a
+ * column's own JSON. A line that brings its schema has the event in its member "payload", which
+ * is read as if it were the line.
  */
 typedef struct EventReader
 {
@@ -117,7 +118,10 @@ event_wall_clock(void)
  * What yajl calls as it reads. 0 ends the reading: the payload is no event.
  */
 
-/* Keep a text. There is room: in the payload each stands within quotes or before a comma or bracket. */
+/*
+ * Keep a text. There is room: in the payload each stands within quotes or before a comma or
+ * bracket.
+ */
 static const char *
 reader_keep(EventReader *reader, const char *text, size_t length)
 {
@@ -192,7 +196,8 @@ reader_value(EventReader *reader, const char *text, size_t length)
 		event->said = text;
 	}
 	else if (strcmp(reader->name, "op") == 0)
-		event->action = *text == 't' ? EVENT_TRUNCATE : *text == 'm' ? EVENT_MESSAGE : event->action;
+		event->action = *text == 't' ? EVENT_TRUNCATE : *text == 'm' ? EVENT_MESSAGE :
+			event->action;
 	else if (strcmp(reader->name, "truncated") == 0)
 		event->truncated = strcmp(text, "true") == 0;
 	else if (strcmp(reader->name, "commit_time") == 0)
@@ -227,7 +232,10 @@ reader_number(void *context, const char *text, size_t length)
 	return reader_value(context, text, length);
 }
 
-/* JSON can have a character that no C string can, in a column of the type json: such a text stays as it is written. */
+/*
+ * JSON can have a character that no C string can, in a column of the type json: such a text stays
+ * as it is written.
+ */
 static int
 reader_string(void *context, const unsigned char *text, size_t length)
 {
@@ -237,15 +245,17 @@ reader_string(void *context, const unsigned char *text, size_t length)
 	if (reader->depth == 0 || reader->depth > 2 || memchr(text, '\0', length) == NULL)
 		return reader_value(reader, (const char *) text, length);
 	start = strchr(reader->payload + reader->name_end, '"');
-	return reader_value(reader, start, yajl_get_bytes_consumed(reader->yajl) - (start - reader->payload));
+	return reader_value(reader, start,
+						yajl_get_bytes_consumed(reader->yajl) - (start - reader->payload));
 }
 
 static int
-reader_open_object(void *context)
+open_object(void *context)
 {
 	EventReader *reader = context;
 
-	if (reader->depth == 1 && reader->line && !reader->inside && strcmp(reader->name, "payload") == 0)
+	if (reader->depth == 1 && reader->line && !reader->inside &&
+		strcmp(reader->name, "payload") == 0)
 	{
 		reader->inside = true;
 		return 1;
@@ -259,13 +269,13 @@ reader_open_object(void *context)
 }
 
 static int
-reader_open_array(void *context)
+open_array(void *context)
 {
 	EventReader *reader = context;
 
 	if (reader->depth == 0 || (reader->depth == 1 && reader->row))
 		return 0;
-	return reader_open_object(context);
+	return open_object(context);
 }
 
 static int
@@ -283,7 +293,8 @@ reader_close(void *context)
 	if (reader->depth == 0)
 		return reader->payload[read] == '\0';	/* yajl would let half a string follow */
 	if (reader->depth == 2)
-		return reader_value(reader, reader->payload + reader->column_start, read - reader->column_start);
+		return reader_value(reader, reader->payload + reader->column_start,
+							read - reader->column_start);
 	return 1;
 }
 
@@ -295,10 +306,10 @@ event_read(const char *payload, Event *event, bool notified, bool head)
 		.yajl_boolean = reader_boolean,
 		.yajl_number = reader_number,
 		.yajl_string = reader_string,
-		.yajl_start_map = reader_open_object,
+		.yajl_start_map = open_object,
 		.yajl_map_key = reader_name,
 		.yajl_end_map = reader_close,
-		.yajl_start_array = reader_open_array,
+		.yajl_start_array = open_array,
 		.yajl_end_array = reader_close,
 	};
 	size_t		length = strlen(payload);
@@ -306,12 +317,14 @@ event_read(const char *payload, Event *event, bool notified, bool head)
 	bool		done;
 
 	memset(event, 0, sizeof(*event));
-	if (strpbrk(payload, "\n\r\v\f"))	/* an event is one line; yajl takes the last two for spaces */
+	/* an event is one line; yajl takes the last two for spaces */
+	if (strpbrk(payload, "\n\r\v\f"))
 		return false;
 	event->texts = reader.end = pg_malloc(length + 1);
 	reader.yajl = yajl_alloc(&calls, NULL, &reader);
 	done = (yajl_parse(reader.yajl, (const unsigned char *) payload, length) == yajl_status_ok &&
-			yajl_complete_parse(reader.yajl) == yajl_status_ok && (!notified || (reader.topic && reader.position))) ||
+			yajl_complete_parse(reader.yajl) == yajl_status_ok &&
+			(!notified || (reader.topic && reader.position))) ||
 		(head && event->lsn);
 	yajl_free(reader.yajl);
 	if (!done)

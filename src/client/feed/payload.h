@@ -15,7 +15,8 @@ typedef enum EventAction
 	EVENT_TRUNCATE,
 	EVENT_ROLLUP,
 	EVENT_MESSAGE,
-	EVENT_OTHER,				/* in a slot a mark of a transaction; of a topic it says that it must be read anew */
+	/* in a slot a mark of a transaction; of a topic it says that it must be read anew */
+	EVENT_OTHER,
 } EventAction;
 
 typedef struct EventMember

@@ -1,10 +1,11 @@
 /*
  * pooler.c: whether notifications come through.
  *
- * Takes a new connection, finds out whether something is between it and the server, and if so has a second connection send
- * a notification to the first. A pooler that gives each transaction another server connection takes LISTEN without an
- * error, and no notification ever arrives. While the first connection waits it asks nothing: with a query of its own it
- * might by chance get the very server connection on which LISTEN ran.
+ * Takes a new connection, finds out whether something is between it and the server, and if so has
+ * a second connection send a notification to the first. A pooler that gives each transaction
+ * another server connection takes LISTEN without an error, and no notification ever arrives.
+ * While the first connection waits it asks nothing: with a query of its own it might by chance
+ * get the very server connection on which LISTEN ran.
  */
 #include "postgres_fe.h"
 
@@ -68,16 +69,23 @@ pooler_check(Listener *l, PQExpBuffer error)
 	PGresult   *result;
 	bool		arrived;
 
-	/* A server tells the process id at the start of a connection; what is in between makes one up. */
+	/*
+	 * A server tells the process id at the start of a connection; what is in between makes one
+	 * up.
+	 */
 	if (atoi(l->session) == PQbackendPID(l->connection.pg))
 		return true;
 	channel = psprintf("gymstream_probe_%s_%lld", l->session, (long long) loop_now());
 	sql = psprintf("LISTEN %s", channel);
 	result = listener_query(l, sql, 0, NULL, error);
 	arrived = result && send_probe(l, channel, error) && await_probe(l, channel);
-	if (!arrived && error->len == 0 && !loop_stopping() && PQstatus(l->connection.pg) == CONNECTION_OK)
-		appendPQExpBufferStr(error, "notifications do not arrive: a connection pooler is in between, which shares its"
-							 " connections\nHINT:  Connect to the server itself, or let the pooler keep a connection for a whole"
+	if (!arrived && error->len == 0 && !loop_stopping() &&
+		PQstatus(l->connection.pg) == CONNECTION_OK)
+		appendPQExpBufferStr(error,
+							 "notifications do not arrive: a connection pooler is in between, "
+							 "which shares its"
+							 " connections\nHINT:  Connect to the server itself, or let the "
+							 "pooler keep a connection for a whole"
 							 " session (pool_mode = session in PgBouncer).");
 	PQclear(result);
 	free(sql);

@@ -1,18 +1,22 @@
 /*
  * sender.c: whose notifications these are.
  *
- * Takes the notifications that came in, asks the server which process its publisher is, and gives out those that are
- * proved to be the publisher's. Anyone may send a notification on any channel; what nobody can forge is the process id
- * that a notification bears. But process ids are used again. So a notification counts only if one publisher (the same
- * process id, and the same time of its start, of which no two are the same) ran before and after it:
+ * Takes the notifications that came in, asks the server which process its publisher is, and gives
+ * out those that are proved to be the publisher's. Anyone may send a notification on any channel;
+ * what nobody can forge is the process id that a notification bears. But process ids are used
+ * again. So a notification counts only if one publisher (the same process id, and the same time
+ * of its start, of which no two are the same) ran before and after it:
  *
- *   1. The status is read: publisher P since S. LISTEN comes after that, so all that is heard was sent later.
+ *   1. The status is read: publisher P since S. LISTEN comes after that, so all that is heard was
+ *      sent later.
  *   2. A notification of process P comes in.
- *   3. The status is read again: P since S. So P was the publisher's all the time, and nobody else's.
+ *   3. The status is read again: P since S. So P was the publisher's all the time, and nobody
+ *      else's.
  *
- * The publisher leaves the status before its process ends, and a process id is free only after that. If the status says
- * something else in step 3, then whatever came in until that answer was complete is not proved: it is dropped, and the
- * program reads anew. What comes later was sent after step 3, which is then the new step 1.
+ * The publisher leaves the status before its process ends, and a process id is free only after
+ * that. If the status says something else in step 3, then whatever came in until that answer was
+ * complete is not proved: it is dropped, and the program reads anew. What comes later was sent
+ * after step 3, which is then the new step 1.
  */
 #include "postgres_fe.h"
 
@@ -41,7 +45,8 @@ sender_collect(Listener *l)
 		int			topic = 0;
 
 		while (topic < l->ntopics &&
-			   (l->topics[topic].channel == NULL || strcmp(notify->relname, l->topics[topic].channel) != 0))
+			   (l->topics[topic].channel == NULL ||
+				strcmp(notify->relname, l->topics[topic].channel) != 0))
 			topic++;
 		if (topic < l->ntopics)
 		{
@@ -88,11 +93,17 @@ sender_answered(Listener *l, const PGresult *row)
 	Notified   *judged;
 	int			njudged;
 
-	/* What came with the answer may have been sent before the status was read: unless it says the same, it goes too. */
+	/*
+	 * What came with the answer may have been sent before the status was read: unless it says the
+	 * same, it goes too.
+	 */
 	sender_collect(l);
 	njudged = same ? l->asked_for : l->nqueue;
 
-	/* The program may read within its calls, and so take in more: what is judged leaves the queue first. */
+	/*
+	 * The program may read within its calls, and so take in more: what is judged leaves the queue
+	 * first.
+	 */
 	judged = pg_malloc(sizeof(Notified) * Max(njudged, 1));
 	memcpy(judged, l->queue, sizeof(Notified) * njudged);
 	l->nqueue -= njudged;

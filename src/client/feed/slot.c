@@ -11,9 +11,13 @@
 
 #define DUPLICATE_OBJECT	"42710"
 
-/* Run a command of the replication protocol about the slot. An error with the SQLSTATE "passed" is none. */
+/*
+ * Run a command of the replication protocol about the slot. An error with the SQLSTATE "passed"
+ * is none.
+ */
 static bool
-slot_command(Connection *c, const char *verb, const char *name, const char *rest, const char *passed)
+slot_command(Connection *c, const char *verb, const char *name, const char *rest,
+			 const char *passed)
 {
 	PQExpBufferData sql;
 	PGresult   *result;
@@ -27,7 +31,8 @@ slot_command(Connection *c, const char *verb, const char *name, const char *rest
 	result = connection_query(c, sql.data, 0, NULL);
 	termPQExpBuffer(&sql);
 	sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	done = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK ||
+	done = PQresultStatus(result) == PGRES_COMMAND_OK ||
+		PQresultStatus(result) == PGRES_TUPLES_OK ||
 		(passed && sqlstate && strcmp(sqlstate, passed) == 0);
 	if (!done)
 		connection_complain(c, result);
@@ -38,13 +43,17 @@ slot_command(Connection *c, const char *verb, const char *name, const char *rest
 bool
 slot_create(Connection *c, const char *name, bool two_phase, bool failover, bool if_not_exists)
 {
-	char	   *rest = psprintf(" LOGICAL \"gymstream\" (SNAPSHOT 'nothing'%s%s)", two_phase ? ", TWO_PHASE" : "",
+	char	   *rest = psprintf(" LOGICAL \"gymstream\" (SNAPSHOT 'nothing'%s%s)",
+								two_phase ? ", TWO_PHASE" : "",
 								failover ? ", FAILOVER" : "");
-	bool		done = slot_command(c, "CREATE_REPLICATION_SLOT ", name, rest, if_not_exists ? DUPLICATE_OBJECT : NULL);
+	bool		done = slot_command(c, "CREATE_REPLICATION_SLOT ", name, rest,
+									if_not_exists ? DUPLICATE_OBJECT : NULL);
 
 	/* the server's own words are "unrecognized option: failover" */
 	if (!done && failover && !loop_stopping())
-		fprintf(stderr, "HINT:  PostgreSQL 17 and later can make a slot with --failover, and only a primary can.\n");
+		fprintf(stderr,
+				"HINT:  PostgreSQL 17 and later can make a slot with --failover, and only a "
+				"primary can.\n");
 	free(rest);
 	return done;
 }

@@ -1,9 +1,9 @@
 /*
  * stream.c: reading a logical replication slot.
  *
- * Takes a slot and options for its output plugin, gives the messages that the server sends, and tells the server how far
- * they are done with. After a lost connection it begins again there. Confirms nothing on its own: what was given out and
- * not confirmed comes again.
+ * Takes a slot and options for its output plugin, gives the messages that the server sends, and
+ * tells the server how far they are done with. After a lost connection it begins again there.
+ * Confirms nothing on its own: what was given out and not confirmed comes again.
  */
 #include "postgres_fe.h"
 
@@ -19,8 +19,10 @@
 static const char slot_query[] =
 "SELECT s.plugin, s.confirmed_flush_lsn, s.wal_status, CASE WHEN pg_catalog.pg_is_in_recovery()"
 " THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END,"
-" (SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout'), s.slot_name"
-" FROM (SELECT) o LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name OPERATOR(pg_catalog.=) ";
+" (SELECT setting FROM pg_catalog.pg_settings WHERE name OPERATOR(pg_catalog.=) "
+"'wal_sender_timeout'), s.slot_name"
+" FROM (SELECT) o LEFT JOIN pg_catalog.pg_replication_slots s ON s.slot_name "
+"OPERATOR(pg_catalog.=) ";
 
 void
 stream_quote(PQExpBuffer sql, const char *text, char quote)
@@ -45,16 +47,20 @@ stream_fail(Stream *s, const char *why, const char *hint)
 	s->failed = true;
 }
 
-/* Whether an error goes away: the slot is still in use, the server starts or stops, or has no room just now. */
+/*
+ * Whether an error goes away: the slot is still in use, the server starts or stops, or has no
+ * room just now.
+ */
 static bool
-stream_error_passes(const char *sqlstate)
+error_passes(const char *sqlstate)
 {
 	return sqlstate == NULL || strcmp(sqlstate, "55006") == 0 || strncmp(sqlstate, "08", 2) == 0 ||
 		strncmp(sqlstate, "53", 2) == 0 || strncmp(sqlstate, "57", 2) == 0;
 }
 
 /*
- * What is wrong with a result: the connection is dropped; it is tried again later unless that is of no use.
+ * What is wrong with a result: the connection is dropped; it is tried again later unless that is
+ * of no use.
  */
 static void
 stream_refused(Stream *s, PGresult *result)
@@ -67,7 +73,7 @@ stream_refused(Stream *s, PGresult *result)
 	{
 		const char *why = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-		if (stream_error_passes(PQresultErrorField(result, PG_DIAG_SQLSTATE)))
+		if (error_passes(PQresultErrorField(result, PG_DIAG_SQLSTATE)))
 			connection_lost(&s->connection, why ? why : PQresultErrorMessage(result));
 		else
 			stream_fail(s, why, PQresultErrorField(result, PG_DIAG_MESSAGE_HINT));
@@ -77,7 +83,7 @@ stream_refused(Stream *s, PGresult *result)
 
 /* Whether a name is in the server's encoding what it is in ours. */
 static bool
-stream_takes_name(const Stream *s, const char *name)
+takes_name(const Stream *s, const char *name)
 {
 	const char *encoding = PQparameterStatus(s->connection.pg, "server_encoding");
 
@@ -112,24 +118,28 @@ stream_look(Stream *s)
 	else if (!lsn_parse(PQgetvalue(result, 0, 1), &confirmed))
 		stream_fail(s, "it was never ready to be read", "Drop it and make a new one.");
 	else if (s->options->filtered && strcmp(PQgetvalue(result, 0, 0), "gymstream") != 0)
-		stream_fail(s, psprintf("its output plugin is %s, whose lines --table and --key cannot choose",
-								PQgetvalue(result, 0, 0)),
+		stream_fail(s,
+					psprintf("its output plugin is %s, whose lines --table and --key cannot choose",
+							 PQgetvalue(result, 0, 0)),
 					"Leave them out, or read a slot of the output plugin gymstream.");
 	else if (strcmp(PQgetvalue(result, 0, 2), "lost") == 0)
 		stream_fail(s, "the server has removed log that it needs",
 					"Changes are missing: drop it, make a new one, and read the tables anew.");
 	else if (!s->again && s->options->from != 0 && s->options->from < confirmed)
-		stream_fail(s, "what is before its confirmed_flush_lsn cannot be read again", "Use a later --from, or none.");
+		stream_fail(s, "what is before its confirmed_flush_lsn cannot be read again",
+					"Use a later --from, or none.");
 	else
 	{
 		int64		timeout = atoll(PQgetvalue(result, 0, 4)) * 1000;
 
 		if (s->again && confirmed > s->confirmed)
-			fprintf(stderr, "gymstream: somebody else has read replication slot \"%s\" up to %s meanwhile\n",
+			fprintf(stderr,
+					"gymstream: somebody else has read replication slot \"%s\" up to %s "
+					"meanwhile\n",
 					slot, PQgetvalue(result, 0, 1));
 		s->confirmed = Max(s->confirmed, confirmed);
 		s->by_table = s->options->tables && strcmp(PQgetvalue(result, 0, 0), "gymstream") == 0 &&
-			stream_takes_name(s, s->options->tables);
+			takes_name(s, s->options->tables);
 		s->reply_most = timeout > 0 ? Min(timeout / 4, REPLY_MOST) : REPLY_MOST;
 		lsn_parse(PQgetvalue(result, 0, 3), &s->end);
 	}
@@ -139,7 +149,7 @@ stream_look(Stream *s)
 
 /* value may be NULL */
 static void
-stream_add_option(PQExpBuffer sql, bool first, const char *name, const char *value)
+add_option(PQExpBuffer sql, bool first, const char *name, const char *value)
 {
 	appendPQExpBufferStr(sql, first ? " (" : ", ");
 	stream_quote(sql, name, '"');
@@ -165,9 +175,9 @@ stream_begin(Stream *s)
 	stream_quote(&sql, s->options->slot, '"');
 	appendPQExpBuffer(&sql, " LOGICAL %X/%X", LSN_ARGS(from));
 	for (int i = 0; i < s->options->nplugin; i++)
-		stream_add_option(&sql, i == 0, s->options->plugin[i].name, s->options->plugin[i].value);
+		add_option(&sql, i == 0, s->options->plugin[i].name, s->options->plugin[i].value);
 	if (s->by_table)
-		stream_add_option(&sql, s->options->nplugin == 0, "add-tables", s->options->tables);
+		add_option(&sql, s->options->nplugin == 0, "add-tables", s->options->tables);
 	if (s->options->nplugin > 0 || s->by_table)
 		appendPQExpBufferChar(&sql, ')');
 	result = connection_query(&s->connection, sql.data, 0, NULL);
@@ -230,7 +240,8 @@ stream_ended(Stream *s)
 	else
 	{
 		PQclear(result);
-		connection_lost(&s->connection, s->connection.notice ? NULL : "the server has ended the stream");
+		connection_lost(&s->connection,
+						s->connection.notice ? NULL : "the server has ended the stream");
 	}
 }
 
@@ -254,7 +265,8 @@ stream_next(Stream *s, StreamMessage *message)
 		}
 		if (*s->copy == 'w' && length >= 25)
 		{
-			*message = (StreamMessage) {stream_number(s->copy + 1), s->copy + 25, length - 25, false};
+			*message = (StreamMessage) {stream_number(s->copy + 1), s->copy + 25, length - 25,
+										false};
 			return true;
 		}
 		if (*s->copy == 'k' && length >= 18)
@@ -290,8 +302,10 @@ stream_confirm(Stream *s, Lsn lsn)
 	for (int i = 0; i < 3; i++)			/* written, flushed, applied */
 		end = stream_put(end, s->confirmed);
 	end = stream_put(end, (uint64) (now.tv_sec - EPOCH_2000) * 1000000 + now.tv_usec);
+	/* answer: where nothing is wanted the server sends nothing, and does not say how far it is */
 	*end = 1;
-	if (PQputCopyData(s->connection.pg, reply, sizeof(reply)) != 1 || PQflush(s->connection.pg) != 0)
+	if (PQputCopyData(s->connection.pg, reply, sizeof(reply)) != 1 ||
+		PQflush(s->connection.pg) != 0)
 		stream_lost(s, NULL);
 	s->replied_at = loop_now();
 }
@@ -307,12 +321,14 @@ void
 stream_tell(Stream *s)
 {
 	if (s->failed)
-		fprintf(stderr, "gymstream: replication slot \"%s\": %s\n", s->options->slot, s->connection.trouble);
+		fprintf(stderr, "gymstream: replication slot \"%s\": %s\n", s->options->slot,
+				s->connection.trouble);
 	else if (s->running == s->told)
 	{
 		s->told = !s->told;
 		if (s->told)
-			fprintf(stderr, "gymstream: replication slot \"%s\": trying again: %s\n", s->options->slot, s->connection.trouble);
+			fprintf(stderr, "gymstream: replication slot \"%s\": trying again: %s\n",
+					s->options->slot, s->connection.trouble);
 		else
 			fprintf(stderr, "gymstream: replication slot \"%s\": reading on\n", s->options->slot);
 	}

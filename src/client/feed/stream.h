@@ -21,15 +21,18 @@ typedef struct StreamOptions
 	const char *slot;
 	PluginOption *plugin;
 	int			nplugin;
-	const char *tables;			/* value of add-tables where the slot's plugin is gymstream; NULL: all tables */
-	bool		filtered;		/* lines are chosen by what is in them, so they must be events of gymstream */
+	/* value of add-tables where the slot's plugin is gymstream; NULL: all tables */
+	const char *tables;
+	/* lines are chosen by what is in them, so they must be events of gymstream */
+	bool		filtered;
 	Lsn			from;			/* 0: from where the slot was confirmed */
 } StreamOptions;
 
 typedef struct StreamMessage
 {
 	Lsn			lsn;			/* of the change; of a keepalive: all before was sent */
-	char	   *text;			/* one or more lines, until the next message is read; NULL: a keepalive */
+	/* one or more lines, until the next message is read; NULL: a keepalive */
+	char	   *text;
 	size_t		length;
 	bool		reply;			/* the server wants an answer now */
 } StreamMessage;
@@ -45,7 +48,8 @@ typedef struct Stream
 	bool		told;			/* that the connection is lost */
 	char	   *copy;			/* libpq's memory of the message read last */
 	Lsn			confirmed;		/* what we confirmed, or found confirmed */
-	Lsn			resume;			/* up to here all was given out: from where to go on after a lost connection */
+	/* up to here all was given out: from where to go on after a lost connection */
+	Lsn			resume;
 	Lsn			end;			/* where the server's log ended when we connected */
 	int64		reply_most;		/* microseconds that the server may go without hearing from us */
 	int64		replied_at;

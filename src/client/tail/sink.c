@@ -1,8 +1,9 @@
 /*
  * sink.c: where lines go: standard output, a file, or a command.
  *
- * Takes lines, gives them on without waiting for a slow reader, and says how many of their bytes are safe: on disk, or
- * read by who is at the other end of the pipe. Never tells the server anything.
+ * Takes lines, gives them on without waiting for a slow reader, and says how many of their bytes
+ * are safe: on disk, or read by who is at the other end of the pipe. Never tells the server
+ * anything.
  */
 #include "postgres_fe.h"
 
@@ -15,7 +16,7 @@
 #include "client/tail/sink.h"
 
 #define SINK_WRITE	(64 * 1024)	/* a file is written when so much has come together */
-#define SINK_MOST	(1024 * 1024)	/* no more is taken from the server while the reader does not read */
+#define SINK_MOST	(1024 * 1024)	/* no more is taken while the reader does not read */
 
 void
 sink_break(Sink *sink, const char *what, const char *name)
@@ -27,7 +28,8 @@ sink_break(Sink *sink, const char *what, const char *name)
 static const char *
 sink_name(const Sink *sink)
 {
-	return sink->options->file ? sink->options->file : sink->options->command ? sink->options->command : "standard output";
+	return sink->options->file ? sink->options->file : sink->options->command ?
+		sink->options->command : "standard output";
 }
 
 /* What kind of thing the descriptor is. */
@@ -93,7 +95,10 @@ sink_full(const Sink *sink)
 	return sink->end - sink->start >= SINK_MOST;
 }
 
-/* How much may be written now without waiting. Of a pipe that is ready at least PIPE_BUF bytes are free. */
+/*
+ * How much may be written now without waiting. Of a pipe that is ready at least PIPE_BUF bytes
+ * are free.
+ */
 static size_t
 sink_room(const Sink *sink)
 {
@@ -155,7 +160,8 @@ sink_settle(Sink *sink)
 struct pollfd
 sink_poll(const Sink *sink)
 {
-	return (struct pollfd) {.fd = sink->regular ? -1 : sink->fd,.events = sink->end > sink->start ? POLLOUT : 0};
+	return (struct pollfd) {.fd = sink->regular ? -1 : sink->fd,.events = sink->end > sink->start ?
+							POLLOUT : 0};
 }
 
 int64

@@ -1,8 +1,9 @@
 /*
  * sink_command.c: lines into a command's standard input.
  *
- * Takes a command for the shell, gives a pipe to it that never blocks, and its status when it has ended. It runs in a
- * process group of its own: Ctrl-C in a terminal stops gymstream, which lets the command read all that is left.
+ * Takes a command for the shell, gives a pipe to it that never blocks, and its status when it has
+ * ended. It runs in a process group of its own: Ctrl-C in a terminal stops gymstream, which lets
+ * the command read all that is left.
  */
 #include "postgres_fe.h"
 

@@ -1,8 +1,9 @@
 /*
  * sink_file.c: lines into a file, and into a new one when it is large or old enough.
  *
- * Takes the file's name and when to begin a new one; the old one then gets the time as its suffix. A line is never
- * divided between files, and a half line that a crash has left is cut off: it was never confirmed.
+ * Takes the file's name and when to begin a new one; the old one then gets the time as its
+ * suffix. A line is never divided between files, and a half line that a crash has left is cut
+ * off: it was never confirmed.
  */
 #include "postgres_fe.h"
 
@@ -16,7 +17,7 @@
 
 /* The folder has to be synced too, or a new file may be gone after a crash of the machine. */
 static void
-sink_file_sync_folder(Sink *sink)
+sync_folder(Sink *sink)
 {
 	char	   *folder = pg_strdup(sink->options->file);
 	char	   *slash = strrchr(folder, '/');
@@ -68,7 +69,7 @@ sink_file_cut(Sink *sink)
 }
 
 static int64
-sink_file_now_period(const Sink *sink)
+now_period(const Sink *sink)
 {
 	return sink->options->rotate_seconds ? time(NULL) / sink->options->rotate_seconds : 0;
 }
@@ -86,19 +87,22 @@ sink_file_open(Sink *sink)
 	}
 	sink->regular = S_ISREG(info.st_mode);
 	sink->file_bytes = sink->regular ? info.st_size : 0;
-	sink->file_period = sink_file_now_period(sink);
+	sink->file_period = now_period(sink);
 	if (sink->file_bytes > 0 && sink->options->rotate_seconds)
 		sink->file_period = info.st_mtime / sink->options->rotate_seconds;
 	if (sink->regular && !sink_file_cut(sink))
 		sink_break(sink, "cut off a half line of", sink->options->file);
 	if (sink->regular && sink->state == SINK_FINE)
-		sink_file_sync_folder(sink);
+		sync_folder(sink);
 	return sink->state == SINK_FINE;
 }
 
-/* A name that is free: the file's with the time, and a number where there are several of a second. */
+/*
+ * A name that is free: the file's with the time, and a number where there are several of a
+ * second.
+ */
 static char *
-sink_file_old_name(const Sink *sink)
+old_name(const Sink *sink)
 {
 	time_t		now = time(NULL);
 	char		stamp[32];
@@ -118,7 +122,7 @@ sink_file_old_name(const Sink *sink)
 static void
 sink_file_rotate(Sink *sink)
 {
-	char	   *old = sink_file_old_name(sink);
+	char	   *old = old_name(sink);
 
 	sink_file_sync(sink, sink->options->file);
 	if (sink->state == SINK_FINE && rename(sink->options->file, old) != 0)
@@ -136,7 +140,7 @@ sink_file_turn(Sink *sink)
 {
 	if (!sink->regular || sink->end > sink->start || sink->file_bytes == 0)
 		return;
-	if (sink->file_period != sink_file_now_period(sink))
+	if (sink->file_period != now_period(sink))
 		sink_file_rotate(sink);
 }
 
@@ -145,7 +149,8 @@ sink_file_take(Sink *sink, size_t length)
 {
 	int64		most = sink->options->rotate_bytes;
 
-	if (!sink->regular || most == 0 || sink->file_bytes == 0 || sink->file_bytes + (int64) length <= most)
+	if (!sink->regular || most == 0 || sink->file_bytes == 0 ||
+		sink->file_bytes + (int64) length <= most)
 		return;
 	sink_write(sink);
 	if (sink->state == SINK_FINE && sink->file_bytes > 0)

@@ -1,34 +1,34 @@
 /*
  * tail.c: "gymstream tail": events as JSON lines.
  *
- * Takes the command line, gives it to one of two ways to hear of events: the notifications of topics, or a replication
- * slot.
+ * Takes the command line, gives it to one of two ways to hear of events: the notifications of
+ * topics, or a replication slot.
  */
 #include "postgres_fe.h"
 
 #include "client/tail/tail.h"
 
 static bool
-tail_set_count(void *context, const char *value)
+set_count(void *context, const char *value)
 {
 	return options_number(value, 1, PG_INT64_MAX, &((TailOptions *) context)->count);
 }
 
 static bool
-tail_set_slot(void *context, const char *value)
+set_slot(void *context, const char *value)
 {
 	((TailOptions *) context)->stream.slot = value;
 	return *value != '\0';
 }
 
 static bool
-tail_set_from(void *context, const char *value)
+set_from(void *context, const char *value)
 {
 	return lsn_parse(value, &((TailOptions *) context)->stream.from);
 }
 
 static bool
-tail_set_until(void *context, const char *value)
+set_until(void *context, const char *value)
 {
 	TailOptions *options = context;
 
@@ -37,31 +37,32 @@ tail_set_until(void *context, const char *value)
 }
 
 static bool
-tail_set_table(void *context, const char *value)
+set_table(void *context, const char *value)
 {
 	return filter_add_table(&((TailOptions *) context)->filter, value);
 }
 
 static bool
-tail_set_key(void *context, const char *value)
+set_key(void *context, const char *value)
 {
 	return filter_add_key(&((TailOptions *) context)->filter, value);
 }
 
 /* NAME or NAME=VALUE */
 static bool
-tail_set_plugin(void *context, const char *value)
+set_plugin(void *context, const char *value)
 {
 	StreamOptions *stream = &((TailOptions *) context)->stream;
 	size_t		length = strcspn(value, "=");
 
 	stream->plugin = pg_realloc(stream->plugin, sizeof(*stream->plugin) * (stream->nplugin + 1));
-	stream->plugin[stream->nplugin++] = (PluginOption) {pnstrdup(value, length), value[length] ? value + length + 1 : NULL};
+	stream->plugin[stream->nplugin++] = (PluginOption) {pnstrdup(value, length),
+														value[length] ? value + length + 1 : NULL};
 	return length > 0;
 }
 
 static bool
-tail_set_output(void *context, const char *value)
+set_output(void *context, const char *value)
 {
 	((TailOptions *) context)->sink.file = value;
 	return *value != '\0';
@@ -69,7 +70,7 @@ tail_set_output(void *context, const char *value)
 
 /* A size or a time: a number with its unit. */
 static bool
-tail_set_rotate(void *context, const char *value)
+set_rotate(void *context, const char *value)
 {
 	static const struct
 	{
@@ -96,50 +97,57 @@ tail_set_rotate(void *context, const char *value)
 }
 
 static bool
-tail_set_exec(void *context, const char *value)
+set_exec(void *context, const char *value)
 {
 	((TailOptions *) context)->sink.command = value;
 	return *value != '\0';
 }
 
 static bool
-tail_set_interval(void *context, const char *value)
+set_interval(void *context, const char *value)
 {
-	return options_seconds(value, 10000, INT64CONST(3600000000), &((TailOptions *) context)->interval);
+	return options_seconds(value, 10000, INT64CONST(3600000000),
+						   &((TailOptions *) context)->interval);
 }
 
 static const CommandOption tail_options[] = {
 	{'n', "count", "COUNT", "stop after that many events",
-	tail_set_count, "a whole number above zero"},
+	set_count, "a whole number above zero"},
 	{'S', "slot", "NAME", "read this replication slot; all options below need it",
-	tail_set_slot, "the name of a replication slot"},
+	set_slot, "the name of a replication slot"},
 	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
-	{0, "if-not-exists", NULL, "with --create-slot: unless it is there", .flag = offsetof(TailOptions, if_not_exists)},
-	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase", .flag = offsetof(TailOptions, two_phase)},
-	{0, "failover", NULL, "with --create-slot: standbys keep a copy (PostgreSQL 17)", .flag = offsetof(TailOptions, failover)},
+	{0, "if-not-exists", NULL, "with --create-slot: unless it is there",
+	 .flag = offsetof(TailOptions, if_not_exists)},
+	{0, "two-phase", NULL, "with --create-slot: fit for --option two-phase",
+	 .flag = offsetof(TailOptions, two_phase)},
+	{0, "failover", NULL, "with --create-slot: standbys keep a copy (PostgreSQL 17)",
+	 .flag = offsetof(TailOptions, failover)},
 	{0, "drop-slot", NULL, "drop the slot, and do no more", .flag = offsetof(TailOptions, drop)},
 	{0, "from", "LSN", "pass over what was committed before",
-	tail_set_from, "a position in the log, such as 0/16B3748"},
+	set_from, "a position in the log, such as 0/16B3748"},
 	{0, "until", "LSN|now", "stop after what was committed up to there",
-	tail_set_until, "a position in the log, such as 0/16B3748, or now"},
+	set_until, "a position in the log, such as 0/16B3748, or now"},
 	{'t', "table", "NAME", "only this table or rollup; may be repeated",
-	tail_set_table, "the name of a table or rollup"},
+	set_table, "the name of a table or rollup"},
 	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated",
-	tail_set_key, "COLUMN=VALUE"},
+	set_key, "COLUMN=VALUE"},
 	{0, "allow-missing", NULL, "with --table, --key: also names that no table has now",
 	.flag = offsetof(TailOptions, allow_missing)},
 	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated",
-	tail_set_plugin, "NAME or NAME=VALUE"},
+	set_plugin, "NAME or NAME=VALUE"},
 	{'f', "output", "FILE", "append to a file",
-	tail_set_output, "the name of a file"},
+	set_output, "the name of a file"},
 	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h",
-	tail_set_rotate, "a size, such as 100MB (kB, MB, GB, TB), or a time, such as 1h (s, min, h, d)"},
+	set_rotate,
+	"a size, such as 100MB (kB, MB, GB, TB), or a time, such as 1h (s, min, h, d)"},
 	{'x', "exec", "COMMAND", "write to a command's standard input",
-	tail_set_exec, "a command of the shell"},
-	{0, "restart", NULL, "with --exec: start it again when it has ended", .flag = offsetof(TailOptions, sink.restart)},
+	set_exec, "a command of the shell"},
+	{0, "restart", NULL, "with --exec: start it again when it has ended",
+	 .flag = offsetof(TailOptions, sink.restart)},
 	{'s', "status-interval", "SECONDS", "how often to confirm what is safe (1)",
-	tail_set_interval, "seconds, from 0.01 to 3600"},
-	{0, "progress", NULL, "show how far a long catch-up is", .flag = offsetof(TailOptions, progress)},
+	set_interval, "seconds, from 0.01 to 3600"},
+	{0, "progress", NULL, "show how far a long catch-up is",
+	 .flag = offsetof(TailOptions, progress)},
 	{0},
 };
 
@@ -159,22 +167,28 @@ tail_check(const TailOptions *options, int arguments)
 {
 	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
 		options->stream.from ? "from" : options->until || options->until_now ? "until" :
-		options->filter.ntables ? "table" : options->filter.nkeys ? "key" : options->stream.nplugin ? "option" :
-		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ? "progress" : NULL;
+		options->filter.ntables ? "table" : options->filter.nkeys ? "key" :
+		options->stream.nplugin ? "option" :
+		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ?
+		"progress" : NULL;
 
 	if (options->stream.slot == NULL && slot_only)
 		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\"", slot_only);
 	if (options->stream.slot == NULL && arguments == 0)
 		options_usage_error(&tail_command, "no topic is given");
 	if (options->stream.slot && arguments > 0)
-		options_usage_error(&tail_command, "topics cannot be given with \"--slot\"; \"--table\" chooses tables");
+		options_usage_error(&tail_command,
+							"topics cannot be given with \"--slot\"; \"--table\" chooses tables");
 	if (options->create && options->drop)
-		options_usage_error(&tail_command, "\"--create-slot\" and \"--drop-slot\" cannot be used together");
+		options_usage_error(&tail_command,
+							"\"--create-slot\" and \"--drop-slot\" cannot be used together");
 	if ((options->if_not_exists || options->two_phase || options->failover) && !options->create)
 		options_usage_error(&tail_command, "option \"--%s\" needs \"--create-slot\"",
-							options->two_phase ? "two-phase" : options->failover ? "failover" : "if-not-exists");
+							options->two_phase ? "two-phase" : options->failover ? "failover" :
+							"if-not-exists");
 	if (options->allow_missing && !filter_is_set(&options->filter))
-		options_usage_error(&tail_command, "option \"--allow-missing\" needs \"--table\" or \"--key\"");
+		options_usage_error(&tail_command,
+							"option \"--allow-missing\" needs \"--table\" or \"--key\"");
 	if (options->sink.file && options->sink.command)
 		options_usage_error(&tail_command, "\"--output\" and \"--exec\" cannot be used together");
 	if ((options->sink.rotate_bytes || options->sink.rotate_seconds) && !options->sink.file)
@@ -184,14 +198,17 @@ tail_check(const TailOptions *options, int arguments)
 }
 
 /*
- * The plugin may choose the tables where that gives the same lines: not where the options ask for marks of transactions,
- * of which there would be fewer, nor where the name that an event bears may not be the one that the plugin compares.
+ * The plugin may choose the tables where that gives the same lines: not where the options ask for
+ * marks of transactions, of which there would be fewer, nor where the name that an event bears
+ * may not be the one that the plugin compares.
  */
 static bool
-tail_plugin_chooses(const TailOptions *options)
+plugin_chooses(const TailOptions *options)
 {
-	static const char *const harmless[] = {"actions", "batch", "format-version", "include-lsn", "include-origin", "include-pk",
-		"include-timestamp", "include-types", "include-xids", "numeric-data-types-as-string", "only-local", "origin"};
+	static const char *const harmless[] = {"actions", "batch", "format-version", "include-lsn",
+										   "include-origin", "include-pk",
+		"include-timestamp", "include-types", "include-xids", "numeric-data-types-as-string",
+		"only-local", "origin"};
 
 	for (int i = 0; i < options->stream.nplugin; i++)
 	{
@@ -214,7 +231,7 @@ tail_main(int argc, char **argv)
 
 	tail_check(&options, argc - first);
 	options.stream.filtered = filter_is_set(&options.filter);
-	if (tail_plugin_chooses(&options))
+	if (plugin_chooses(&options))
 		options.stream.tables = filter_tables(&options.filter);
 	loop_start();
 	if (options.stream.slot)

@@ -31,7 +31,8 @@ typedef struct TailOptions
 extern int	tail_main(int argc, char **argv);
 
 /* Print the events of topics until something ends it. Gives the exit status. */
-extern int	tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names, int nnames);
+extern int	tail_topics(const TailOptions *options, const ConnectOptions *connect,
+						const char *const *names, int nnames);
 
 /*
  * Make, read or drop a slot, as the options say. Gives the exit status. Changes connect, which

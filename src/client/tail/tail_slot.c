@@ -1,10 +1,11 @@
 /*
  * tail_slot.c: "gymstream tail --slot": the events of a replication slot.
  *
- * Takes what the server sends, gives the wanted lines to the sink, and confirms to the server what is safe there: synced
- * to the file, or read from the pipe. A position is confirmed only when a later one has come, because several messages
- * may carry the same one, and a transaction when the next one begins. So after a crash of anything nothing is missing, and
- * only what was not confirmed comes again.
+ * Takes what the server sends, gives the wanted lines to the sink, and confirms to the server
+ * what is safe there: synced to the file, or read from the pipe. A position is confirmed only
+ * when a later one has come, because several messages may carry the same one, and a transaction
+ * when the next one begins. So after a crash of anything nothing is missing, and only what was
+ * not confirmed comes again.
  */
 #include "postgres_fe.h"
 
@@ -31,7 +32,8 @@ typedef struct TailSlot
 	Lsn			commit;			/* of the transaction that the last line is of; 0: not known */
 	Lsn			until;			/* 0: no end */
 	int64		left;			/* events to print before the end; below zero: no end */
-	int64		ending_at;		/* all are printed: wait until then to see where their transaction ends; 0: not yet */
+	/* all are printed: wait until then to see where their transaction ends; 0: not yet */
+	int64		ending_at;
 	int64		confirm_at;		/* not before, but for a server that asks */
 	int64		restart_pause;	/* before the command is started again */
 	Lsn			restart_lsn;	/* what was confirmed when it was started last */
@@ -51,14 +53,20 @@ tail_mark(TailSlot *t, Lsn lsn)
 	t->stream.resume = t->marks.last;
 }
 
-/* A line is no event. With a filter, nobody can tell whether it is wanted: to print it, or to confirm it, would be wrong. */
+/*
+ * A line is no event. With a filter, nobody can tell whether it is wanted: to print it, or to
+ * confirm it, would be wrong.
+ */
 static bool
-tail_odd_line(TailSlot *t, const char *line)
+odd_line(TailSlot *t, const char *line)
 {
 	t->failed = filter_is_set(&t->options->filter);
 	if (t->failed)
-		fprintf(stderr, "gymstream: a line is no event, so that --table and --key cannot choose: \"%.60s\"\n"
-				"HINT:  Leave out options of the output plugin that change the form of its lines, or the filters.\n", line);
+		fprintf(stderr,
+				"gymstream: a line is no event, so that --table and --key cannot choose: "
+				"\"%.60s\"\n"
+				"HINT:  Leave out options of the output plugin that change the form of its "
+				"lines, or the filters.\n", line);
 	else if (!t->odd && t->until)
 		fprintf(stderr, "gymstream: passing on lines that are no events of gymstream\n");
 	t->odd = true;
@@ -67,8 +75,9 @@ tail_odd_line(TailSlot *t, const char *line)
 }
 
 /*
- * See where a line's transaction was committed: the one before it is complete then. False: it is not wanted. One that
- * does not say it is committed after the position of its message, unless it is the last of its transaction.
+ * See where a line's transaction was committed: the one before it is complete then. False: it is
+ * not wanted. One that does not say it is committed after the position of its message, unless it
+ * is the last of its transaction.
  */
 static bool
 tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
@@ -80,7 +89,7 @@ tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 
 	*beyond = t->until != 0 && position > t->until;
 	if (!event_parse_change(line, &event, !filter_is_set(filter)))
-		return tail_odd_line(t, line);
+		return odd_line(t, line);
 	if (event.lsn && lsn_parse(event.lsn, &lsn))
 	{
 		*beyond = t->until != 0 && lsn > t->until;
@@ -110,7 +119,10 @@ tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 			return;
 		if (beyond)
 		{
-			/* where lines do not say it, its transaction's commit may begin before the end: then it comes again */
+			/*
+			 * where lines do not say it, its transaction's commit may begin before the end: then
+			 * it comes again
+			 */
 			if (t->commit > t->until)
 				tail_mark(t, t->until + 1);
 			t->stop = true;
@@ -136,7 +148,8 @@ tail_take(TailSlot *t, StreamMessage *message)
 		tail_mark(t, message->lsn);
 		t->reply = t->reply || message->reply;
 		/* one that was asked for may come while the server is still within the last transaction */
-		t->stop = t->stop || (t->ending_at != 0 && message->lsn >= t->highest) || (t->until != 0 && message->lsn >= t->until);
+		t->stop = t->stop || (t->ending_at != 0 && message->lsn >= t->highest) ||
+			(t->until != 0 && message->lsn >= t->until);
 		t->highest = Max(t->highest, message->lsn);
 		return;
 	}
@@ -164,7 +177,7 @@ tail_confirm(TailSlot *t)
 }
 
 static int64
-tail_confirm_deadline(const TailSlot *t)
+confirm_deadline(const TailSlot *t)
 {
 	int64		reply = t->stream.replied_at + t->stream.reply_most;
 
@@ -176,7 +189,8 @@ tail_confirm_deadline(const TailSlot *t)
 static int64
 tail_deadline(const TailSlot *t)
 {
-	int64		deadline = Min(tail_confirm_deadline(t), connection_deadline(&t->stream.connection));
+	int64		deadline = Min(confirm_deadline(t),
+							   connection_deadline(&t->stream.connection));
 
 	deadline = Min(deadline, Min(sink_deadline(&t->sink), catchup_deadline(&t->catchup)));
 	return t->ending_at != 0 ? Min(deadline, t->ending_at) : deadline;
@@ -192,7 +206,8 @@ tail_begun(TailSlot *t)
 		t->filter.ntables = 0;
 	if (t->options->until_now && t->until == 0)
 		t->until = t->stream.end;
-	catchup_begin(&t->catchup, t->options->progress, Max(t->stream.confirmed, t->stream.resume), t->stream.end);
+	catchup_begin(&t->catchup, t->options->progress, Max(t->stream.confirmed, t->stream.resume),
+				  t->stream.end);
 	if (t->sink.fd >= 0)
 		return;
 	t->restart_lsn = t->stream.confirmed;
@@ -201,7 +216,8 @@ tail_begun(TailSlot *t)
 }
 
 /*
- * The command has ended: read again what it has not read, and start it then. The pause grows while it gets nowhere.
+ * The command has ended: read again what it has not read, and start it then. The pause grows
+ * while it gets nowhere.
  */
 static void
 tail_restart(TailSlot *t)
@@ -216,8 +232,10 @@ tail_restart(TailSlot *t)
 	t->highest = t->commit = t->stream.resume = 0;
 	t->more = false;
 	stream_rewind(&t->stream, fate);
-	t->restart_pause = t->stream.confirmed > t->restart_lsn ? RESTART_FIRST : Min(t->restart_pause * 2, RESTART_MOST);
-	t->stream.connection.retry_at = Max(t->stream.connection.retry_at, loop_now() + t->restart_pause);
+	t->restart_pause = t->stream.confirmed > t->restart_lsn ? RESTART_FIRST :
+		Min(t->restart_pause * 2, RESTART_MOST);
+	t->stream.connection.retry_at = Max(t->stream.connection.retry_at,
+										loop_now() + t->restart_pause);
 	free(fate);
 }
 
@@ -245,7 +263,8 @@ tail_step(TailSlot *t)
 	if (t->sink.fd < 0)
 		return;
 
-	while (!t->stop && t->sink.state == SINK_FINE && !(t->more = sink_full(&t->sink)) && stream_next(&t->stream, &message))
+	while (!t->stop && t->sink.state == SINK_FINE && !(t->more = sink_full(&t->sink)) &&
+		   stream_next(&t->stream, &message))
 		tail_take(t, &message);
 	sink_write(&t->sink);
 	if (t->options->sink.command)
@@ -253,7 +272,7 @@ tail_step(TailSlot *t)
 	if (fds[1].revents & (POLLERR | POLLHUP))
 		sink_settle(&t->sink);
 	catchup_show(&t->catchup, t->highest);
-	if (t->reply || loop_now() >= tail_confirm_deadline(t))
+	if (t->reply || loop_now() >= confirm_deadline(t))
 		tail_confirm(t);
 	if (t->sink.state == SINK_ENDED && t->options->sink.restart && !t->stop)
 		tail_restart(t);
@@ -261,7 +280,8 @@ tail_step(TailSlot *t)
 }
 
 /*
- * Let the reader have what is written, confirm it, and end the stream. Waits for a slow reader only so long.
+ * Let the reader have what is written, confirm it, and end the stream. Waits for a slow reader
+ * only so long.
  */
 static void
 tail_finish(TailSlot *t)
@@ -269,7 +289,8 @@ tail_finish(TailSlot *t)
 	int64		deadline = loop_now() + DRAIN_MOST;
 
 	loop_go_on();				/* a second signal ends the waiting */
-	while (t->sink.state == SINK_FINE && t->sink.done < t->sink.taken && loop_now() < deadline && !loop_stopping())
+	while (t->sink.state == SINK_FINE && t->sink.done < t->sink.taken && loop_now() < deadline &&
+		   !loop_stopping())
 	{
 		struct pollfd fd = sink_poll(&t->sink);
 
@@ -324,20 +345,23 @@ tail_run(TailSlot *t)
 int
 tail_slot(const TailOptions *options, ConnectOptions *connect)
 {
-	TailSlot	t = {.options = options,.until = options->until,.left = options->count,.restart_pause = RESTART_FIRST};
+	TailSlot	t = {.options = options,.until = options->until,.left =
+					 options->count,.restart_pause = RESTART_FIRST};
 	Connection *connection = &t.stream.connection;
 	int			status = 1;
 
 	connect->replication = true;
 	t.sink.fd = -1;
-	t.sink.options = &options->sink;	/* asked before the sink is open: the stream may begin late */
+	/* asked before the sink is open: the stream may begin late */
+	t.sink.options = &options->sink;
 	if (stream_open(&t.stream, connect, &options->stream))
 	{
 		if (options->drop)
 			status = slot_drop(connection, options->stream.slot) ? 0 : 1;
 		else if ((options->allow_missing || names_exist(connection, &options->filter)) &&
 				 (!options->create ||
-				  slot_create(connection, options->stream.slot, options->two_phase, options->failover,
+				  slot_create(connection, options->stream.slot, options->two_phase,
+							  options->failover,
 							  options->if_not_exists)))
 			status = tail_run(&t);
 	}

@@ -1,8 +1,8 @@
 /*
  * tail_topics.c: "gymstream tail TOPIC...": the events of topics as JSON lines.
  *
- * Takes topics, gives each notification's payload as a line on standard output, flushed whenever there are no more at
- * hand. Never reads a table.
+ * Takes topics, gives each notification's payload as a line on standard output, flushed whenever
+ * there are no more at hand. Never reads a table.
  */
 #include "postgres_fe.h"
 
@@ -27,7 +27,8 @@ tail_ready(void *context, bool again, PQExpBuffer error)
 static void
 tell_gap(const Tail *tail, int topic, const char *why)
 {
-	fprintf(stderr, "gymstream: changes of %s may be missing: %s\n", tail->listener.topics[topic].name, why);
+	fprintf(stderr, "gymstream: changes of %s may be missing: %s\n",
+			tail->listener.topics[topic].name, why);
 }
 
 static void
@@ -40,7 +41,8 @@ tail_heard(void *context, int topic, const char *payload)
 		return;
 	if (!event_parse(payload, &event))
 	{
-		fprintf(stderr, "gymstream: passed over a notification on the channel of %s that is no event\n",
+		fprintf(stderr,
+				"gymstream: passed over a notification on the channel of %s that is no event\n",
 				tail->listener.topics[topic].name);
 		return;
 	}
@@ -61,7 +63,8 @@ tail_missed(void *context, int topic, const char *why)
 static const ListenCalls tail_calls = {tail_ready, tail_heard, tail_missed};
 
 int
-tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names, int nnames)
+tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names,
+			int nnames)
 {
 	Tail		tail = {.listener.calls = &tail_calls,.left = options->count};
 	struct pollfd output = {.fd = STDOUT_FILENO};
@@ -71,7 +74,8 @@ tail_topics(const TailOptions *options, const ConnectOptions *connect, const cha
 	done = listener_start(&tail.listener, connect, names, nnames);
 
 	/* an error of stdout is that its reader is gone */
-	while (done && fflush(stdout) == 0 && listener_step(&tail.listener, &output, 1, LOOP_NEVER) && !output.revents)
+	while (done && fflush(stdout) == 0 && listener_step(&tail.listener, &output, 1, LOOP_NEVER) &&
+		   !output.revents)
 		listener_tell(&tail.listener);
 	listener_stop(&tail.listener);
 	return done || loop_stopping() ? 0 : 1;

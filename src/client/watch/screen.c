@@ -1,8 +1,9 @@
 /*
  * screen.c: the terminal.
  *
- * Takes UTF-8 texts, shares and curves with the place where they go, and draws them through ncurses, which sends only
- * what differs. Without UTF-8 it draws ASCII, without colour bold and reverse. Never waits, never knows what it shows.
+ * Takes UTF-8 texts, shares and curves with the place where they go, and draws them through
+ * ncurses, which sends only what differs. Without UTF-8 it draws ASCII, without colour bold and
+ * reverse. Never waits, never knows what it shows.
  */
 #include "postgres_fe.h"
 
@@ -174,8 +175,8 @@ screen_show(void)
 }
 
 /*
- * The next character of a UTF-8 text as the terminal can show it: what it cannot becomes '?', what would move the
- * cursor a space. Zero-width ones are passed over, the end is 0.
+ * The next character of a UTF-8 text as the terminal can show it: what it cannot becomes '?',
+ * what would move the cursor a space. Zero-width ones are passed over, the end is 0.
  */
 static wchar_t
 screen_next(const char **text, int *width)
@@ -303,7 +304,8 @@ screen_text(int y, int x, ScreenStyle style, const char *text)
 void
 screen_bar(int y, int x, int width, double share, ScreenStyle style)
 {
-	const wchar_t *signs = blocks ? L"─╸━" : utf8 ? L"·■■" : L".##";	/* empty, half, full */
+	/* empty, half, full; a line, as bars above each other would run together */
+	const wchar_t *signs = blocks ? L"─╸━" : utf8 ? L"·■■" : L".##";
 	int			halves;
 
 	if (width <= 0 || y >= LINES || x >= COLS)
@@ -322,9 +324,11 @@ screen_bar(int y, int x, int width, double share, ScreenStyle style)
 }
 
 void
-screen_curve(int y, int x, int width, const double *values, int nvalues, double most, ScreenStyle style)
+screen_curve(int y, int x, int width, const double *values, int nvalues, double most,
+			 ScreenStyle style)
 {
-	static const wchar_t heights[] = L" ▁▂▃▄▅▆▇";	/* not higher, to stay apart from the line above */
+	/* not higher, to stay apart from the line above */
+	static const wchar_t heights[] = L" ▁▂▃▄▅▆▇";
 	static const char ascii[] = " .:-=+*#";
 
 	if (width <= 0 || y >= LINES || x >= COLS)

@@ -84,7 +84,8 @@ extern void screen_show(void);
  * Put a text into exactly that many columns, filled up with spaces. A text that is too long
  * ends with a sign that says so. What lies outside of the screen is left out.
  */
-extern void screen_put(int y, int x, int width, ScreenAlign align, ScreenStyle style, const char *text);
+extern void screen_put(int y, int x, int width, ScreenAlign align, ScreenStyle style,
+					   const char *text);
 
 /* Put a text as wide as it is, as far as there is room. Gives the column after it. */
 extern int	screen_text(int y, int x, ScreenStyle style, const char *text);
@@ -102,6 +103,7 @@ extern void screen_bar(int y, int x, int width, double share, ScreenStyle style)
  * Put the last of the values that fit, one a column, the newest at the right. most is the value
  * of the full height.
  */
-extern void screen_curve(int y, int x, int width, const double *values, int nvalues, double most, ScreenStyle style);
+extern void screen_curve(int y, int x, int width, const double *values, int nvalues, double most,
+						 ScreenStyle style);
 
 #endif

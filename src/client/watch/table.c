@@ -1,9 +1,10 @@
 /*
  * table.c: a rollup's rows as they are now.
  *
- * Takes the result of one SELECT and then events, gives rows in the order asked for, with the time of each change. An
- * event replaces a group's row, so one that is older than the SELECT does no harm: where the group has changed since, a
- * later event follows. Never connects, never draws; what an event does not say, it marks as stale.
+ * Takes the result of one SELECT and then events, gives rows in the order asked for, with the
+ * time of each change. An event replaces a group's row, so one that is older than the SELECT does
+ * no harm: where the group has changed since, a later event follows. Never connects, never draws;
+ * what an event does not say, it marks as stale.
  */
 #include "postgres_fe.h"
 
@@ -35,7 +36,7 @@ text_width(const char *text)
 }
 
 static bool
-table_is_number(Oid type)
+is_number(Oid type)
 {
 	switch (type)
 	{
@@ -54,7 +55,7 @@ table_is_number(Oid type)
 }
 
 static void
-table_free_row(const Table *table, TableRow *row)
+free_row(const Table *table, TableRow *row)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 		free(row->cells[i].text);
@@ -65,7 +66,7 @@ static void
 table_clear(Table *table)
 {
 	for (int i = 0; i < table->nrows; i++)
-		table_free_row(table, table->rows[i]);
+		free_row(table, table->rows[i]);
 	table->nrows = 0;
 	if (table->buckets)
 		memset(table->buckets, 0, sizeof(TableRow *) * table->nbuckets);
@@ -116,7 +117,7 @@ table_new_row(Table *table)
 
 /* The columns of the result; what the user chose for sorting stays as long as it can. */
 static void
-table_load_columns(Table *table, const PGresult *result)
+load_columns(Table *table, const PGresult *result)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 		free(table->columns[i].name);
@@ -128,7 +129,7 @@ table_load_columns(Table *table, const PGresult *result)
 		TableColumn *column = &table->columns[i];
 
 		column->name = pg_strdup(PQfname(result, i));
-		column->number = table_is_number(PQftype(result, i));
+		column->number = is_number(PQftype(result, i));
 		column->boolean = PQftype(result, i) == BOOLOID;
 		column->width = Min(text_width(column->name), MAX_WIDTH);
 	}
@@ -140,7 +141,7 @@ void
 table_load(Table *table, const PGresult *result)
 {
 	table_clear(table);
-	table_load_columns(table, result);
+	load_columns(table, result);
 	table->keyed = false;
 	table->stale = false;
 	for (int tuple = 0; tuple < PQntuples(result); tuple++)
@@ -171,7 +172,8 @@ table_column(const Table *table, const char *name)
 }
 
 /*
- * Finding rows: hashed by the texts of the key columns. Which columns those are, the first event tells.
+ * Finding rows: hashed by the texts of the key columns. Which columns those are, the first event
+ * tells.
  */
 
 static uint32
@@ -184,19 +186,21 @@ table_hash(const Table *table, const TableCell *cells)
 		const char *text = cells[i].text;
 
 		if (table->columns[i].key)
-			hash = hash_combine(hash, text ? hash_bytes((const unsigned char *) text, strlen(text)) : 1);
+			hash = hash_combine(hash, text ? hash_bytes((const unsigned char *) text,
+														strlen(text)) : 1);
 	}
 	return hash;
 }
 
 static bool
-table_same_key(const Table *table, const TableCell *a, const TableCell *b)
+same_key(const Table *table, const TableCell *a, const TableCell *b)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		if (!table->columns[i].key)
 			continue;
-		if ((a[i].text == NULL) != (b[i].text == NULL) || (a[i].text && strcmp(a[i].text, b[i].text) != 0))
+		if ((a[i].text == NULL) != (b[i].text == NULL) ||
+			(a[i].text && strcmp(a[i].text, b[i].text) != 0))
 			return false;
 	}
 	return true;
@@ -212,7 +216,7 @@ table_link(Table *table, TableRow *row)
 }
 
 static void
-table_build_buckets(Table *table)
+build_buckets(Table *table)
 {
 	table->nbuckets = 64;
 	while (table->nbuckets < table->nrows * 2)
@@ -228,7 +232,7 @@ table_build_buckets(Table *table)
 
 /* False: the view does not show all of the key, so that its rows cannot be told apart. */
 static bool
-table_learn_key(Table *table, const EventRow *key)
+learn_key(Table *table, const EventRow *key)
 {
 	table->nkeys = 0;
 	for (int i = 0; i < key->count; i++)
@@ -240,7 +244,7 @@ table_learn_key(Table *table, const EventRow *key)
 		table->columns[column].key = true;
 		table->nkeys++;
 	}
-	table_build_buckets(table);
+	build_buckets(table);
 	table->keyed = true;
 	return true;
 }
@@ -250,7 +254,7 @@ table_find(const Table *table, const TableCell *key, uint32 hash)
 {
 	TableRow   *row = table->buckets[hash & (table->nbuckets - 1)];
 
-	while (row && (row->hash != hash || !table_same_key(table, row->cells, key)))
+	while (row && (row->hash != hash || !same_key(table, row->cells, key)))
 		row = row->next;
 	return row;
 }
@@ -267,7 +271,7 @@ table_remove(Table *table, TableRow *row)
 	table->rows[row->index] = table->rows[table->nrows];
 	table->rows[row->index]->index = row->index;
 	table->unsorted = true;
-	table_free_row(table, row);
+	free_row(table, row);
 }
 
 /*
@@ -275,7 +279,8 @@ table_remove(Table *table, TableRow *row)
  */
 
 static void
-table_say(PQExpBuffer change, const char *before, const char *name, const char *old, const char *new)
+table_say(PQExpBuffer change, const char *before, const char *name, const char *old,
+		  const char *new)
 {
 	if (change == NULL)
 		return;
@@ -286,7 +291,7 @@ table_say(PQExpBuffer change, const char *before, const char *name, const char *
 }
 
 static void
-table_say_key(const Table *table, const TableCell *cells, PQExpBuffer change)
+say_key(const Table *table, const TableCell *cells, PQExpBuffer change)
 {
 	if (change == NULL)
 		return;
@@ -294,15 +299,18 @@ table_say_key(const Table *table, const TableCell *cells, PQExpBuffer change)
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		if (table->columns[i].key)
-			appendPQExpBuffer(change, " %s=%s", table->columns[i].name, cells[i].text ? cells[i].text : "null");
+			appendPQExpBuffer(change, " %s=%s", table->columns[i].name,
+							  cells[i].text ? cells[i].text : "null");
 	}
 }
 
 /*
- * Bring a row to what the event says, cell by cell, so that only what differs counts as changed. False: nothing does.
+ * Bring a row to what the event says, cell by cell, so that only what differs counts as changed.
+ * False: nothing does.
  */
 static bool
-table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, int64 now, PQExpBuffer change)
+table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, int64 now,
+			 PQExpBuffer change)
 {
 	const char *separator = new_row ? ", " : ": ";
 	bool		any = new_row;
@@ -323,7 +331,8 @@ table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, 
 			continue;
 		if (!table->columns[column].key)
 		{
-			table_say(change, separator, table->columns[column].name, new_row ? NULL : old ? old : "null", text);
+			table_say(change, separator, table->columns[column].name,
+					  new_row ? NULL : old ? old : "null", text);
 			separator = ", ";
 		}
 		table_set(table, row, column, text, now);
@@ -333,7 +342,7 @@ table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, 
 }
 
 static void
-table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
+apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 {
 	TableCell  *key = pg_malloc0(sizeof(TableCell) * Max(table->ncolumns, 1));
 	TableRow   *row;
@@ -351,7 +360,7 @@ table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer chang
 	row = table_find(table, key, hash);
 	found = row != NULL;
 	if (found || event->row.state != ROW_NULL)
-		table_say_key(table, key, change);
+		say_key(table, key, change);
 	free(key);
 
 	if (event->row.state == ROW_NULL)
@@ -372,13 +381,13 @@ table_apply_group(Table *table, const Event *event, int64 now, PQExpBuffer chang
 		row->hash = hash;
 		table_link(table, row);
 		if (table->nrows > table->nbuckets)
-			table_build_buckets(table);
+			build_buckets(table);
 	}
 }
 
 /* Whether a row of an event has so many columns, and only such as were read. */
 static bool
-table_has_columns(const Table *table, const EventRow *values, int count)
+has_columns(const Table *table, const EventRow *values, int count)
 {
 	for (int i = 0; i < values->count; i++)
 	{
@@ -388,18 +397,21 @@ table_has_columns(const Table *table, const EventRow *values, int count)
 	return values->count == count;
 }
 
-/* Whether an event says what a group is now, in columns that are those that were read: they may have been renamed since. */
+/*
+ * Whether an event says what a group is now, in columns that are those that were read: they may
+ * have been renamed since.
+ */
 static bool
 table_takes(Table *table, const Event *event)
 {
 	if (event->action != EVENT_ROLLUP || event->truncated || event->key.state != ROW_GIVEN ||
 		event->row.state == ROW_ABSENT)
 		return false;
-	if (event->row.state == ROW_GIVEN && !table_has_columns(table, &event->row, table->ncolumns))
+	if (event->row.state == ROW_GIVEN && !has_columns(table, &event->row, table->ncolumns))
 		return false;
 	if (table->keyed)
-		return table_has_columns(table, &event->key, table->nkeys);
-	return table_learn_key(table, &event->key);
+		return has_columns(table, &event->key, table->nkeys);
+	return learn_key(table, &event->key);
 }
 
 void
@@ -420,7 +432,7 @@ table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change)
 		table->stale = true;
 		return;
 	}
-	table_apply_group(table, event, now, change);
+	apply_group(table, event, now, change);
 }
 
 /*
@@ -428,7 +440,7 @@ table_apply(Table *table, const Event *event, int64 now, PQExpBuffer change)
  */
 
 static int
-table_compare_cells(const TableColumn *column, const TableCell *a, const TableCell *b)
+compare_cells(const TableColumn *column, const TableCell *a, const TableCell *b)
 {
 	if (a->text == NULL || b->text == NULL)
 		return (a->text == NULL) - (b->text == NULL);
@@ -437,7 +449,10 @@ table_compare_cells(const TableColumn *column, const TableCell *a, const TableCe
 	return column->number ? 0 : strcoll(a->text, b->text);
 }
 
-/* By the chosen column; ties by the columns from left to right, so that rows do not swap without a reason. */
+/*
+ * By the chosen column; ties by the columns from left to right, so that rows do not swap without
+ * a reason.
+ */
 static int
 table_compare(const void *a, const void *b, void *arg)
 {
@@ -447,12 +462,13 @@ table_compare(const void *a, const void *b, void *arg)
 	int			order = 0;
 
 	if (table->ncolumns > 0)
-		order = table_compare_cells(&table->columns[table->sort_column], &left->cells[table->sort_column],
-									&right->cells[table->sort_column]);
+		order = compare_cells(&table->columns[table->sort_column],
+							  &left->cells[table->sort_column],
+							  &right->cells[table->sort_column]);
 	if (table->descending)
 		order = -order;
 	for (int i = 0; i < table->ncolumns && order == 0; i++)
-		order = table_compare_cells(&table->columns[i], &left->cells[i], &right->cells[i]);
+		order = compare_cells(&table->columns[i], &left->cells[i], &right->cells[i]);
 	return order;
 }
 

@@ -1,10 +1,11 @@
 /*
  * watch.c: "gymstream watch": live tables.
  *
- * Takes rollups, reads each once, and keeps it as the notifications say: on a terminal as tables that change in place,
- * otherwise as one line a change. Reads a rollup again where the listener says that something may have been missed, where an
- * event does not fit what was read, and where a notification could not carry the row, and then at most once a second. What
- * cannot be read stays as it was, with the reason beside it.
+ * Takes rollups, reads each once, and keeps it as the notifications say: on a terminal as tables
+ * that change in place, otherwise as one line a change. Reads a rollup again where the listener
+ * says that something may have been missed, where an event does not fit what was read, and where
+ * a notification could not carry the row, and then at most once a second. What cannot be read
+ * stays as it was, with the reason beside it.
  */
 #include "postgres_fe.h"
 
@@ -35,7 +36,10 @@ mark_stale(WatchView *view, const char *why)
 	view->table.stale = true;
 }
 
-/* Read a rollup. What is wrong goes into view->error; nothing does where the connection is gone or a signal came. */
+/*
+ * Read a rollup. What is wrong goes into view->error; nothing does where the connection is gone
+ * or a signal came.
+ */
 static void
 load_view(Watch *watch, int index)
 {
@@ -58,8 +62,10 @@ load_view(Watch *watch, int index)
 		table_load(&view->table, result);
 		PQclear(result);
 		if (!watch->on_screen)
-			printf("%s: %s%d row%s%s%s%s\n", topic->given, view->loaded ? "read again, " : "", view->table.nrows,
-				   view->table.nrows == 1 ? "" : "s", view->why ? " (" : "", view->why ? view->why : "",
+			printf("%s: %s%d row%s%s%s%s\n", topic->given, view->loaded ? "read again, " : "",
+				   view->table.nrows,
+				   view->table.nrows == 1 ? "" : "s", view->why ? " (" : "",
+				   view->why ? view->why : "",
 				   view->why ? ")" : "");
 	}
 	if (result || error.len > 0)
@@ -81,7 +87,9 @@ load_view(Watch *watch, int index)
 	termPQExpBuffer(&error);
 }
 
-/* Read what events could not carry, what may have been missed, and what could not be read before. */
+/*
+ * Read what events could not carry, what may have been missed, and what could not be read before.
+ */
 static void
 load_stale(Watch *watch)
 {
@@ -89,7 +97,8 @@ load_stale(Watch *watch)
 	{
 		WatchView  *view = &watch->views[i];
 
-		if (view->table.stale && loop_now() >= view->read_at && listener_connected(&watch->listener) && !loop_stopping())
+		if (view->table.stale && loop_now() >= view->read_at &&
+			listener_connected(&watch->listener) && !loop_stopping())
 			load_view(watch, i);
 	}
 }
@@ -102,7 +111,8 @@ watch_trouble(const Watch *watch)
 	for (int i = 0; i < watch->nviews && trouble == NULL; i++)
 	{
 		if (watch->views[i].error)
-			trouble = psprintf("%s cannot be read: %s", watch->listener.topics[i].given, watch->views[i].error);
+			trouble = psprintf("%s cannot be read: %s", watch->listener.topics[i].given,
+							   watch->views[i].error);
 	}
 	return trouble;
 }
@@ -243,7 +253,8 @@ take_keys(Watch *watch)
 }
 
 /*
- * Draw when something is different, but leave the machine to others: at most a quarter of the time goes into drawing.
+ * Draw when something is different, but leave the machine to others: at most a quarter of the
+ * time goes into drawing.
  */
 static void
 draw_if_due(Watch *watch, int64 now)
@@ -252,7 +263,8 @@ draw_if_due(Watch *watch, int64 now)
 	int64		done;
 
 	if (now >= watch->fade_at || !listener_connected(&watch->listener) ||
-		(trouble && watch->trouble ? strcmp(trouble, watch->trouble) != 0 : trouble != watch->trouble))
+		(trouble && watch->trouble ? strcmp(trouble, watch->trouble) != 0 :
+		 trouble != watch->trouble))
 		watch->dirty = true;
 	free(watch->trouble);
 	watch->trouble = trouble;
@@ -339,7 +351,8 @@ run_plain(Watch *watch)
 
 	load_stale(watch);
 	/* an error of stdout is that its reader is gone */
-	while (fflush(stdout) == 0 && listener_step(&watch->listener, &output, 1, watch_deadline(watch)) && !output.revents)
+	while (fflush(stdout) == 0 &&
+		   listener_step(&watch->listener, &output, 1, watch_deadline(watch)) && !output.revents)
 	{
 		listener_tell(&watch->listener);
 		load_stale(watch);
@@ -350,7 +363,8 @@ run_plain(Watch *watch)
 static const Command watch_command = {
 	.name = "gymstream watch",
 	.arguments = "ROLLUP...",
-	.about = "Shows rollups as live tables, until q is pressed; without a terminal, prints one line for each change.\n"
+	.about = "Shows rollups as live tables, until q is pressed; without a terminal, prints one "
+	"line for each change.\n"
 	"Each needs a topic whose notifications carry rows:\n"
 	"  SELECT gymstream.create_topic('class_attendance', notify => 'row');",
 };
@@ -372,7 +386,8 @@ watch_main(int argc, char **argv)
 		watch.views[i].pause = REREAD_PAUSE;
 	watch.on_screen = screen_possible();
 	loop_start();
-	done = listener_start(&watch.listener, &options, (const char *const *) argv + first, watch.nviews);
+	done = listener_start(&watch.listener, &options, (const char *const *) argv + first,
+						  watch.nviews);
 	if (done && watch.on_screen)
 	{
 		screen_start();

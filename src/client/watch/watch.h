@@ -20,7 +20,8 @@ typedef struct WatchView
 	int64		reading_since;	/* it is being read; 0: it is not */
 	int64		read_at;		/* when it is stale: not to be read before */
 	int64		pause;			/* before the next attempt after one that failed */
-	char	   *why;			/* why it must be read anew; NULL: an event could not carry the row */
+	/* why it must be read anew; NULL: an event could not carry the row */
+	char	   *why;
 	char	   *error;			/* why it could not be read; NULL: it could */
 } WatchView;
 

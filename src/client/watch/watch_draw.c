@@ -1,8 +1,9 @@
 /*
  * watch_draw.c: the live tables on the screen.
  *
- * Takes the tables and where the user has scrolled to, gives a screen, and the time when a changed cell must be drawn
- * again because it is not fresh any more. Never changes a value; sorts and clamps the scrolling.
+ * Takes the tables and where the user has scrolled to, gives a screen, and the time when a
+ * changed cell must be drawn again because it is not fresh any more. Never changes a value; sorts
+ * and clamps the scrolling.
  */
 #include "postgres_fe.h"
 
@@ -20,7 +21,8 @@
 static void
 watch_draw_top(Watch *watch)
 {
-	const char *database = listener_connected(&watch->listener) ? PQdb(watch->listener.connection.pg) : "";
+	const char *database = listener_connected(&watch->listener) ?
+		PQdb(watch->listener.connection.pg) : "";
 	char	   *left = psprintf(" gymstream watch  %s", database);
 	char	   *right = NULL;
 	int			columns = screen_columns();
@@ -38,10 +40,12 @@ watch_draw_top(Watch *watch)
 		right = pg_strdup("not live ");
 	}
 	else if (right == NULL)
-		right = psprintf("%lld change%s  %s ", (long long) watch->listener.heard, watch->listener.heard == 1 ? "" : "s",
+		right = psprintf("%lld change%s  %s ", (long long) watch->listener.heard,
+						 watch->listener.heard == 1 ? "" : "s",
 						 screen_fancy() ? "● live" : "live");
 	screen_put(0, 0, split, ALIGN_LEFT, STYLE_TITLE, left);
-	screen_put(0, split, columns - split, ALIGN_RIGHT, watch->trouble ? STYLE_ALARM : STYLE_TITLE, right);
+	screen_put(0, split, columns - split, ALIGN_RIGHT, watch->trouble ? STYLE_ALARM : STYLE_TITLE,
+			   right);
 	free(left);
 	free(right);
 }
@@ -88,7 +92,8 @@ watch_draw_name(const Watch *watch, int index, int y)
 	int			x = 1;
 	char	   *text;
 
-	x = screen_text(y, x, index == watch->focus && watch->nviews > 1 ? STYLE_WARN : STYLE_STRONG, table->name);
+	x = screen_text(y, x, index == watch->focus && watch->nviews > 1 ? STYLE_WARN : STYLE_STRONG,
+					table->name);
 	if (view->reading_since && (!view->loaded || loop_now() - view->reading_since > SLOW_READING))
 	{
 		text = psprintf("  reading, %d s", (int) ((loop_now() - view->reading_since) / 1000000));
@@ -102,23 +107,24 @@ watch_draw_name(const Watch *watch, int index, int y)
 	free(text);
 	if (table->nrows > view->shown_rows && view->shown_rows > 0)
 	{
-		text = psprintf(", from %d to %d", view->first_row + 1, Min(view->first_row + view->shown_rows, table->nrows));
+		text = psprintf(", from %d to %d", view->first_row + 1,
+						Min(view->first_row + view->shown_rows, table->nrows));
 		x = screen_text(y, x, STYLE_DIM, text);
 		free(text);
 	}
 	if (!topic->rows)
 	{
 		text = psprintf("  read again at each change; for rows in its notifications: "
-						"SELECT gymstream.drop_topic('%s'); "
-						"SELECT gymstream.create_topic('%s', notify => 'row');", topic->given, topic->given);
+						"SELECT gymstream.create_topic('%s', notify => 'row');", topic->given);
 		screen_put(y, x, screen_columns() - x, ALIGN_LEFT, STYLE_WARN, text);
 		free(text);
 	}
 }
 
 /*
- * Share a line out among the columns. Figures get what they need; texts, which may be cut with a sign, give way, the longest
- * first. Gives the first column to show, so that the one sorted by is on the screen.
+ * Share a line out among the columns. Figures get what they need; texts, which may be cut with a
+ * sign, give way, the longest first. Gives the first column to show, so that the one sorted by is
+ * on the screen.
  */
 static int
 layout_columns(Table *table)
@@ -142,7 +148,8 @@ layout_columns(Table *table)
 		{
 			TableColumn *column = &table->columns[i];
 
-			if (!column->number && column->shown > TEXT_LEAST && (longest == NULL || column->shown > longest->shown))
+			if (!column->number && column->shown > TEXT_LEAST &&
+				(longest == NULL || column->shown > longest->shown))
 				longest = column;
 		}
 		if (longest == NULL)
@@ -160,14 +167,18 @@ layout_columns(Table *table)
 	return first;
 }
 
-/* The column after the last one that is shown from first on. One that does not fit is not shown, unless it is the first. */
+/*
+ * The column after the last one that is shown from first on. One that does not fit is not shown,
+ * unless it is the first.
+ */
 static int
 last_column(const Table *table, int first)
 {
 	int			last = first;
 	int			x = 1;
 
-	while (last < table->ncolumns && (last == first || x + table->columns[last].shown + GAP <= screen_columns()))
+	while (last < table->ncolumns &&
+		   (last == first || x + table->columns[last].shown + GAP <= screen_columns()))
 		x += table->columns[last++].shown + GAP;
 	return last;
 }
@@ -189,7 +200,8 @@ watch_draw_heads(const Table *table, int first, int last, int y)
 		else if (i == table->sort_column)
 			arrow = table->descending ? "v" : "^";
 		/* the arrow takes of the gap, on the side where there is no text */
-		text = column->number ? psprintf("%s%s", arrow, column->name) : psprintf("%s%s", column->name, arrow);
+		text = psprintf("%s%s", column->number ? arrow : column->name,
+						column->number ? column->name : arrow);
 		if (column->number)
 			screen_put(y, x, width - 1, ALIGN_RIGHT, STYLE_HEAD, text);
 		else
@@ -206,7 +218,8 @@ watch_draw_heads(const Table *table, int first, int last, int y)
 }
 
 static void
-watch_draw_row(Watch *watch, const Table *table, int first, int last, int y, const TableRow *row, int64 now)
+watch_draw_row(Watch *watch, const Table *table, int first, int last, int y, const TableRow *row,
+			   int64 now)
 {
 	int			x = 1;
 
@@ -222,7 +235,8 @@ watch_draw_row(Watch *watch, const Table *table, int first, int last, int y, con
 			style = STYLE_FRESH;
 			watch->fade_at = Min(watch->fade_at, cell->changed + WATCH_FRESH);
 		}
-		screen_put(y, column->number ? x : x + 1, width - 1, column->number ? ALIGN_RIGHT : ALIGN_LEFT, style,
+		screen_put(y, column->number ? x : x + 1, width - 1,
+				   column->number ? ALIGN_RIGHT : ALIGN_LEFT, style,
 				   cell->text ? cell->text : "null");
 		x += width;
 	}
@@ -243,11 +257,12 @@ watch_draw_view(Watch *watch, int index, int y, int lines, int64 now)
 	if (lines > 1)
 		watch_draw_heads(table, first, last, y + 1);
 	for (int i = 0; i < view->shown_rows && view->first_row + i < table->nrows; i++)
-		watch_draw_row(watch, table, first, last, y + FRAME_LINES + i, table->rows[view->first_row + i], now);
+		watch_draw_row(watch, table, first, last, y + FRAME_LINES + i,
+					   table->rows[view->first_row + i], now);
 }
 
 static int
-watch_needed_lines(const Watch *watch, int index)
+needed_lines(const Watch *watch, int index)
 {
 	return FRAME_LINES + watch->views[index].table.nrows + (index < watch->nviews - 1 ? 1 : 0);
 }
@@ -269,8 +284,8 @@ watch_draw(Watch *watch, int64 now)
 		int			lines = left;
 
 		for (int later = i + 1; later < watch->nviews; later++)
-			lines -= Min(watch_needed_lines(watch, later), share);
-		lines = Max(1, Min(lines, watch_needed_lines(watch, i)));
+			lines -= Min(needed_lines(watch, later), share);
+		lines = Max(1, Min(lines, needed_lines(watch, i)));
 		watch_draw_view(watch, i, y, i < watch->nviews - 1 ? Max(lines - 1, 1) : lines, now);
 		y += lines;
 		left -= lines;

@@ -66,7 +66,7 @@ $out = '';
 $board = start_board(\$out, '--seconds', '2', '--', 'false');
 $board->finish;
 is($board->result(0), 1, 'fails without bookings');
-like($out, qr/^  WRONG  traffic +ended by itself with status 1$/m, 'and says that the traffic has ended');
+like($out, qr/^  WRONG  traffic +ended too early, with status 1$/m, 'and says that the traffic has ended');
 
 SKIP:
 {
