@@ -121,6 +121,7 @@ connection_step(Connection *c)
 			c->poll_for = POLLIN;
 			return true;
 		default:
+			/* the server wants a password that nobody has given: ask, once */
 			if (PQconnectionNeedsPassword(c->pg) && c->options->prompt != PROMPT_NEVER &&
 				c->password == NULL)
 			{
@@ -248,6 +249,8 @@ connection_query(Connection *c, const char *sql, int nparams, const char *const 
 	if (!(nparams == 0 ? PQsendQuery(c->pg, sql) :
 		  PQsendQueryParams(c->pg, sql, nparams, NULL, params, NULL, NULL, 0)))
 		return NULL;
+
+	/* PQgetResult would wait where no signal ends it: so wait here until it need not. */
 	while (PQisBusy(c->pg))
 	{
 		connection_wait(c);
@@ -259,6 +262,8 @@ connection_query(Connection *c, const char *sql, int nparams, const char *const 
 		if (!PQconsumeInput(c->pg))
 			return NULL;
 	}
+
+	/* a stream that has begun has no end yet */
 	result = PQgetResult(c->pg);
 	if (PQresultStatus(result) == PGRES_COPY_BOTH)
 		return result;

@@ -172,6 +172,7 @@ find_trouble(Listener *l, const PGresult *look)
 	bool		ready = l->sender != 0 && look_is(look, 0, LOOK_READY);
 	char	   *trouble = NULL;
 
+	/* The server's own word comes first; then what it does not see itself, or only for a moment. */
 	l->unready = ready ? 0 : l->unready + 1;
 	if (problem)
 		trouble = psprintf("nothing is published: %s", problem);
@@ -283,6 +284,7 @@ look_at_topic(Listener *l, int row, const PGresult *look)
 	PQExpBufferData error;
 	bool		done = true;
 
+	/* Listen, where the topic has come or come back with another channel. */
 	initPQExpBuffer(&error);
 	if (channel && !same_text(channel, topic->channel))
 		done = join_channel(l, topic, channel, &error);
@@ -293,6 +295,8 @@ look_at_topic(Listener *l, int row, const PGresult *look)
 		done = true;
 	}
 	termPQExpBuffer(&error);
+
+	/* What it is now. A topic that is gone stays as it was, to be compared when it comes back. */
 	if (channel)
 	{
 		listener_keep(&topic->name, look_text(look, row, LOOK_NAME));

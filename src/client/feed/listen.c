@@ -24,6 +24,15 @@ static const char session_query[] =
 " pg_catalog.set_config('extra_float_digits', '1', false), pg_catalog.set_config('bytea_output', "
 "'hex', false)";
 
+/*
+ * Whether the extension is there, and whether it is new enough: it has the columns that are read.
+ */
+static const char extension_query[] =
+"SELECT pg_catalog.to_regclass('gymstream.status') IS NOT NULL,"
+" pg_catalog.to_regclass('gymstream.topics') IS NOT NULL AND EXISTS"
+" (SELECT FROM pg_catalog.pg_attribute WHERE attname OPERATOR(pg_catalog.=) 'publisher_since'"
+"  AND attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('gymstream.status'))";
+
 void
 listener_keep(char **text, const char *other)
 {
@@ -99,19 +108,25 @@ listener_read(Listener *l, const char *sql, PQExpBuffer error)
  * Connecting
  */
 
+/*
+ * False: the database does not have the extension, or one that is too old; error says what to do.
+ */
 static bool
 has_extension(Listener *l, PQExpBuffer error)
 {
-	PGresult   *result = listener_query(l,
-										"SELECT pg_catalog.to_regclass('gymstream.status') IS "
-										"NOT NULL", 0, NULL, error);
+	PGresult   *result = listener_query(l, extension_query, 0, NULL, error);
 	bool		has = result && *PQgetvalue(result, 0, 0) == 't';
+	bool		fits = has && *PQgetvalue(result, 0, 1) == 't';
 
 	if (result && !has)
 		appendPQExpBuffer(error, "database \"%s\" does not have the extension gymstream\n"
 						  "HINT:  CREATE EXTENSION gymstream;", PQdb(l->connection.pg));
+	else if (result && !fits)
+		appendPQExpBuffer(error, "the extension gymstream of database \"%s\" is older than this"
+						  " program\nHINT:  ALTER EXTENSION gymstream UPDATE;",
+						  PQdb(l->connection.pg));
 	PQclear(result);
-	return has;
+	return fits;
 }
 
 /*
@@ -123,6 +138,7 @@ begin_session(Listener *l, bool again, PQExpBuffer error)
 {
 	PGresult   *result;
 
+	/* What belonged to the last connection is of no use here. */
 	l->joined = false;
 	sender_forget(l);
 	health_forget(l);
@@ -131,6 +147,8 @@ begin_session(Listener *l, bool again, PQExpBuffer error)
 		return false;
 	listener_keep(&l->session, PQgetvalue(result, 0, 0));
 	PQclear(result);
+
+	/* The order matters: the status is read before LISTEN, and the tables after it. */
 	if (!pooler_check(l, error) || !has_extension(l, error) || !sender_prepare(l, error) ||
 		!health_begin(l, error))
 		return false;
@@ -226,6 +244,8 @@ listener_step(Listener *l, struct pollfd *others, int nothers, int64 deadline)
 	if (listener_connected(l))
 		sender_collect(l);		/* a query of the program may have taken some in */
 	ask_next(l);
+
+	/* Wait, once. */
 	fds[0] = (struct pollfd) {.fd = connection_socket(c),.events = c->poll_for};
 	for (int i = 0; i < nothers; i++)
 		fds[i + 1] = others[i];
@@ -235,6 +255,7 @@ listener_step(Listener *l, struct pollfd *others, int nothers, int64 deadline)
 	if (loop_stopping())
 		return false;
 
+	/* Take what has come: a connection, notifications, an answer. */
 	if (connection_step(c))
 		resume_session(l);
 	if (listener_connected(l))

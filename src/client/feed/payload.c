@@ -141,6 +141,7 @@ reader_name(void *context, const unsigned char *name, size_t length)
 	EventRow   *row = reader->row;
 	const char *kept;
 
+	/* names within a column's own JSON are its own affair */
 	if (reader->depth > 2 || (reader->depth == 2 && row == NULL))
 		return 1;
 	if (memchr(name, '\0', length))
@@ -154,6 +155,7 @@ reader_name(void *context, const unsigned char *name, size_t length)
 		return reader->row == NULL || reader->row->state == ROW_ABSENT;
 	}
 
+	/* A column. One that comes twice would have two values. */
 	for (int i = 0; i < row->count; i++)
 	{
 		if (strcmp(kept, row->members[i].name) == 0)
@@ -176,6 +178,8 @@ reader_value(EventReader *reader, const char *text, size_t length)
 		return 1;
 	if (reader->depth == 0 || (text && memchr(text, '\0', length)))
 		return 0;
+
+	/* Where a row is expected there may be null, and no other value. */
 	if (reader->depth == 1 && row)
 		row->state = ROW_NULL;
 	if (text == NULL)
@@ -183,6 +187,7 @@ reader_value(EventReader *reader, const char *text, size_t length)
 	if (reader->depth == 1 && row)
 		return 0;
 
+	/* A column's value, or a member of the event: those that the client uses. */
 	text = reader_keep(reader, text, length);
 	if (row)
 		row->members[row->count - 1].text = text;
@@ -244,6 +249,8 @@ reader_string(void *context, const unsigned char *text, size_t length)
 
 	if (reader->depth == 0 || reader->depth > 2 || memchr(text, '\0', length) == NULL)
 		return reader_value(reader, (const char *) text, length);
+
+	/* between the name and its value there are a colon and perhaps spaces: no quotes */
 	start = strchr(reader->payload + reader->name_end, '"');
 	return reader_value(reader, start,
 						yajl_get_bytes_consumed(reader->yajl) - (start - reader->payload));
@@ -254,6 +261,7 @@ open_object(void *context)
 {
 	EventReader *reader = context;
 
+	/* Debezium's lines may bring their schema: then the event is one level deeper. */
 	if (reader->depth == 1 && reader->line && !reader->inside &&
 		strcmp(reader->name, "payload") == 0)
 	{
@@ -320,6 +328,8 @@ event_read(const char *payload, Event *event, bool notified, bool head)
 	/* an event is one line; yajl takes the last two for spaces */
 	if (strpbrk(payload, "\n\r\v\f"))
 		return false;
+
+	/* With head the reading ends where the position is known, which yajl takes for an error. */
 	event->texts = reader.end = pg_malloc(length + 1);
 	reader.yajl = yajl_alloc(&calls, NULL, &reader);
 	done = (yajl_parse(reader.yajl, (const unsigned char *) payload, length) == yajl_status_ok &&

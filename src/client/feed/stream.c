@@ -111,6 +111,7 @@ stream_look(Stream *s)
 		stream_refused(s, result);
 		return false;
 	}
+	/* What no later attempt makes better; the columns are those of slot_query. */
 	if (PQgetisnull(result, 0, 5))
 		stream_fail(s, "there is no such replication slot", "With --create-slot it is made.");
 	else if (PQgetisnull(result, 0, 0))
@@ -132,6 +133,7 @@ stream_look(Stream *s)
 	{
 		int64		timeout = atoll(PQgetvalue(result, 0, 4)) * 1000;
 
+		/* It can be read. Between two connections of ours another reader may have had it. */
 		if (s->again && confirmed > s->confirmed)
 			fprintf(stderr,
 					"gymstream: somebody else has read replication slot \"%s\" up to %s "
@@ -140,6 +142,8 @@ stream_look(Stream *s)
 		s->confirmed = Max(s->confirmed, confirmed);
 		s->by_table = s->options->tables && strcmp(PQgetvalue(result, 0, 0), "gymstream") == 0 &&
 			takes_name(s, s->options->tables);
+
+		/* the server ends a connection that says nothing for wal_sender_timeout */
 		s->reply_most = timeout > 0 ? Min(timeout / 4, REPLY_MOST) : REPLY_MOST;
 		lsn_parse(PQgetvalue(result, 0, 3), &s->end);
 	}

@@ -68,6 +68,8 @@ sink_take(Sink *sink, const char *line, size_t length)
 		sink_file_take(sink, length + 1);
 	if (sink->state != SINK_FINE)
 		return;
+
+	/* Make room: first what was written is moved out, then the buffer grows. */
 	if (sink->end + length + 1 > sink->size)
 	{
 		if (sink->start > 0)
@@ -80,6 +82,7 @@ sink_take(Sink *sink, const char *line, size_t length)
 			sink->buffer = pg_realloc(sink->buffer, sink->size);
 		}
 	}
+
 	memcpy(sink->buffer + sink->end, line, length);
 	sink->buffer[sink->end + length] = '\n';
 	sink->end += length + 1;
@@ -145,10 +148,13 @@ sink_settle(Sink *sink)
 
 	if (sink->fd < 0 || sink->state == SINK_BROKEN)
 		return;
+	/* A file is safe when it is synced. */
 	if (sink->regular && sink->done < sink->written)
 		sink_file_sync(sink, sink_name(sink));
 	if (sink->options->command)
 		sink_command_look(sink);
+
+	/* A pipe tells an error when its other end is closed, and how much is still in it. */
 	if (!sink->regular && poll(&ready, 1, 0) > 0 && sink->state == SINK_FINE)
 		sink->state = SINK_ENDED;
 	if (sink->pipe && ioctl(sink->fd, FIONREAD, &unread) != 0)

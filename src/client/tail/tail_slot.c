@@ -87,9 +87,15 @@ tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 	Event		event;
 	Lsn			lsn = position;
 
+	/* Without more knowledge the position of the message decides. */
 	*beyond = t->until != 0 && position > t->until;
 	if (!event_parse_change(line, &event, !filter_is_set(filter)))
 		return odd_line(t, line);
+
+	/*
+	 * The line says where its transaction was committed. A later commit than the last line's is
+	 * another transaction: all of the one before it has been taken.
+	 */
 	if (event.lsn && lsn_parse(event.lsn, &lsn))
 	{
 		*beyond = t->until != 0 && lsn > t->until;
@@ -131,6 +137,8 @@ tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 		if (wanted)
 			sink_take(&t->sink, text, next - text);
 		next++;
+
+		/* enough: whether the transaction ends here is seen by what comes next, for a while */
 		if (wanted && t->left > 0 && --t->left == 0)
 		{
 			t->ending_at = loop_now() + ENDING_MOST;
@@ -143,6 +151,7 @@ tail_lines(TailSlot *t, char *text, size_t length, Lsn position)
 static void
 tail_take(TailSlot *t, StreamMessage *message)
 {
+	/* A keepalive: all transactions committed before its position have been sent. */
 	if (message->text == NULL)
 	{
 		tail_mark(t, message->lsn);
@@ -153,6 +162,8 @@ tail_take(TailSlot *t, StreamMessage *message)
 		t->highest = Max(t->highest, message->lsn);
 		return;
 	}
+
+	/* Positions grow: what bore the one before it is complete. */
 	if (message->lsn > t->highest)
 	{
 		tail_mark(t, t->highest);
@@ -224,14 +235,19 @@ tail_restart(TailSlot *t)
 {
 	char	   *fate;
 
+	/* Confirm what it has read before its pipe is closed: after that nobody can tell. */
 	tail_confirm(t);
 	sink_close(&t->sink);
 	t->sink.state = SINK_FINE;
 	fate = sink_command_fate(&t->sink);
+
+	/* All positions begin anew, from what is confirmed; what was at hand comes again. */
 	marks_clear(&t->marks);
 	t->highest = t->commit = t->stream.resume = 0;
 	t->more = false;
 	stream_rewind(&t->stream, fate);
+
+	/* a command that got something done is started again soon */
 	t->restart_pause = t->stream.confirmed > t->restart_lsn ? RESTART_FIRST :
 		Min(t->restart_pause * 2, RESTART_MOST);
 	t->stream.connection.retry_at = Max(t->stream.connection.retry_at,
@@ -250,9 +266,12 @@ tail_step(TailSlot *t)
 		sink_poll(&t->sink),
 	};
 
+	/* While the sink is full nothing is taken from the server: its log waits, not our memory. */
 	loop_wait(fds, 2, t->more && !sink_full(&t->sink) ? 0 : tail_deadline(t));
 	if (loop_stopping())
 		return;
+
+	/* The stream: come up, gone, or going on. */
 	if (!t->more)
 		stream_step(&t->stream);
 	if (!t->stream.running)
@@ -263,14 +282,19 @@ tail_step(TailSlot *t)
 	if (t->sink.fd < 0)
 		return;
 
+	/* Messages into the sink, until it is full or there are no more at hand. */
 	while (!t->stop && t->sink.state == SINK_FINE && !(t->more = sink_full(&t->sink)) &&
 		   stream_next(&t->stream, &message))
 		tail_take(t, &message);
+
+	/* The sink into the world. Its reader may have ended, which a wait on the pipe shows. */
 	sink_write(&t->sink);
 	if (t->options->sink.command)
 		sink_command_look(&t->sink);
 	if (fds[1].revents & (POLLERR | POLLHUP))
 		sink_settle(&t->sink);
+
+	/* Then what to say: how far it is, to the user and to the server. */
 	catchup_show(&t->catchup, t->highest);
 	if (t->reply || loop_now() >= confirm_deadline(t))
 		tail_confirm(t);
@@ -300,6 +324,8 @@ tail_finish(TailSlot *t)
 		if (loop_now() >= t->stream.replied_at + t->stream.reply_most)
 			tail_confirm(t);
 	}
+
+	/* The command is waited for last: it may take long, and the server need not wait with us. */
 	tail_confirm(t);
 	stream_finish(&t->stream);
 	loop_go_on();

@@ -349,6 +349,7 @@ apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 	uint32		hash;
 	bool		found;
 
+	/* A row that has only its key's columns is enough to look for the group's. */
 	for (int i = 0; i < event->key.count; i++)
 	{
 		int			column = table_column(table, event->key.members[i].name);
@@ -363,6 +364,7 @@ apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 		say_key(table, key, change);
 	free(key);
 
+	/* The group is gone. */
 	if (event->row.state == ROW_NULL)
 	{
 		if (!found)
@@ -372,6 +374,8 @@ apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 			appendPQExpBufferStr(change, ": gone");
 		return;
 	}
+
+	/* It is new, or something in it may be different; where nothing is, nothing is said. */
 	if (!found)
 		row = table_new_row(table);
 	if (!table_update(table, row, !found, &event->row, now, change) && change)

@@ -79,12 +79,16 @@ $node->safe_psql('postgres', q{
 	SELECT gymstream.create_topic('booking', notify => 'row');
 	SELECT gymstream.create_topic('by_class', notify => 'row')});
 $node->safe_psql('postgres', 'CREATE DATABASE bare');
+$node->safe_psql('postgres', 'CREATE DATABASE older');
+$node->safe_psql('older', q{CREATE EXTENSION gymstream VERSION '0.1'});
 
 for my $case (
 	[ 'no server', [ 'tail', '-h', '/nonexistent', 'booking' ], qr/connection to server .* failed/ ],
 	[ 'no database', [ 'tail', '-d', $node->connstr('nowhere'), 'booking' ], qr/database "nowhere" does not exist/ ],
 	[ 'no extension', [ 'tail', '-d', $node->connstr('bare'), 'x' ],
 		qr/does not have the extension.*\nHINT:  CREATE EXTENSION/ ],
+	[ 'an older extension', [ 'tail', '-d', $node->connstr('older'), 'x' ],
+		qr/the extension gymstream of database "older" is older.*\nHINT:  ALTER EXTENSION gymstream UPDATE;/ ],
 	[ 'no relation', [ 'tail', '-d', $database, 'nothing' ], qr/no table or rollup "nothing"/ ],
 	[ 'bad name', [ 'tail', '-d', $database, 'a b' ], qr/invalid name syntax|no table or rollup/ ],
 	[ 'no topic', [ 'watch', '-d', $database, 'unheard' ],
