@@ -29,6 +29,18 @@ is($standby->safe_psql('postgres', 'SELECT * FROM by_class ORDER BY class_id'), 
 is($standby->safe_psql('postgres', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'exact');
 is($standby->safe_psql('postgres', 'SELECT launcher_pid IS NULL AND decoder_pid IS NULL FROM gymstream.status'), 't',
 	'and has no workers');
+SKIP:
+{
+	# what a session has written it reads there, once the standby has gone so far
+	skip 'this server has no WAIT FOR LSN', 3 if $standby->safe_psql('postgres', 'SHOW server_version_num') < 190000;
+	for my $id (101 .. 103)
+	{
+		my $written = $primary->safe_psql('postgres',
+			"INSERT INTO booking VALUES ($id, 9); SELECT pg_current_wal_insert_lsn()");
+		is($standby->safe_psql('postgres', "WAIT FOR LSN '$written'; SELECT n FROM by_class WHERE class_id = 9"),
+			"success\n" . ($id - 100), 'and shows what was written before the position that was waited for');
+	}
+}
 my ($status, $out) = client('doctor', '-d', $standby->connstr('postgres'));
 is($status, 0, 'with which nothing is wrong');
 like($out, qr/^NOTE: +the server is a standby/m, 'as gymstream doctor says');
