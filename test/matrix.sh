@@ -3,8 +3,8 @@
 #
 #   test/matrix.sh [SERVER]... [-- ARGUMENT OF test.sh...]
 #
-# Without a SERVER on PostgreSQL 15, 17, 18, 19 and one with assertions. test/servers.sh tells of these and others, and makes
-# what the machine does not have.
+# Without a SERVER on PostgreSQL 15, 17, 18, 19 and one with assertions; without an argument for test.sh upgrades between
+# them, too. test/servers.sh tells of these and others, and makes what the machine does not have.
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +15,10 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	servers+=("$1"); shift
 done
 [ $# -eq 0 ] || shift
-[ ${#servers[@]} -gt 0 ] || servers=(15 17 18 19 assert)
+if [ ${#servers[@]} -eq 0 ]; then
+	servers=(15 17 18 19 assert)
+	[ $# -gt 0 ] || servers+=(15-17 15-18 17-18 18-19)
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -4,6 +4,7 @@
 #   test/servers.sh SERVER [ARGUMENT OF test.sh]...
 #
 #   15, 17, 18, 19   Debian's: the machine's own, else in a chroot of the suite that has it, which needs root
+#   15-18            two of these, by pg_upgrade from one to the other: tap/032_pg_upgrade alone
 #   assert           PostgreSQL as the machine's own, built from Debian's source with assertions
 #   valgrind         the same under valgrind, for hours; of the suites those named, else regress and isolation
 #   /PATH            any other, by its pg_config
@@ -16,7 +17,7 @@ set -euo pipefail
 # shellcheck source=test/setup.sh
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-[ $# -gt 0 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 server=$1; shift
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gymstream
 [ "$EUID" -ne 0 ] || cache=/var/cache/gymstream # the user who runs root's servers may not see root's home
@@ -94,25 +95,66 @@ make_chroot() { # MAJOR ROOT
 	as_root mv "$new" "$2"
 }
 
-run_chroot() { # MAJOR ROOT ARGUMENT...
-	local config=/usr/lib/postgresql/$1/bin/pg_config root=$2; shift 2
-	make_copy "$root"
+inside() { # ROOT COMMAND...: run it in a chroot; on the machine itself where ROOT is empty
+	[ -n "$1" ] || { "${@:2}"; return; }
 	# shellcheck disable=SC2016
 	as_root unshare -m bash -c '
-		root=$1 folder=$2 config=$3; shift 3
+		root=$1; shift
 		mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" && mount -t tmpfs tmpfs "$root/dev/shm" &&
-		exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin PG_CONFIG="$config" \
-			"$folder/test.sh" "$@"' bash "$root" "${copy#"$root"}" "$config" "$@"
+		exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' bash "$@"
+}
+
+config_of() { echo "/usr/lib/postgresql/$1/bin/pg_config"; } # MAJOR
+
+run_chroot() { # MAJOR ROOT [VARIABLE=VALUE]... -- ARGUMENT...
+	local config root=$2 settings=(); config=$(config_of "$1"); shift 2
+	while [ "$1" != -- ]; do settings+=("$1"); shift; done
+	shift
+	make_copy "$root"
+	inside "$root" env PG_CONFIG="$config" "${settings[@]}" "${copy#"$root"}/test.sh" "$@"
 }
 
 run_debian() { # MAJOR ARGUMENT...
 	local root=$cache/debian-$1
 	if [ "$1" = "$(setup_major)" ]; then
-		PG_CONFIG=/usr/lib/postgresql/$1/bin/pg_config run "${@:2}"
+		PG_CONFIG=$(config_of "$1") run "${@:2}"
 	else
 		[ -d "$root" ] || make_chroot "$1" "$root"
-		run_chroot "$1" "$root" "${@:2}"
+		run_chroot "$1" "$root" -- "${@:2}"
 	fi
+}
+
+# An older server, and gymstream built for it, into the chroot of another one, with the libraries that are not there. It
+# stays without a compiler of queries, which would bring much along.
+take_server() { # MAJOR FROM ROOT
+	local folder library
+	make_copy "$2"
+	folder=${copy#"$2"}
+	say "taking PostgreSQL $1 along"
+	# shellcheck disable=SC2016
+	inside "$2" env PG_CONFIG="$(config_of "$1")" bash -ec '
+		cd "$1"
+		. test/setup.sh
+		setup_install
+		make -s CLIENT=no with_llvm=no "PG_CONFIG=$PG_CONFIG" "DESTDIR=$1/installed" install >/dev/null
+		ldd "$(pg_bin)"/* "$("$PG_CONFIG" --pkglibdir)"/*.so 2>/dev/null |
+			grep -v llvmjit | sed -n "s|.* => \(/[^ ]*\) .*|\1|p" | sort -u >libraries' bash "$folder"
+	tar -C "$2/" --exclude=llvmjit\* --exclude=\*gymstream\* -cf - "usr/lib/postgresql/$1" "usr/share/postgresql/$1" |
+		as_root tar -C "$3" -xf -
+	tar -C "$copy/installed" -cf - . | as_root tar -C "$3" --no-overwrite-dir -xf -
+	while read -r library; do
+		as_root test -e "$3$library" || as_root install -D -m 644 "$2$library" "$3$library"
+	done <"$copy/libraries"
+	remove_copy
+}
+
+upgrade() { # OLD NEW
+	local from='' root=$cache/debian-$2
+	[ "$1" = "$(setup_major)" ] || from=$cache/debian-$1
+	[ -z "$from" ] || [ -d "$from" ] || make_chroot "$1" "$from"
+	[ -d "$root" ] || make_chroot "$2" "$root"
+	take_server "$1" "$from" "$root"
+	run_chroot "$2" "$root" GYMSTREAM_OLD="/usr/lib/postgresql/$1" -- tap/032_pg_upgrade
 }
 
 #
@@ -178,6 +220,7 @@ under_valgrind() { # ARGUMENT...
 
 case $server in
 	15 | 17 | 18 | 19) run_debian "$server" "$@" ;;
+	1[5789]-1[5789]) upgrade "${server%-*}" "${server#*-}" ;;
 	assert) with_assertions "$@" ;;
 	valgrind) under_valgrind "$@" ;;
 	/*) PG_CONFIG=$server run "$@" ;;
