@@ -52,10 +52,32 @@ SELECT * FROM events('actions', 'delete,message', 'messages', 'on', 'include_tra
 SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'decode_options.a') data GROUP BY 1 ORDER BY 1;
 SELECT data::json ->> 'table', count(*) FROM events('include-tables', '*.b, Odd.*') data GROUP BY 1 ORDER BY 1;
 SELECT data::json ->> 'table', count(*) FROM events('filter-tables', 'decode_options.*') data GROUP BY 1 ORDER BY 1;
-SELECT data::json ->> 'table', count(*) FROM events('add-tables', ' *.none , Odd.a\,b\. \*c ') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', ' *.b , Odd.a\,b\. \*c ') data GROUP BY 1 ORDER BY 1;
 SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'decode_options.*', 'exclude-tables', '*.a') data GROUP BY 1 ORDER BY 1;
 SELECT data::json ->> 'table', count(*) FROM events('filter-tables', '*.*') data GROUP BY 1 ORDER BY 1;
-SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'odd.*') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', 'odd.*', 'missing-tables', 'ignore') data GROUP BY 1 ORDER BY 1;
+-- a name that nothing bears is refused before anything is read: it would show nothing and confirm all
+CREATE VIEW plain_view AS SELECT 1 AS one;
+CREATE TABLE root (id int) PARTITION BY LIST (id);
+CREATE TABLE leaf PARTITION OF root FOR VALUES IN (1);
+\set VERBOSITY terse
+SELECT format('SELECT refused(%L, %L)', 'add-tables', list) FROM unnest(ARRAY['decode_options.typo', 'typo.a', '*.typo', 'odd.*', 'decode_options.a, *.b, decode_options.plain_view', '*.a_pkey',
+  'decode_options.' || repeat('a', 70), '*.' || repeat('a', 70), '*.decode_options\.typo, decode_options.typo', 'decode_options.A']) list
+\gexec
+\set VERBOSITY default
+SELECT count(*) FROM events('add-tables', 'decode_options.typo', 'missing-tables', 'ignore');
+SELECT count(*) FROM events('missing_tables', 'error', 'add-tables', '*.*, pg_toast.*, decode_options.leaf');
+-- of two readings of one text one is enough, as the program gives them
+SELECT count(*) FROM events('add-tables', '*.decode_options\.b, decode_options.b');
+SELECT count(*) FROM events('add-tables', 'decode_options.root');
+SELECT count(*) FROM events('add-tables', '*.root', 'publish-via-partition-root', 'on');
+CREATE TABLE later (id int);
+INSERT INTO later VALUES (1);
+SELECT count(*) FROM events('add-tables', 'decode_options.later');
+DROP TABLE later, root;
+DROP VIEW plain_view;
+SELECT count(*) FROM events('add-tables', 'decode_options.later');
+SELECT count(*) FROM events('add-tables', 'decode_options.later', 'missing-tables', 'ignore');
 
 -- messages
 SELECT data::json ->> 'prefix', count(*) FROM events('include-messages', 'on', 'add-msg-prefixes', 'app') data WHERE data ~ 'prefix' GROUP BY 1 ORDER BY 1;
@@ -69,7 +91,7 @@ SELECT count(*) FROM events('batch', 'off', 'format-version', '1');
 -- the names a table has under its own name are compared as they were
 ALTER TABLE a RENAME TO renamed;
 INSERT INTO renamed VALUES (2, 'y');
-SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.a') data GROUP BY 1 ORDER BY 1;
+SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.a', 'missing-tables', 'ignore') data GROUP BY 1 ORDER BY 1;
 SELECT data::json ->> 'table', count(*) FROM events('add-tables', '*.renamed') data GROUP BY 1 ORDER BY 1;
 
 -- each wrong one says which and what it may be

@@ -37,14 +37,16 @@ static void
 plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
 {
 	PluginState *state = palloc0(sizeof(PluginState));
-	PluginLook	look = plugin_look_begin();
+	PluginLook	look;
 
+	ctx->output_plugin_private = state;
+	plugin_options_read(&state->options, ctx->output_plugin_options);
+	look = plugin_look_begin();
+	plugin_names_check(&state->options);
 	/* what is needed where no catalog can be read */
 	state->database = get_database_name(MyDatabaseId);
 	json_conversion_init();
 	plugin_look_end(look);
-	ctx->output_plugin_private = state;
-	plugin_options_read(&state->options, ctx->output_plugin_options);
 	state->wire = state->options.debezium ? &plugin_debezium : &plugin_json;
 	state->context = AllocSetContextCreate(ctx->context, "gymstream event", ALLOCSET_DEFAULT_SIZES);
 	state->transaction = AllocSetContextCreate(ctx->context, "gymstream transaction", ALLOCSET_SMALL_SIZES);

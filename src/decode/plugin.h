@@ -55,6 +55,7 @@ typedef struct PluginOptions
 	bool		pretty;
 	bool		batch;			/* several events in one message to a walsender's client */
 	bool		skip_output;	/* decode all and show nothing */
+	bool		missing_tables; /* the list of tables may name what does not exist */
 	bool		debezium;		/* the format, and these are its options: */
 	bool		connect_schemas;	/* each event carries its schema */
 	DebeziumDecimal decimal;
@@ -137,6 +138,11 @@ extern void plugin_options_read(PluginOptions *options, List *given);
 /* Whether a table is shown as far as the lists say, and a message of this prefix. */
 extern bool plugin_lists_table(const PluginOptions *options, const char *schema, const char *name);
 extern bool plugin_lists_prefix(const PluginOptions *options, const char *prefix);
+
+/* ---- plugin_names.c ---- */
+
+/* An error where the list of tables names what does not exist. In a transaction. */
+extern void plugin_names_check(const PluginOptions *options);
 
 /* ---- plugin_relation.c ---- */
 

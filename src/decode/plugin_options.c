@@ -113,6 +113,13 @@ read_unrendered(PluginOptions *options, const PluginOption *option, const char *
 }
 
 static bool
+read_missing(PluginOptions *options, const PluginOption *option, const char *value)
+{
+	options->missing_tables = strcmp(value, "ignore") == 0;
+	return options->missing_tables || strcmp(value, "error") == 0;
+}
+
+static bool
 read_string(PluginOptions *options, const PluginOption *option, const char *value)
 {
 	*SETS(options, option, char *) = pstrdup(value);
@@ -240,6 +247,7 @@ static const PluginOption all_options[] = {
 	{"json-data-types-as-string", NULL, read_bool, SET(event.json_as_text), ON_OFF},
 	{"max-event-size", NULL, read_size, SET(event.size), "a size from 8kB to 1023MB"},
 	{"messages", "include-messages", read_bool, SET(messages), ON_OFF},
+	{"missing-tables", NULL, read_missing, 0, "error or ignore"},
 	{"numeric-data-types-as-string", NULL, read_bool, SET(event.quoted), ON_OFF},
 	{"origin", NULL, read_origin, 0, "any or none"},
 	{"only-local", NULL, read_only_local, 0, ON_OFF},
