@@ -292,6 +292,11 @@ BEGIN
 		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM (%3$s) q EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
 		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM (%3$s) q) d',
 		'missing', 'unexpected', rtrim(query, ';'), $1);
+EXCEPTION WHEN insufficient_privilege THEN
+	RAISE EXCEPTION '%', sqlerrm
+		USING ERRCODE = 'insufficient_privilege',
+			DETAIL = format('%s is compared with its query, which reads more than the rollup.', $1),
+			HINT = 'Verify it as its owner, or with SELECT on its definition and its source too.';
 END
 $$;
 COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS

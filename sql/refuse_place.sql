@@ -34,6 +34,7 @@ SELECT format('SELECT gymstream.create_rollup(''r'', %L)', q) FROM unnest(ARRAY[
 	'SELECT k, 1 + generate_series(1, 2), count(*) FROM t GROUP BY k',
 	'SELECT k, count(*) FROM t GROUP BY ROLLUP (k)',
 	'SELECT k, grouping(k), count(*) FROM t GROUP BY k',
+	'SELECT k, count(*) AS n, sum(v) AS n FROM t GROUP BY k',
 	'SELECT k FROM t WHERE k > 0',
 	'WITH RECURSIVE x AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM x WHERE i < 3) SELECT count(*) FROM x',
 	'WITH x AS (SELECT 1), y AS (INSERT INTO other VALUES (1) RETURNING id) SELECT k, count(*) FROM t GROUP BY k',

@@ -470,6 +470,35 @@ place_of_from(const SelectStmt *raw)
 	return place >= 0 ? place : refuse_place_raw(raw->targetList);
 }
 
+/* Columns are told apart by name in the view, in the definition and in events. */
+static void
+check_names(const Query *query)
+{
+	ListCell   *cell;
+	ListCell   *before;
+
+	foreach(cell, query->targetList)
+	{
+		const TargetEntry *column = lfirst(cell);
+
+		if (column->resjunk)
+			continue;
+		foreach(before, query->targetList)
+		{
+			const TargetEntry *other = lfirst(before);
+
+			if (other == column)
+				break;
+			if (!other->resjunk && strcmp(other->resname, column->resname) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_DUPLICATE_COLUMN),
+						 errmsg("two columns of a rollup have the name \"%s\"", column->resname),
+						 errhint("Give each of them a name of its own, with AS."),
+						 refuse_at(refuse_place(column->expr))));
+		}
+	}
+}
+
 static void
 check(const Query *original, const SelectStmt *raw, const char *text)
 {
@@ -484,6 +513,7 @@ check(const Query *original, const SelectStmt *raw, const char *text)
 	check_node_walker((Node *) query->targetList, query);
 	check_node_walker(query->jointree->quals, query);
 	check_node_walker(query->havingQual, query);
+	check_names(query);
 	check_keys_and_outputs(query);
 	refuse_end(&context);
 }
