@@ -119,12 +119,13 @@ DELETE FROM amount WHERE id IN (4, 6);
 TABLE differing;
 SELECT sum FROM amounts;
 TRUNCATE amount;
--- a sum that is out of range: whoever goes past it is told, as the query would tell the reader
+-- a sum that is out of range is an error for who reads it, as from the query, and comes back
 CREATE TABLE extreme (id int, v numeric);
 SELECT gymstream.create_rollup('extremes', 'SELECT sum(v) FROM extreme');
 INSERT INTO extreme VALUES (1, 6e131071);
-SELECT refused('INSERT INTO extreme VALUES (2, 6e131071)');
-TABLE differing;
+INSERT INTO extreme VALUES (2, 6e131071);
+SELECT refused('SELECT sum(v) FROM extreme');
+SELECT refused('TABLE extremes');
 INSERT INTO extreme VALUES (3, -6e131071);
 TABLE differing;
 SELECT length(sum::text) FROM extremes;
@@ -185,4 +186,71 @@ SELECT refused(format('SELECT %L::gymstream_internal.numeric_sum', bad)) FROM (V
 	('{"sum":1,"scales":{"2":1,"1":1}}'), ('{"sum":1,"scales":{"2":1},}'), ('{"sum":1,"scales":{"2":1,}}'), ('{"sum":x,"scales":{}}'), ('{"sum":1,"scales":{"-2":1}}'),
 	('{"sum":1,"scales":{"2":1}} ')) t (bad);
 
+
+--
+-- Beyond the range of numeric: writing succeeds, and reading shows what sum() shows, or fails as that does
+--
+DROP VIEW derived;
+DROP VIEW words;
+TRUNCATE amount;
+INSERT INTO amount VALUES (1, 1, 9e131071, 0), (2, 1, 9e131071, 0), (3, 2, -9e131071, 0), (4, 2, -9e131071, 0), (5, 3, 9e131071, 0), (6, 3, -9e131071, 0);
+SELECT sum(v) FROM amount WHERE k = 1;
+SELECT sum FROM amounts WHERE k = 1;
+SELECT avg(v) FROM amount WHERE k = 2;
+SELECT avg FROM amounts WHERE k = 2;
+SELECT sum(v), avg(v) FROM amount WHERE k = 3;
+SELECT sum, avg FROM amounts WHERE k = 3;
+SELECT sum(v), avg(v) FROM amount;
+SELECT sum, avg FROM all_amounts;
+-- and comes back
+DELETE FROM amount WHERE id IN (1, 4);
+SELECT k, sum = sign(sum) * 9e131071, scale(sum), avg = sum FROM amounts WHERE k < 3 ORDER BY k;
+TABLE differing;
+UPDATE amount SET v = v / 9 * 5 WHERE k < 3;
+INSERT INTO amount SELECT i, 4, 4.99e131071 * (1 - i % 3), 0 FROM generate_series(10, 30) i;
+TABLE differing;
+INSERT INTO amount SELECT i, 5, 1e131071 + 0.25, 0 FROM generate_series(40, 52) i;
+DELETE FROM amount WHERE id BETWEEN 44 AND 52;
+TABLE differing;
+DELETE FROM amount WHERE k = 5;
+TABLE differing;
+SELECT count(*) FROM amounts_partials WHERE k = 5;
+
+-- as text: what is beyond half of the range stands beside the sum
+CREATE VIEW sums AS SELECT regexp_replace(gymstream.numeric_sum_agg(x)::text, '(0|9){100,}', '<many \1>', 'g') AS text,
+	gymstream.numeric_sum_agg(x)::text::gymstream.numeric_sum::text = gymstream.numeric_sum_agg(x)::text AS same
+	FROM (VALUES (1, 9e131071), (1, 9e131071), (2, 9e131071), (2, -9e131071), (3, -5e131071), (4, 5e131071), (4, -1), (5, -5e131071), (5, 1), (6, 9e131071), (6, -4e131071)) v (k, x)
+	GROUP BY k ORDER BY k;
+TABLE sums;
+SELECT regexp_replace('{"sum":-9e131071,"count":1,"scales":{"0":1}}'::gymstream.numeric_sum::text, '0{100,}', '<many 0>');
+SELECT gymstream.numeric_sum_total('{"sum":1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 + 1;
+SELECT gymstream.numeric_sum_total('{"sum":-1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 - 1;
+SELECT gymstream.numeric_sum_total('{"sum":0,"excess":2,"count":1,"scales":{"0":1}}');
+SELECT gymstream.numeric_sum_add('{"sum":0,"excess":9223372036854775807,"count":1,"scales":{"0":1}}', '{"sum":0,"excess":1,"count":1,"scales":{"0":1}}');
+-- counts that do not fit
+SELECT gymstream.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"0":1}}');
+SELECT gymstream.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"1":1}}');
+SELECT gymstream.numeric_sum_accumulate('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', 1);
+SELECT gymstream.numeric_sum_average('{"sum":1,"count":-9223372036854775808,"scales":{"0":-9223372036854775808}}');
+
+-- what the text cannot be
+CREATE FUNCTION read_as(type regtype, value text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('SELECT %L::%s::text', value, type) INTO result;
+	RETURN result;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE;
+END
+$$;
+SELECT text, read_as('gymstream.numeric_sum', text) FROM (VALUES
+	('{"sum":1,"count":1,"scales":{"4294967297":1}}'), ('{"sum":1,"count":1,"scales":{"16383":1}}'), ('{"sum":1,"count":1,"scales":{"16384":1}}'),
+	('{"sum":1,"count":1,"scales":{"-1":1}}'), ('{"sum":1,"count":1,"scales":{"-4":1}}'), ('{"sum":1,"count":1,"scales":{" 1":1}}'), ('{"sum":1,"count":1,"scales":{"+1":1}}'),
+	('{"sum":1,"count":1,"scales":{"1":0}}'), ('{"sum":1,"count":1,"scales":{"1": 1}}'), ('{"sum":1,"count":1,"scales":{"1":9223372036854775808}}'),
+	('{"sum":1,"count":1,"scales":{"1":1,"1":1}}'), ('{"sum":1,"count":1,"scales":{"2":1,"1":1}}'), ('{"sum":1,"count":1,"scales":{"1":1,"NaN":1}}'),
+	('{"sum":1,"count":1,"scales":{"1":9223372036854775807,"2":1}}'), ('{"sum":1,"count":1,"scales":{"1":1,}}'), ('{"sum":1,"count":1,"scales":{,"1":1}}'),
+	('{"sum":1,"count":1,"scales":{"1":1}'), ('{"sum":1,"count":1,"scales":{"1":1}}x'), ('{"sum":1,"count":,"scales":{"1":1}}'), ('{"sum":1,"scales":{"1":1}}'),
+	('{"sum":NaN,"count":1,"scales":{"1":1}}'), ('{"sum":Infinity,"count":1,"scales":{"1":1}}'), ('{"sum":,"count":1,"scales":{"1":1}}'), ('{"sum":1e131072,"count":1,"scales":{"1":1}}'),
+	('{"sum":1,"excess":9223372036854775808,"count":1,"scales":{"1":1}}'), ('{"sum":-9e131071,"excess":-9223372036854775808,"count":1,"scales":{"1":1}}'), ('')) v (text);
 DROP SCHEMA test_numeric CASCADE;

@@ -203,7 +203,8 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 }
 #else
 #define gs_interval_is_finite(interval) ((void) (interval), true)
-#define gs_interval_set_infinite(interval, plus) elog(ERROR, "intervals cannot be infinite")
+#define gs_interval_set_infinite(interval, plus) \
+	ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("interval out of range")))
 #endif
 
 /* 16: one function checks ownership of any object */

@@ -19,6 +19,8 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 
 	if (delta->numeric)
 		sum = numeric_sum_plus(delta->numeric, sum);
+	if (sum == NULL)
+		elog(ERROR, "too many numerics in a delta");
 	/* with room to grow, so that most additions happen in place */
 	if (delta->numeric == NULL)
 		delta->numeric = MemoryContextAlloc(keep, VARSIZE(sum) + 128);
@@ -221,14 +223,13 @@ state_add(StateKind kind, Datum a, Datum b, Datum *sum)
 			*sum = DirectFunctionCall2(numeric_add, a, b);
 			return true;
 		case STATE_SUM_NUMERIC:
-			*sum = PointerGetDatum(numeric_sum_plus((NumericSum *) PG_DETOAST_DATUM(a),
-													(NumericSum *) PG_DETOAST_DATUM(b)));
-			return true;
+			*sum = PointerGetDatum(numeric_sum_plus(numeric_sum_datum(a), numeric_sum_datum(b)));
+			return *sum != (Datum) 0;
 		case STATE_SUM_FLOAT:
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
-			*sum = PointerGetDatum(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(a), (FloatSum *) PG_DETOAST_DATUM(b)));
-			return true;
+			*sum = PointerGetDatum(float_sum_plus(float_sum_datum(a), float_sum_datum(b)));
+			return *sum != (Datum) 0;
 		case STATE_BITS:
 			bits = bit_counts_plus((BitCounts *) PG_DETOAST_DATUM_PACKED(a), (BitCounts *) PG_DETOAST_DATUM_PACKED(b));
 			if (bits == NULL)
@@ -257,11 +258,11 @@ state_is_zero(StateKind kind, NullableDatum state)
 			return DatumGetInt32(DirectFunctionCall2(numeric_cmp, value,
 													 NumericGetDatum(int64_to_numeric(0)))) == 0;
 		case STATE_SUM_NUMERIC:
-			return numeric_sum_is_zero((NumericSum *) PG_DETOAST_DATUM(value));
+			return numeric_sum_is_zero(numeric_sum_datum(value));
 		case STATE_SUM_FLOAT:
 		case STATE_SUM_PRODUCT:
 		case STATE_SUM_MICROSECONDS:
-			return float_sum_is_zero((FloatSum *) PG_DETOAST_DATUM(value));
+			return float_sum_is_zero(float_sum_datum(value));
 		case STATE_BITS:
 			return bit_counts_is_zero((BitCounts *) PG_DETOAST_DATUM_PACKED(value));
 		case STATE_CHANGED:

@@ -13,6 +13,8 @@
 #include "lib/stringinfo.h"
 #include "utils/memutils.h"
 
+#include "rollup/number/number_text.h"
+
 #define BITS 64					/* of each plane, and of each count */
 
 /*
@@ -87,20 +89,6 @@ typedef struct Stored
 	const char *planes;
 } Stored;
 
-static Stored
-stored(const BitCounts *counts)
-{
-	Size		size = VARSIZE_ANY_EXHDR(counts);
-	Stored		result = {0};
-
-	if (size == 0)
-		return result;
-	result.width = *VARDATA_ANY(counts);
-	result.nplanes = (size - 1) / result.width;
-	result.planes = VARDATA_ANY(counts) + 1;
-	return result;
-}
-
 static int64
 stored_plane(const Stored *counts, int n)
 {
@@ -153,6 +141,44 @@ static bool
 fits(int64 plane, int width)
 {
 	return width == 8 || (plane >> (8 * width - 1)) == (plane < 0 ? -1 : 0);
+}
+
+/* Whether they are as store writes them: no plane more than is needed, and none of them wider. */
+static bool
+is_sound(const Stored *counts)
+{
+	int			n = counts->nplanes;
+	bool		wide = counts->width == 1;
+
+	if (n < 1 || n > BITS ||
+		stored_plane(counts, n - 1) == (n > 1 ? stored_plane(counts, n - 2) : 0))
+		return false;
+	for (int i = 0; i < n && !wide; i++)
+		wide = !fits(stored_plane(counts, i), counts->width / 2);
+	return wide;
+}
+
+/*
+ * Error for bytes that no counts have: what follows relies on the width and the number of planes.
+ */
+static Stored
+stored(const BitCounts *counts)
+{
+	Size		size = VARSIZE_ANY_EXHDR(counts);
+	Stored		result = {0};
+
+	if (size == 0)
+		return result;
+	result.width = *VARDATA_ANY(counts);
+	result.planes = VARDATA_ANY(counts) + 1;
+	if ((result.width == 1 || result.width == 2 || result.width == 4 || result.width == 8) &&
+		(size - 1) % result.width == 0 && (size - 1) / result.width <= BITS)
+		result.nplanes = (size - 1) / result.width;
+	if (!is_sound(&result))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid bytes in a value of type %s", "gymstream_internal.bit_counts")));
+	return result;
 }
 
 /* NULL if there are too many planes. */
@@ -241,11 +267,13 @@ gs_bit_counts_add(PG_FUNCTION_ARGS)
 	return sum_of(counts_arg(fcinfo, 0), counts_arg(fcinfo, 1));
 }
 
-/* bit_counts_accumulate(bit_counts, bigint) returns bit_counts: the second may be NULL and is then ignored */
+/* bit_counts_accumulate(bit_counts, bigint) returns bit_counts: a null value is ignored */
 PG_FUNCTION_INFO_V1(gs_bit_counts_accumulate);
 Datum
 gs_bit_counts_accumulate(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	return sum_of(counts_arg(fcinfo, 0),
@@ -310,21 +338,14 @@ static bool
 parse_counts(const char *text, int64 *by_bit)
 {
 	int			n = 0;
-	char	   *end;
 
-	if (*text++ != '[')
+	if (!number_skip(&text, "["))
 		return false;
 	while (*text != ']')
 	{
-		if (n == BITS || (n > 0 && *text++ != ','))
+		if (n == BITS || (n > 0 && !number_skip(&text, ",")) || !number_integer(&text, &by_bit[n]))
 			return false;
-		if (*text != '-' && (*text < '0' || *text > '9'))
-			return false;
-		errno = 0;
-		by_bit[n++] = strtoll(text, &end, 10);
-		if (end == text || errno != 0)
-			return false;
-		text = end;
+		n++;
 	}
 	for (int bit = n; bit < BITS; bit++)
 		by_bit[bit] = n ? by_bit[n - 1] : 0;

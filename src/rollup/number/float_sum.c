@@ -8,12 +8,19 @@
 
 #include <math.h>
 
+#include "common/int.h"
+#include "fmgr.h"
 #include "port/pg_bitutils.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 
-/* what the lowest bit of limb 0 stands for is 2^-FLOAT_BIAS: below the product of the two smallest numbers, 2^-2148 */
+/* what the lowest bit of limb 0 stands for is 2^-FLOAT_BIAS */
 #define FLOAT_BIAS 2208
+StaticAssertDecl(FLOAT_BIAS >= -FLOAT_LOWEST_POWER, "room for the lowest power");
+
+/* the limb that has the sign of the greatest sum, and the bits that such a one may have there */
+#define TOP_LIMB ((FLOAT_BIAS + FLOAT_HIGHEST_POWER) / 32)
+#define TOP_BITS ((FLOAT_BIAS + FLOAT_HIGHEST_POWER) % 32)
 
 /* additions of less than 2^32 each that leave a limb of 64 bits, sign included, far from its end */
 #define CARRY_AFTER ((int64) 1 << 29)
@@ -249,16 +256,19 @@ float_delta_sum(FloatDelta *delta)
 	return sum_make(delta->specials, delta->low, delta->nlimbs, delta->limbs);
 }
 
-static void
+/* False if a count does not fit. */
+static bool
 add_sum(FloatDelta *delta, const FloatSum *sum)
 {
 	const uint32 *limbs = sum_limbs(sum);
 	int			n = sum_nlimbs(sum);
 
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
-		delta->specials[i] += float_sum_special(sum, i);
+		if (pg_add_s64_overflow(delta->specials[i], float_sum_special(sum, i), &delta->specials[i]))
+			return false;
 	for (int i = 0; i < n; i++)
 		delta->limbs[sum->low - delta->low + i] += i == n - 1 ? (int64) (int32) limbs[i] : (int64) limbs[i];
+	return true;
 }
 
 FloatSum *
@@ -273,10 +283,76 @@ float_sum_plus(const FloatSum *a, const FloatSum *b)
 
 	delta->low = low;
 	delta->nlimbs = Max(high - low, 0);
-	add_sum(delta, a);
-	add_sum(delta, b);
+	if (!add_sum(delta, a) || !add_sum(delta, b))
+		return NULL;
 	sum = float_delta_sum(delta);
 	pfree(delta);
+	return float_sum_fits(sum) ? sum : NULL;
+}
+
+FloatSum *
+float_sum_with(const FloatSum *a, const FloatSum *b)
+{
+	FloatSum   *sum = float_sum_plus(a, b);
+
+	if (sum == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("value out of range in a sum of %s", "gymstream_internal.float_sum")));
+	return sum;
+}
+
+bool
+float_sum_fits(const FloatSum *sum)
+{
+	int			n = sum_nlimbs(sum);
+	int			top = sum->low + n - 1;
+	int32		sign;
+
+	if (n == 0 || top < TOP_LIMB)
+		return true;
+	sign = (int32) sum_limbs(sum)[n - 1] >> TOP_BITS;
+	return top == TOP_LIMB && (sign == 0 || sign == -1);
+}
+
+/* Whether it is what sum_make could have made. */
+static bool
+is_sound(const FloatSum *sum)
+{
+	Size		size = VARSIZE(sum);
+	const uint32 *limbs;
+	int			n;
+	int64		counts[FLOAT_SPECIALS] = {0};
+
+	if (size < offsetof(FloatSum, words) ||
+		(size - offsetof(FloatSum, words)) % sizeof(uint32) != 0 ||
+		(sum->counts != 0 && sum->counts != FLOAT_SPECIALS))
+		return false;
+	n = sum_nlimbs(sum);
+	if (n < 0 || n > TOP_LIMB + 1 || sum->low < 0 || !float_sum_fits(sum))
+		return false;
+	if (sum->counts != 0 && memcmp(counts, sum->words, sizeof(counts)) == 0)
+		return false;
+	limbs = sum_limbs(sum);
+	if (n == 0)
+		return sum->low == 0;
+	/* nothing below the lowest power, which no text may name */
+	if (sum->low == 0 && (limbs[0] & ((1U << (FLOAT_BIAS + FLOAT_LOWEST_POWER)) - 1)) != 0)
+		return false;
+	/* no limb more than it needs at either end */
+	return limbs[0] != 0 &&
+		(n == 1 || limbs[n - 1] != ((int32) limbs[n - 2] < 0 ? PG_UINT32_MAX : 0));
+}
+
+FloatSum *
+float_sum_datum(Datum value)
+{
+	FloatSum   *sum = (FloatSum *) PG_DETOAST_DATUM(value);
+
+	if (!is_sound(sum))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid bytes in a value of type %s", "gymstream_internal.float_sum")));
 	return sum;
 }
 

@@ -19,6 +19,13 @@ typedef enum FloatSpecial
 #define FLOAT_SPECIALS (FLOAT_MINUS_INFINITY + 1)
 
 /*
+ * What a sum may be made of: multiples of two to the lowest power, below two to the highest. All
+ * that rows can add up to is far within: 2^63 products of two numbers need 2^-2148 to 2^2111.
+ */
+#define FLOAT_LOWEST_POWER (-2200)
+#define FLOAT_HIGHEST_POWER 2200
+
+/*
  * Varlena. The sum of the finite values is a whole number of 2^(32 * low - bias), the lowest limb first, in two's
  * complement, without a limb more than it needs: none for zero. Equal sums are the same to the last bit.
  */
@@ -50,7 +57,19 @@ extern FloatDelta *float_delta_add_special(FloatDelta *delta, FloatSpecial speci
 extern bool float_delta_is_zero(FloatDelta *delta);
 extern FloatSum *float_delta_sum(FloatDelta *delta);
 
+/* A stored sum, or one given to a function of SQL: error if it has bytes that no sum has. */
+extern FloatSum *float_sum_datum(Datum value);
+
+/* NULL: the sum, or a count, does not fit. float_sum_with gives an error instead. */
 extern FloatSum *float_sum_plus(const FloatSum *a, const FloatSum *b);
+extern FloatSum *float_sum_with(const FloatSum *a, const FloatSum *b);
+
+/*
+ * Whether its absolute value is less than 2^FLOAT_HIGHEST_POWER, or the least that has this many
+ * bits.
+ */
+extern bool float_sum_fits(const FloatSum *sum);
+
 extern bool float_sum_is_zero(const FloatSum *sum);
 
 /* The sum of the finite values, and how many others there are. */

@@ -9,22 +9,19 @@
 
 #include <math.h>
 
-#include "common/string.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 
-/* the powers of two that text may name: all that can be in a sum, and not those for which it has no room */
-#define LOWEST_POWER (-2200)
-#define HIGHEST_POWER 2200
+#include "rollup/number/number_text.h"
 
 static const char *const special_names[FLOAT_SPECIALS] = {"NaN", "Infinity", "-Infinity"};
 
 static FloatSum *
 sum_arg(FunctionCallInfo fcinfo, int n)
 {
-	return (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
+	return float_sum_datum(PG_GETARG_DATUM(n));
 }
 
 static double
@@ -77,7 +74,7 @@ PG_FUNCTION_INFO_V1(gs_float_sum_add);
 Datum
 gs_float_sum_add(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(float_sum_plus(sum_arg(fcinfo, 0), sum_arg(fcinfo, 1)));
+	PG_RETURN_POINTER(float_sum_with(sum_arg(fcinfo, 0), sum_arg(fcinfo, 1)));
 }
 
 static Datum
@@ -85,7 +82,7 @@ with_delta(FunctionCallInfo fcinfo, FloatDelta *delta)
 {
 	if (delta == NULL)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_POINTER(float_sum_plus(sum_arg(fcinfo, 0), float_delta_sum(delta)));
+	PG_RETURN_POINTER(float_sum_with(sum_arg(fcinfo, 0), float_delta_sum(delta)));
 }
 
 /* float_sum_accumulate(float_sum, double precision) returns float_sum: null is ignored */
@@ -93,6 +90,8 @@ PG_FUNCTION_INFO_V1(gs_float_sum_accumulate);
 Datum
 gs_float_sum_accumulate(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	return with_delta(fcinfo, float_delta_add(NULL, PG_GETARG_FLOAT8(1), 1, CurrentMemoryContext));
@@ -103,6 +102,8 @@ PG_FUNCTION_INFO_V1(gs_float_sum_accumulate_product);
 Datum
 gs_float_sum_accumulate_product(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	return with_delta(fcinfo, float_delta_add_product(NULL, PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2), 1,
@@ -154,40 +155,27 @@ gs_float_sum_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(out.data);
 }
 
-/* Step over the token and return true if the text goes on with it. */
-static bool
-skip_token(const char **text, const char *token)
-{
-	Size		len = strlen(token);
-
-	if (strncmp(*text, token, len) != 0)
-		return false;
-	*text += len;
-	return true;
-}
-
 /* -0x19p-1 */
 static bool
 parse_exact(const char **text, FloatDelta **delta)
 {
-	int			sign = skip_token(text, "-") ? -1 : 1;
+	int			sign = number_skip(text, "-") ? -1 : 1;
 	const char *digits;
-	int			ndigits,
-				power;
-	char	   *end;
+	Size		ndigits;
+	int64		power;
 
-	if (!skip_token(text, "0x"))
+	if (!number_skip(text, "0x"))
 		return false;
 	digits = *text;
 	ndigits = strspn(digits, "0123456789abcdef");
 	*text += ndigits;
-	if (ndigits == 0 || ndigits > HIGHEST_POWER - LOWEST_POWER || !skip_token(text, "p"))
+	if (ndigits == 0 || ndigits > (FLOAT_HIGHEST_POWER - FLOAT_LOWEST_POWER) / 4 + 1)
 		return false;
-	power = strtoint(*text, &end, 10);
-	if (end == *text || power < LOWEST_POWER || power + 4 * ndigits > HIGHEST_POWER)
+	/* the first digit may have one bit only: whether all of it fits is seen when it is made */
+	if (!number_skip(text, "p") || !number_integer(text, &power) || power < FLOAT_LOWEST_POWER ||
+		power > FLOAT_HIGHEST_POWER + 4 - 4 * (int64) ndigits)
 		return false;
-	*text = end;
-	for (int i = 0; i < ndigits; i++)
+	for (Size i = 0; i < ndigits; i++)
 	{
 		char		digit[2] = {digits[ndigits - 1 - i], '\0'};
 
@@ -199,16 +187,12 @@ parse_exact(const char **text, FloatDelta **delta)
 static bool
 parse_special(const char **text, FloatSpecial special, FloatDelta **delta)
 {
-	char	   *end;
 	int64		count;
 
-	if (!skip_token(text, psprintf(",\"%s\":", special_names[special])))
+	if (!number_skip(text, psprintf(",\"%s\":", special_names[special])))
 		return true;
-	errno = 0;
-	count = strtoll(*text, &end, 10);
-	if (end == *text || errno != 0)
+	if (!number_integer(text, &count))
 		return false;
-	*text = end;
 	*delta = float_delta_add_special(*delta, special, 0, CurrentMemoryContext);
 	(*delta)->specials[special] = count;
 	return true;
@@ -221,17 +205,21 @@ gs_float_sum_in(PG_FUNCTION_ARGS)
 	const char *text = PG_GETARG_CSTRING(0);
 	const char *p = text;
 	FloatDelta *delta = NULL;
-	bool		valid = skip_token(&p, "{\"sum\":");
+	FloatSum   *sum = NULL;
+	bool		valid = number_skip(&p, "{\"sum\":");
 
 	/* the rounded sum is for readers: it follows from the exact one */
 	p += strcspn(p, ",");
-	valid = valid && skip_token(&p, ",\"exact\":\"") && parse_exact(&p, &delta) && skip_token(&p, "\"");
+	valid = valid && number_skip(&p, ",\"exact\":\"") && parse_exact(&p, &delta) &&
+		number_skip(&p, "\"");
 	for (int i = 0; valid && i < FLOAT_SPECIALS; i++)
 		valid = parse_special(&p, i, &delta);
-	if (!valid || strcmp(p, "}") != 0)
+	if (valid && strcmp(p, "}") == 0)
+		sum = float_delta_sum(delta);
+	if (sum == NULL || !float_sum_fits(sum))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.float_sum", text),
 				 errhint("It looks like {\"sum\":12.5,\"exact\":\"0x19p-1\"}.")));
-	PG_RETURN_POINTER(float_delta_sum(delta));
+	PG_RETURN_POINTER(sum);
 }

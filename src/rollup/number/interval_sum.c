@@ -49,10 +49,12 @@ gs_microseconds_accumulate(PG_FUNCTION_ARGS)
 {
 	FloatDelta *delta;
 
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	delta = interval_sum_microseconds(NULL, PG_GETARG_INTERVAL_P(1), 1, CurrentMemoryContext);
-	PG_RETURN_POINTER(float_sum_plus((FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(0)), float_delta_sum(delta)));
+	PG_RETURN_POINTER(float_sum_with(float_sum_datum(PG_GETARG_DATUM(0)), float_delta_sum(delta)));
 }
 
 static void
@@ -92,7 +94,9 @@ PG_FUNCTION_INFO_V1(gs_interval_total);
 Datum
 gs_interval_total(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INTERVAL_P(total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(2))));
+	FloatSum   *microseconds = float_sum_datum(PG_GETARG_DATUM(2));
+
+	PG_RETURN_INTERVAL_P(total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), microseconds));
 }
 
 /* interval_average(months bigint, days bigint, microseconds float_sum, n bigint) returns interval: null for none */
@@ -104,7 +108,7 @@ gs_interval_average(PG_FUNCTION_ARGS)
 
 	if (PG_GETARG_INT64(3) == 0)
 		PG_RETURN_NULL();
-	sum = total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(2)));
+	sum = total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), float_sum_datum(PG_GETARG_DATUM(2)));
 	if (!gs_interval_is_finite(sum))
 		PG_RETURN_INTERVAL_P(sum);
 	return DirectFunctionCall2(interval_div, IntervalPGetDatum(sum), Float8GetDatum((double) PG_GETARG_INT64(3)));

@@ -1,19 +1,30 @@
 /*
- * numeric_sum.c: the SQL type numeric_sum, a sum of numerics from which values can be taken away again.
+ * numeric_sum.c: the SQL type numeric_sum, a sum of numerics from which values can be taken away
+ * again.
  *
- * Takes numerics and gives their sum and average, to the last digit and in the display scale that sum() and avg() would
- * give. The display scale of a sum is the largest among its values, and NaN and the infinities cannot be subtracted, so
- * the type counts the values of each scale, and those that are not finite, beside the sum of the finite ones.
- * Never loses a digit; never depends on the order of values.
+ * Takes numerics and gives their sum and average, to the last digit and in the display scale that
+ * sum() and avg() would give. The display scale of a sum is the largest among its values, and NaN
+ * and the infinities cannot be subtracted, so the type counts the values of each scale, and those
+ * that are not finite, beside the sum of the finite ones. As in sum(), a sum may leave the range of
+ * numeric and come back: what is beyond is counted in units of 5e131071. Never loses a digit; never
+ * depends on the order of values.
  *
- * Text form, itself a JSON object: {"sum":12.50,"count":3,"scales":{"2":3}}
+ * Text form, itself a JSON object: {"sum":12.50,"count":3,"scales":{"2":3}}. Where there are units
+ * beyond, their number follows the sum: {"sum":4e131071,"excess":1,"count":2,"scales":{"0":2}},
+ * with all digits, is 9e131071.
  */
 #include "rollup/number/numeric_sum.h"
 
-#include "common/string.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "rollup/number/number_text.h"
+
+/* half of what a numeric cannot reach: two that are less have a sum that is a numeric */
+#define NUMERIC_SUM_UNIT "5e131071"
 
 #define NUMERIC_SUM_MAX_ROUND 2000	/* numeric_round's limit in every version */
 
@@ -21,6 +32,79 @@ static Numeric
 sum_finite(const NumericSum *sum)
 {
 	return (Numeric) &sum->scales[sum->nscales];
+}
+
+static int64
+sum_excess(const NumericSum *sum)
+{
+	return sum->nscales > 0 && sum->scales[0].scale == SCALE_EXCESS ? sum->scales[0].count : 0;
+}
+
+static Datum
+make_numeric(const char *text)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+							   Int32GetDatum(-1));
+}
+
+/* The unit, or its opposite. */
+static Datum
+sum_unit(bool negative)
+{
+	static Datum units[2] = {0};
+
+	if (units[1] == (Datum) 0)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		units[0] = make_numeric(NUMERIC_SUM_UNIT);
+		units[1] = make_numeric("-" NUMERIC_SUM_UNIT);
+		MemoryContextSwitchTo(old);
+	}
+	return units[negative];
+}
+
+static int
+compare_numerics(Datum a, Datum b)
+{
+	return DatumGetInt32(DirectFunctionCall2(numeric_cmp, a, b));
+}
+
+static int
+compare_with_zero(Datum value)
+{
+	return compare_numerics(value, NumericGetDatum(int64_to_numeric(0)));
+}
+
+/* Give one unit from the value to the excess, or back. */
+static bool
+move_unit(Datum *value, int64 *excess, bool negative)
+{
+	*value = DirectFunctionCall2(numeric_sub, *value, sum_unit(negative));
+	return !pg_add_s64_overflow(*excess, negative ? -1 : 1, excess);
+}
+
+/*
+ * Bring a value of less than two units below one, and of the same sign as the excess. False if that
+ * does not fit.
+ */
+static bool
+reduce(Datum *value, int64 *excess)
+{
+	bool		fits = true;
+
+	if (unlikely(compare_numerics(*value, sum_unit(false)) >= 0))
+		fits = move_unit(value, excess, false);
+	else if (unlikely(compare_numerics(*value, sum_unit(true)) <= 0))
+		fits = move_unit(value, excess, true);
+	if (unlikely(fits && *excess != 0))
+	{
+		int			sign = compare_with_zero(*value);
+
+		if (sign != 0 && (sign < 0) != (*excess < 0))
+			fits = move_unit(value, excess, sign < 0);
+	}
+	return fits;
 }
 
 static NumericSum *
@@ -54,24 +138,30 @@ sum_scale_of(Numeric value)
 NumericSum *
 numeric_sum_of(Numeric value, int sign)
 {
-	ScaleCount	one = {sign, sum_scale_of(value), 0};
+	ScaleCount	scales[2] = {{0, SCALE_EXCESS, 0}, {sign, sum_scale_of(value), 0}};
+	Datum		finite = NumericGetDatum(value);
+	bool		beyond;
 
-	if (one.scale < 0)
-		value = int64_to_numeric(0);
+	if (scales[1].scale < 0)
+		finite = NumericGetDatum(int64_to_numeric(0));
 	else if (sign < 0)
-		value = DatumGetNumeric(DirectFunctionCall1(numeric_uminus, NumericGetDatum(value)));
-	return sum_make(1, &one, value);
+		finite = DirectFunctionCall1(numeric_uminus, finite);
+	(void) reduce(&finite, &scales[0].count);
+	beyond = scales[0].count != 0;
+	return sum_make(beyond ? 2 : 1, beyond ? scales : scales + 1, DatumGetNumeric(finite));
 }
 
-NumericSum *
-numeric_sum_plus(const NumericSum *a, const NumericSum *b)
+/*
+ * The scales of both, without the excess. Says how many they are; -1 if a count, or all together,
+ * does not fit.
+ */
+static int
+add_scales(const NumericSum *a, const NumericSum *b, ScaleCount *scales)
 {
-	ScaleCount *scales = palloc((a->nscales + b->nscales) * sizeof(ScaleCount) + 1);
 	int			n = 0,
-				i = 0,
-				j = 0;
-	Datum		finite;
-	NumericSum *sum;
+				i = sum_excess(a) != 0,
+				j = sum_excess(b) != 0;
+	int128		all = 0;
 
 	while (i < a->nscales || j < b->nscales)
 	{
@@ -84,13 +174,35 @@ numeric_sum_plus(const NumericSum *a, const NumericSum *b)
 		else
 		{
 			next = a->scales[i++];
-			next.count += b->scales[j++].count;
+			if (pg_add_s64_overflow(next.count, b->scales[j++].count, &next.count))
+				return -1;
 		}
+		all += next.count;
 		if (next.count != 0)
 			scales[n++] = next;
 	}
+	return all >= PG_INT64_MIN && all <= PG_INT64_MAX ? n : -1;
+}
+
+NumericSum *
+numeric_sum_plus(const NumericSum *a, const NumericSum *b)
+{
+	ScaleCount *scales = palloc((a->nscales + b->nscales + 1) * sizeof(ScaleCount));
+	int			n = add_scales(a, b, scales + 1);
+	ScaleCount	excess = {0, SCALE_EXCESS, 0};
+	Datum		finite;
+	NumericSum *sum;
+
+	if (n < 0 || pg_add_s64_overflow(sum_excess(a), sum_excess(b), &excess.count))
+		return NULL;
 	finite = DirectFunctionCall2(numeric_add, NumericGetDatum(sum_finite(a)), NumericGetDatum(sum_finite(b)));
-	sum = sum_make(n, scales, DatumGetNumeric(finite));
+	if (!reduce(&finite, &excess.count))
+		return NULL;
+	scales[0] = excess;
+	if (excess.count != 0)
+		sum = sum_make(n + 1, scales, DatumGetNumeric(finite));
+	else
+		sum = sum_make(n, scales + 1, DatumGetNumeric(finite));
 	pfree(scales);
 	pfree(DatumGetPointer(finite));
 	return sum;
@@ -99,9 +211,7 @@ numeric_sum_plus(const NumericSum *a, const NumericSum *b)
 bool
 numeric_sum_is_zero(const NumericSum *sum)
 {
-	return sum->nscales == 0 &&
-		DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(sum_finite(sum)),
-										  NumericGetDatum(int64_to_numeric(0)))) == 0;
+	return sum->nscales == 0 && compare_with_zero(NumericGetDatum(sum_finite(sum))) == 0;
 }
 
 static int64
@@ -109,8 +219,9 @@ sum_count(const NumericSum *sum)
 {
 	int64		count = 0;
 
-	for (int i = 0; i < sum->nscales; i++)
-		count += sum->scales[i].count;
+	/* in any order it may leave the range on its way, but not at its end */
+	for (int i = sum_excess(sum) != 0; i < sum->nscales; i++)
+		count = (int64) ((uint64) count + (uint64) sum->scales[i].count);
 	return count;
 }
 
@@ -130,6 +241,8 @@ sum_total(const NumericSum *sum)
 	bool		plus = sum_has(sum, SCALE_PLUS_INFINITY),
 				minus = sum_has(sum, SCALE_MINUS_INFINITY);
 	const char *special = NULL;
+	Datum		finite = NumericGetDatum(sum_finite(sum));
+	int64		excess = sum_excess(sum);
 	int			scale;
 
 	if (sum_has(sum, SCALE_NAN) || (plus && minus))
@@ -139,18 +252,119 @@ sum_total(const NumericSum *sum)
 	else if (minus)
 		special = "-Infinity";
 	if (special)
-		return DirectFunctionCall3(numeric_in, CStringGetDatum(special), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		return make_numeric(special);
 
-	scale = sum->scales[sum->nscales - 1].scale;
+	/* an error, as from sum(), if this is no numeric */
+	if (excess != 0)
+	{
+		Datum		beyond = NumericGetDatum(int64_to_numeric(excess));
+
+		beyond = DirectFunctionCall2(numeric_mul, sum_unit(false), beyond);
+		finite = DirectFunctionCall2(numeric_add, finite, beyond);
+	}
+	scale = Max(sum->scales[sum->nscales - 1].scale, 0);
 	if (scale > NUMERIC_SUM_MAX_ROUND)
-		return NumericGetDatum(sum_finite(sum));
-	return DirectFunctionCall2(numeric_round, NumericGetDatum(sum_finite(sum)), Int32GetDatum(scale));
+		return finite;
+	return DirectFunctionCall2(numeric_round, finite, Int32GetDatum(scale));
+}
+
+/*
+ * Whether the last so many bytes are a finite numeric. The server's functions trust those that they
+ * get: so the form in which it stores them is known here. A first word with the highest bit has
+ * sign, scale and weight in it, another one is followed by one more; 0xC000 are the bits of what is
+ * not finite. Then come digits of base 10000, without zeros at either end.
+ */
+static bool
+is_numeric(Numeric finite, Size size)
+{
+	const uint16 *words = (const uint16 *) ((const char *) finite + VARHDRSZ);
+	Size		nhead;
+	Size		n;
+
+	if (size < VARHDRSZ + sizeof(uint16) || size % sizeof(uint16) != 0 || !VARATT_IS_4B_U(finite) ||
+		VARSIZE(finite) != size)
+		return false;
+	nhead = words[0] & 0x8000 ? 1 : 2;
+	n = (size - VARHDRSZ) / sizeof(uint16);
+	if ((words[0] & 0xC000) == 0xC000 || n < nhead)
+		return false;
+	if (n == nhead)
+		return (words[0] & (nhead == 1 ? 0x2000 : 0x4000)) == 0;
+	for (Size i = nhead; i < n; i++)
+		if (words[i] >= 10000)
+			return false;
+	return words[nhead] != 0 && words[n - 1] != 0;
+}
+
+/* Whether they are so, of less than a unit and with the sign of the excess. */
+static bool
+is_sound_finite(Numeric finite, Size size, int64 excess)
+{
+	Datum		value = NumericGetDatum(finite);
+	int			sign;
+
+	if (!is_numeric(finite, size) || compare_numerics(value, sum_unit(false)) >= 0 ||
+		compare_numerics(value, sum_unit(true)) <= 0)
+		return false;
+	if (excess == 0)
+		return true;
+	sign = compare_with_zero(value);
+	return sign == 0 || (sign < 0) == (excess < 0);
+}
+
+static bool
+is_sound(const NumericSum *sum)
+{
+	Size		size = VARSIZE(sum);
+	Size		head;
+	int128		all = 0;
+
+	if (size < offsetof(NumericSum, scales) || sum->nscales < 0 ||
+		sum->nscales > (size - offsetof(NumericSum, scales)) / sizeof(ScaleCount))
+		return false;
+	for (int i = 0; i < sum->nscales; i++)
+	{
+		const ScaleCount *scale = &sum->scales[i];
+
+		if (scale->count == 0 || scale->scale < SCALE_EXCESS ||
+			scale->scale > NUMERIC_SUM_MAX_SCALE || (i > 0 && scale->scale <= scale[-1].scale))
+			return false;
+		if (scale->scale != SCALE_EXCESS)
+			all += scale->count;
+	}
+	head = offsetof(NumericSum, scales) + sum->nscales * sizeof(ScaleCount);
+	return all >= PG_INT64_MIN && all <= PG_INT64_MAX &&
+		is_sound_finite(sum_finite(sum), size - head, sum_excess(sum));
+}
+
+NumericSum *
+numeric_sum_datum(Datum value)
+{
+	NumericSum *sum = (NumericSum *) PG_DETOAST_DATUM(value);
+
+	if (!is_sound(sum))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("invalid bytes in a value of type %s", "gymstream_internal.numeric_sum")));
+	return sum;
 }
 
 static NumericSum *
 sum_arg(FunctionCallInfo fcinfo, int n)
 {
-	return (NumericSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
+	return numeric_sum_datum(PG_GETARG_DATUM(n));
+}
+
+static Datum
+sum_with(const NumericSum *a, const NumericSum *b)
+{
+	NumericSum *sum = numeric_sum_plus(a, b);
+
+	if (sum == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("bigint out of range in a sum of %s", "gymstream_internal.numeric_sum")));
+	PG_RETURN_POINTER(sum);
 }
 
 /* numeric_sum_total(numeric_sum) returns numeric: NULL when it is a sum of nothing */
@@ -183,17 +397,19 @@ PG_FUNCTION_INFO_V1(gs_numeric_sum_add);
 Datum
 gs_numeric_sum_add(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(numeric_sum_plus(sum_arg(fcinfo, 0), sum_arg(fcinfo, 1)));
+	return sum_with(sum_arg(fcinfo, 0), sum_arg(fcinfo, 1));
 }
 
-/* numeric_sum_accumulate(numeric_sum, numeric) returns numeric_sum: the second may be NULL and is then ignored */
+/* numeric_sum_accumulate(numeric_sum, numeric) returns numeric_sum: a null value is ignored */
 PG_FUNCTION_INFO_V1(gs_numeric_sum_accumulate);
 Datum
 gs_numeric_sum_accumulate(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	PG_RETURN_POINTER(numeric_sum_plus(sum_arg(fcinfo, 0), numeric_sum_of(PG_GETARG_NUMERIC(1), 1)));
+	return sum_with(sum_arg(fcinfo, 0), numeric_sum_of(PG_GETARG_NUMERIC(1), 1));
 }
 
 static const char *
@@ -217,60 +433,97 @@ Datum
 gs_numeric_sum_out(PG_FUNCTION_ARGS)
 {
 	NumericSum *sum = sum_arg(fcinfo, 0);
+	Datum		finite = NumericGetDatum(sum_finite(sum));
+	char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out, finite));
+	int64		excess = sum_excess(sum);
 	StringInfoData out;
 
 	initStringInfo(&out);
-	appendStringInfo(&out, "{\"sum\":%s,\"count\":" INT64_FORMAT ",\"scales\":{",
-					 DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(sum_finite(sum)))), sum_count(sum));
-	for (int i = 0; i < sum->nscales; i++)
-		appendStringInfo(&out, "%s\"%s\":" INT64_FORMAT, i ? "," : "", scale_name(sum->scales[i].scale),
-						 sum->scales[i].count);
+	appendStringInfo(&out, "{\"sum\":%s", digits);
+	if (excess != 0)
+		appendStringInfo(&out, ",\"excess\":" INT64_FORMAT, excess);
+	appendStringInfo(&out, ",\"count\":" INT64_FORMAT ",\"scales\":{", sum_count(sum));
+	for (int i = excess != 0; i < sum->nscales; i++)
+		appendStringInfo(&out, "%s\"%s\":" INT64_FORMAT, i > (excess != 0) ? "," : "",
+						 scale_name(sum->scales[i].scale), sum->scales[i].count);
 	appendStringInfoString(&out, "}}");
 	PG_RETURN_CSTRING(out.data);
-}
-
-/* Step over the token and return true if the text goes on with it. */
-static bool
-skip_token(const char **text, const char *token)
-{
-	Size		len = strlen(token);
-
-	if (strncmp(*text, token, len) != 0)
-		return false;
-	*text += len;
-	return true;
 }
 
 /* One "scale":count; false where the text is not of that form. */
 static bool
 parse_scale(const char **text, ScaleCount *out)
 {
-	char	   *end;
+	int64		scale;
 
 	memset(out, 0, sizeof(*out));
-	if (skip_token(text, "\"NaN\":"))
+	if (number_skip(text, "\"NaN\":"))
 		out->scale = SCALE_NAN;
-	else if (skip_token(text, "\"Infinity\":"))
+	else if (number_skip(text, "\"Infinity\":"))
 		out->scale = SCALE_PLUS_INFINITY;
-	else if (skip_token(text, "\"-Infinity\":"))
+	else if (number_skip(text, "\"-Infinity\":"))
 		out->scale = SCALE_MINUS_INFINITY;
 	else
 	{
-		if (!skip_token(text, "\""))
+		if (!number_skip(text, "\"") || !number_integer(text, &scale) ||
+			!number_skip(text, "\":") || scale < 0 || scale > NUMERIC_SUM_MAX_SCALE)
 			return false;
-		out->scale = strtoint(*text, &end, 10);
-		if (end == *text || out->scale < 0)
-			return false;
-		*text = end;
-		if (!skip_token(text, "\":"))
-			return false;
+		out->scale = (int32) scale;
 	}
-	errno = 0;
-	out->count = strtoll(*text, &end, 10);
-	if (end == *text || errno != 0 || out->count == 0)
-		return false;
-	*text = end;
-	return true;
+	return number_integer(text, &out->count) && out->count != 0;
+}
+
+/* All of them, in ascending order. How many they are; -1 where the text is not of that form. */
+static int
+parse_scales(const char **text, ScaleCount *scales)
+{
+	int128		all = 0;
+	int			n = 0;
+
+	if (!number_skip(text, "{"))
+		return -1;
+	if (number_skip(text, "}"))
+		return 0;
+	do
+	{
+		if (!parse_scale(text, &scales[n]) || (n > 0 && scales[n - 1].scale >= scales[n].scale))
+			return -1;
+		all += scales[n++].count;
+	} while (number_skip(text, ","));
+	return number_skip(text, "}") && all >= PG_INT64_MIN && all <= PG_INT64_MAX ? n : -1;
+}
+
+static NumericSum *
+parse_sum(const char *text)
+{
+	/* ascending, there are only so many, and none in less than four characters */
+	Size		room = Min(strlen(text) / 4, NUMERIC_SUM_MAX_SCALE + 1 - SCALE_EXCESS) + 2;
+	ScaleCount *scales = palloc(room * sizeof(ScaleCount));
+	int64		excess = 0,
+				count;
+	Datum		finite;
+	Size		length;
+	int			n;
+
+	if (!number_skip(&text, "{\"sum\":"))
+		return NULL;
+	length = strcspn(text, ",");
+	finite = make_numeric(pnstrdup(text, length));
+	text += length;
+	if (number_skip(&text, ",\"excess\":") && !number_integer(&text, &excess))
+		return NULL;
+	/* the count is for readers: it follows from the scales */
+	if (numeric_is_nan(DatumGetNumeric(finite)) || numeric_is_inf(DatumGetNumeric(finite)) ||
+		!reduce(&finite, &excess) || !number_skip(&text, ",\"count\":") ||
+		!number_integer(&text, &count) || !number_skip(&text, ",\"scales\":"))
+		return NULL;
+	n = parse_scales(&text, scales + 1);
+	if (n < 0 || strcmp(text, "}") != 0)
+		return NULL;
+	scales[0] = (ScaleCount) {excess, SCALE_EXCESS, 0};
+	if (excess != 0)
+		return sum_make(n + 1, scales, DatumGetNumeric(finite));
+	return sum_make(n, scales + 1, DatumGetNumeric(finite));
 }
 
 PG_FUNCTION_INFO_V1(gs_numeric_sum_in);
@@ -278,37 +531,12 @@ Datum
 gs_numeric_sum_in(PG_FUNCTION_ARGS)
 {
 	const char *text = PG_GETARG_CSTRING(0);
-	const char *p = text;
-	ScaleCount *scales = palloc((strlen(text) / 4 + 1) * sizeof(ScaleCount));
-	int			nscales = 0;
-	Numeric		finite = NULL;
+	NumericSum *sum = parse_sum(text);
 
-	if (skip_token(&p, "{\"sum\":"))
-	{
-		Size		len = strcspn(p, ",");
-
-		finite = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(pnstrdup(p, len)),
-													 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-		p += len;
-		/* the count is for readers: it follows from the scales */
-		if (skip_token(&p, ",\"count\":"))
-			p += strspn(p, "-0123456789");
-		if (skip_token(&p, ",\"scales\":{") && *p == '"')
-			do
-			{
-				if (!parse_scale(&p, &scales[nscales]) ||
-					(nscales > 0 && scales[nscales - 1].scale >= scales[nscales].scale))
-				{
-					finite = NULL;
-					break;
-				}
-				nscales++;
-			} while (skip_token(&p, ","));
-	}
-	if (finite == NULL || numeric_is_nan(finite) || numeric_is_inf(finite) || strcmp(p, "}}") != 0)
+	if (sum == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.numeric_sum", text),
 				 errhint("It looks like {\"sum\":12.50,\"count\":3,\"scales\":{\"2\":3}}.")));
-	PG_RETURN_POINTER(sum_make(nscales, scales, finite));
+	PG_RETURN_POINTER(sum);
 }

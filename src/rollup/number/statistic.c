@@ -245,7 +245,7 @@ exact_arg(FunctionCallInfo fcinfo, int n, bool *finite)
 
 	if (n >= PG_NARGS() || PG_ARGISNULL(n))
 		return exact_integer(0);
-	sum = (FloatSum *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n));
+	sum = float_sum_datum(PG_GETARG_DATUM(n));
 	if (!float_sum_is_finite(sum))
 		*finite = false;
 	return float_sum_exact(sum);
@@ -259,11 +259,16 @@ PG_FUNCTION_INFO_V1(gs_statistic_float);
 Datum
 gs_statistic_float(PG_FUNCTION_ARGS)
 {
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	Moments		moments = {PG_GETARG_INT64(1), exact_integer(PG_GETARG_INT64(1)), .x_finite = true, .y_finite = true};
+	char	   *name;
+	Moments		moments = {.x_finite = true, .y_finite = true};
 	bool		products_finite = true;
 	double		value = 0;
 
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	moments.count = PG_GETARG_INT64(1);
+	moments.n = exact_integer(moments.count);
 	moments.x = exact_arg(fcinfo, 2, &moments.x_finite);
 	moments.y = exact_arg(fcinfo, 4, &moments.y_finite);
 	moments.xx = moment(&moments, exact_arg(fcinfo, 3, &products_finite), moments.x, moments.x);

@@ -218,8 +218,9 @@ before_truncate(const TriggerData *trigger)
 }
 
 /*
- * Whether the source is being truncated, with all its partitions: nobody else can see locks of ours that exclude all others
- * together with tables that have not a single block.
+ * Whether the source is being truncated, with all its partitions: nobody else can see locks of ours
+ * that exclude all others together with tables that have not a single block. A call from elsewhere
+ * has no locks yet: nothing is opened without one.
  */
 static bool
 is_truncated(Oid source)
@@ -227,12 +228,10 @@ is_truncated(Oid source)
 	bool		truncated = true;
 	ListCell   *cell;
 
-	foreach(cell, source_tables(source, NoLock))
+	foreach(cell, source_tables(source, AccessShareLock))
 	{
-		Relation	table = try_relation_open(lfirst_oid(cell), NoLock);
+		Relation	table = relation_open(lfirst_oid(cell), NoLock);
 
-		if (table == NULL)
-			continue;
 		truncated = truncated && CheckRelationLockedByMe(table, AccessExclusiveLock, false) &&
 			(table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || RelationGetNumberOfBlocks(table) == 0);
 		relation_close(table, NoLock);
