@@ -96,17 +96,17 @@ RESET statement_timeout;
 --
 -- Single ones
 --
-SELECT gymstream.bit_counts_or('\x00'::raw::gymstream.bit_counts);
-SELECT gymstream.bit_counts_or('\x0001'::raw::gymstream.bit_counts);
-SELECT gymstream.bit_counts_or('\x0301'::raw::gymstream.bit_counts);
-SELECT gymstream.bit_counts_out('\x080102'::raw::gymstream.bit_counts);
-SELECT gymstream.float_sum_total('\x'::raw::gymstream.float_sum);
-SELECT gymstream.float_sum_total('\x00000100ffffffff'::raw::gymstream.float_sum);
-SELECT gymstream.float_sum_total('\xff7f000001000000'::raw::gymstream.float_sum);
-SELECT gymstream.float_sum_total('\x0000000001000000'::raw::gymstream.float_sum);
-SELECT gymstream.numeric_sum_total('\x'::raw8::gymstream.numeric_sum);
-SELECT gymstream.numeric_sum_total('\xffffff7f'::raw8::gymstream.numeric_sum);
-SELECT gymstream.numeric_sum_total('\x01000000'::raw8::gymstream.numeric_sum);
+SELECT gymstream_internal.bit_counts_or('\x00'::raw::gymstream_internal.bit_counts);
+SELECT gymstream_internal.bit_counts_or('\x0001'::raw::gymstream_internal.bit_counts);
+SELECT gymstream_internal.bit_counts_or('\x0301'::raw::gymstream_internal.bit_counts);
+SELECT gymstream_internal.bit_counts_out('\x080102'::raw::gymstream_internal.bit_counts);
+SELECT gymstream_internal.float_sum_total('\x'::raw::gymstream_internal.float_sum);
+SELECT gymstream_internal.float_sum_total('\x00000100ffffffff'::raw::gymstream_internal.float_sum);
+SELECT gymstream_internal.float_sum_total('\xff7f000001000000'::raw::gymstream_internal.float_sum);
+SELECT gymstream_internal.float_sum_total('\x0000000001000000'::raw::gymstream_internal.float_sum);
+SELECT gymstream_internal.numeric_sum_total('\x'::raw8::gymstream_internal.numeric_sum);
+SELECT gymstream_internal.numeric_sum_total('\xffffff7f'::raw8::gymstream_internal.numeric_sum);
+SELECT gymstream_internal.numeric_sum_total('\x01000000'::raw8::gymstream_internal.numeric_sum);
 
 --
 -- Bytes that are read stay what they are when they are written as text and read again

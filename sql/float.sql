@@ -331,22 +331,22 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE;
 END
 $$;
-SELECT exact, read_as('gymstream.float_sum', format('{"sum":0,"exact":"%s"}', regexp_replace(exact, '0\{(\d+)\}', repeat('0', coalesce(substring(exact FROM '0\{(\d+)\}')::int, 0)))))
+SELECT exact, read_as('gymstream_internal.float_sum', format('{"sum":0,"exact":"%s"}', regexp_replace(exact, '0\{(\d+)\}', repeat('0', coalesce(substring(exact FROM '0\{(\d+)\}')::int, 0)))))
 	FROM unnest(ARRAY['0x1p2147483647', '0x1p-2147483649', '0x1p4294967296', '0x1p99999999999999999999', '0x10{798}1p2147480647',
 		'0x1p2199', '0x1p2200', '-0x1p2200', '-0x2p2199', '-0x3p2199', '0x1p-2200', '0x1p-2201', '0x10p-2204', '0x10{1099}p-2200', '0x10{1100}p-2200',
 		'0x10{1101}p-2200', '0x0p2200', '0x00p9', '0x1p 1', '0x1p+1', '0x 1p1', '0x1p', '0x1p-', '0x1pe', '- 0x1p1', '+0x1p1', '0x1P1', '0xAp1']) exact;
-SELECT counts, read_as('gymstream.float_sum', format('{"sum":0,"exact":"0x0p0"%s}', counts)) FROM unnest(ARRAY[',"NaN":9223372036854775807',
+SELECT counts, read_as('gymstream_internal.float_sum', format('{"sum":0,"exact":"0x0p0"%s}', counts)) FROM unnest(ARRAY[',"NaN":9223372036854775807',
 	',"NaN":9223372036854775808', ',"NaN":-9223372036854775808', ',"NaN":+1', ',"NaN": 1', ',"NaN":', ',"Infinity":1,"NaN":1', ',"NaN":0', ',"NaN":1,']) counts;
 -- sums that do not fit, and those that just do
-SELECT gymstream.float_sum_add('{"sum":0,"exact":"0x1p2199"}', '{"sum":0,"exact":"0x1p2199"}');
-SELECT gymstream.float_sum_add('{"sum":0,"exact":"0x1p2199"}', '{"sum":0,"exact":"0x1p2198"}');
-SELECT gymstream.float_sum_add('{"sum":0,"exact":"-0x1p2199"}', '{"sum":0,"exact":"-0x1p2199"}');
-SELECT gymstream.float_sum_add('{"sum":0,"exact":"-0x1p2200"}', '{"sum":0,"exact":"-0x1p-2200"}');
-SELECT gymstream.float_sum_add('{"sum":0,"exact":"0x0p0","NaN":9223372036854775807}', '{"sum":0,"exact":"0x0p0","NaN":1}');
-SELECT gymstream.float_sum_accumulate('{"sum":0,"exact":"0x0p0","Infinity":9223372036854775807}', 'Infinity');
-SELECT gymstream.float_sum_total('{"sum":0,"exact":"0x1p2199"}');
+SELECT gymstream_internal.float_sum_add('{"sum":0,"exact":"0x1p2199"}', '{"sum":0,"exact":"0x1p2199"}');
+SELECT gymstream_internal.float_sum_add('{"sum":0,"exact":"0x1p2199"}', '{"sum":0,"exact":"0x1p2198"}');
+SELECT gymstream_internal.float_sum_add('{"sum":0,"exact":"-0x1p2199"}', '{"sum":0,"exact":"-0x1p2199"}');
+SELECT gymstream_internal.float_sum_add('{"sum":0,"exact":"-0x1p2200"}', '{"sum":0,"exact":"-0x1p-2200"}');
+SELECT gymstream_internal.float_sum_add('{"sum":0,"exact":"0x0p0","NaN":9223372036854775807}', '{"sum":0,"exact":"0x0p0","NaN":1}');
+SELECT gymstream_internal.float_sum_accumulate('{"sum":0,"exact":"0x0p0","Infinity":9223372036854775807}', 'Infinity');
+SELECT gymstream_internal.float_sum_total('{"sum":0,"exact":"0x1p2199"}');
 -- a state of NULL, as in an aggregate that somebody makes without a first one
-SELECT gymstream.float_sum_accumulate(NULL, 1) IS NULL, gymstream.float_sum_accumulate(NULL, 1, 1) IS NULL,
-	gymstream.microseconds_accumulate(NULL, '1 s') IS NULL, gymstream.numeric_sum_accumulate(NULL, 1) IS NULL,
-	gymstream.bit_counts_accumulate(NULL, 1) IS NULL;
+SELECT gymstream_internal.float_sum_accumulate(NULL, 1) IS NULL, gymstream_internal.float_sum_accumulate(NULL, 1, 1) IS NULL,
+	gymstream_internal.microseconds_accumulate(NULL, '1 s') IS NULL, gymstream_internal.numeric_sum_accumulate(NULL, 1) IS NULL,
+	gymstream_internal.bit_counts_accumulate(NULL, 1) IS NULL;
 DROP SCHEMA test_float CASCADE;

@@ -217,21 +217,21 @@ TABLE differing;
 SELECT count(*) FROM amounts_partials WHERE k = 5;
 
 -- as text: what is beyond half of the range stands beside the sum
-CREATE VIEW sums AS SELECT regexp_replace(gymstream.numeric_sum_agg(x)::text, '(0|9){100,}', '<many \1>', 'g') AS text,
-	gymstream.numeric_sum_agg(x)::text::gymstream.numeric_sum::text = gymstream.numeric_sum_agg(x)::text AS same
+CREATE VIEW sums AS SELECT regexp_replace(gymstream_internal.numeric_sum_agg(x)::text, '(0|9){100,}', '<many \1>', 'g') AS text,
+	gymstream_internal.numeric_sum_agg(x)::text::gymstream_internal.numeric_sum::text = gymstream_internal.numeric_sum_agg(x)::text AS same
 	FROM (VALUES (1, 9e131071), (1, 9e131071), (2, 9e131071), (2, -9e131071), (3, -5e131071), (4, 5e131071), (4, -1), (5, -5e131071), (5, 1), (6, 9e131071), (6, -4e131071)) v (k, x)
 	GROUP BY k ORDER BY k;
 TABLE sums;
-SELECT regexp_replace('{"sum":-9e131071,"count":1,"scales":{"0":1}}'::gymstream.numeric_sum::text, '0{100,}', '<many 0>');
-SELECT gymstream.numeric_sum_total('{"sum":1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 + 1;
-SELECT gymstream.numeric_sum_total('{"sum":-1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 - 1;
-SELECT gymstream.numeric_sum_total('{"sum":0,"excess":2,"count":1,"scales":{"0":1}}');
-SELECT gymstream.numeric_sum_add('{"sum":0,"excess":9223372036854775807,"count":1,"scales":{"0":1}}', '{"sum":0,"excess":1,"count":1,"scales":{"0":1}}');
+SELECT regexp_replace('{"sum":-9e131071,"count":1,"scales":{"0":1}}'::gymstream_internal.numeric_sum::text, '0{100,}', '<many 0>');
+SELECT gymstream_internal.numeric_sum_total('{"sum":1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 + 1;
+SELECT gymstream_internal.numeric_sum_total('{"sum":-1,"excess":1,"count":1,"scales":{"0":1}}') = 5e131071 - 1;
+SELECT gymstream_internal.numeric_sum_total('{"sum":0,"excess":2,"count":1,"scales":{"0":1}}');
+SELECT gymstream_internal.numeric_sum_add('{"sum":0,"excess":9223372036854775807,"count":1,"scales":{"0":1}}', '{"sum":0,"excess":1,"count":1,"scales":{"0":1}}');
 -- counts that do not fit
-SELECT gymstream.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"0":1}}');
-SELECT gymstream.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"1":1}}');
-SELECT gymstream.numeric_sum_accumulate('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', 1);
-SELECT gymstream.numeric_sum_average('{"sum":1,"count":-9223372036854775808,"scales":{"0":-9223372036854775808}}');
+SELECT gymstream_internal.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"0":1}}');
+SELECT gymstream_internal.numeric_sum_add('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', '{"sum":0,"count":1,"scales":{"1":1}}');
+SELECT gymstream_internal.numeric_sum_accumulate('{"sum":0,"count":9223372036854775807,"scales":{"0":9223372036854775807}}', 1);
+SELECT gymstream_internal.numeric_sum_average('{"sum":1,"count":-9223372036854775808,"scales":{"0":-9223372036854775808}}');
 
 -- what the text cannot be
 CREATE FUNCTION read_as(type regtype, value text) RETURNS text LANGUAGE plpgsql AS $$
@@ -244,7 +244,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE;
 END
 $$;
-SELECT text, read_as('gymstream.numeric_sum', text) FROM (VALUES
+SELECT text, read_as('gymstream_internal.numeric_sum', text) FROM (VALUES
 	('{"sum":1,"count":1,"scales":{"4294967297":1}}'), ('{"sum":1,"count":1,"scales":{"16383":1}}'), ('{"sum":1,"count":1,"scales":{"16384":1}}'),
 	('{"sum":1,"count":1,"scales":{"-1":1}}'), ('{"sum":1,"count":1,"scales":{"-4":1}}'), ('{"sum":1,"count":1,"scales":{" 1":1}}'), ('{"sum":1,"count":1,"scales":{"+1":1}}'),
 	('{"sum":1,"count":1,"scales":{"1":0}}'), ('{"sum":1,"count":1,"scales":{"1": 1}}'), ('{"sum":1,"count":1,"scales":{"1":9223372036854775808}}'),

@@ -28,6 +28,7 @@ _PG_init(void)
 	shared_init();
 	hint_init();
 	rollup_init();
+	rollup_enter_init();
 	flush_init();
 	claim_init();
 	note_init();

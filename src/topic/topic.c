@@ -388,6 +388,18 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Whoever may call the function may put it on a table of any columns. */
+static bool
+is_topics(Relation relation)
+{
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	bool		same = catalog && RelationGetRelid(catalog) == RelationGetRelid(relation);
+
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return same;
+}
+
 /*
  * topic_restored(): trigger before each row that SQL brings to the table of topics, as a restored dump does. What there is
  * already stays as it is.
@@ -401,10 +413,13 @@ gs_topic_restored(PG_FUNCTION_ARGS)
 				channel;
 	bool		isnull[2];
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ||
+		!is_topics(trigger->tg_relation))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger before an insert", GS_INTERNAL ".topic_restored")));
+				 errmsg("function \"%s\" must be called as a trigger before an insert into topics",
+						GS_INTERNAL ".topic_restored")));
 	desc = RelationGetDescr(trigger->tg_relation);
 	relation = heap_getattr(trigger->tg_trigtuple, TOPIC_RELATION, desc, &isnull[0]);
 	channel = heap_getattr(trigger->tg_trigtuple, TOPIC_CHANNEL, desc, &isnull[1]);

@@ -97,19 +97,12 @@ fill_rows(Rollup *rollup, Query *query, const char *sql, Oid reader)
 	partials_open(&fill.partials, rollup);
 	fill.row = AllocSetContextCreate(CurrentMemoryContext, "gymstream fill", ALLOCSET_DEFAULT_SIZES);
 	/* what a function in the query writes into the source would be counted neither here nor by the triggers */
-	rollup->evaluating = true;
-	PG_TRY();
-	{
-		run_query(query, sql, reader, &fill.receiver);
-	}
-	PG_FINALLY();
-	{
-		rollup->evaluating = false;
-	}
-	PG_END_TRY();
+	rollup_enter(rollup);
+	run_query(query, sql, reader, &fill.receiver);
 	MemoryContextDelete(fill.row);
 	partials_close(&fill.partials);
 	CommandCounterIncrement();
+	rollup_leave(rollup);
 }
 
 void

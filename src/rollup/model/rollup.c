@@ -103,7 +103,7 @@ compile_value(Rollup *rollup, RollupValue *value, Node *expression)
 	if (IsA(expression, Var))
 		value->column = ((Var *) compile_vars(expression, rollup))->varattno - 1;
 	else
-		value->expression = ExecInitExpr(compile_expression(rollup, expression), NULL);
+		value->planned = compile_expression(rollup, expression);
 }
 
 static void
@@ -115,8 +115,6 @@ compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 	key->typlen = type->typlen;
 	key->typbyval = type->typbyval;
 	key->collation = exprCollation(expression);
-	key_hash_init(&key->hash, exprType(expression), key->collation, rollup->context);
-	fmgr_info_cxt(get_opcode(type->eq_opr), &key->equal, rollup->context);
 	key->search = get_opcode(type->eq_opr);
 }
 
@@ -214,6 +212,60 @@ compile_columns(Rollup *rollup, const RollupShape *shape)
 	table_close(source, AccessShareLock);
 }
 
+/*
+ * Functions keep what they need from call to call in the states of expressions, or with their own
+ * addresses. All of that is in one memory context, to be made anew when it is not to be trusted.
+ */
+static void
+start_value(RollupValue *value)
+{
+	if (value->column < 0)
+		value->expression = ExecInitExpr(value->planned, NULL);
+}
+
+static void
+make_states(Rollup *rollup)
+{
+	MemoryContext old;
+
+	if (rollup->states_context == NULL)
+		rollup->states_context = AllocSetContextCreate(rollup->context, "gymstream rollup states",
+													   ALLOCSET_SMALL_SIZES);
+	if (rollup->econtext)
+		FreeExprContext(rollup->econtext, false);
+	rollup->econtext = NULL;
+	MemoryContextReset(rollup->states_context);
+
+	old = MemoryContextSwitchTo(rollup->states_context);
+	rollup->econtext = CreateStandaloneExprContext();
+	if (rollup->planned_filter != NIL)
+		rollup->filter = ExecInitQual(rollup->planned_filter, NULL);
+	for (int i = 0; i < rollup->nkeys; i++)
+	{
+		RollupKey  *key = &rollup->keys[i];
+
+		start_value(&key->value);
+		key_hash_init(&key->hash, key->value.type, key->collation, CurrentMemoryContext);
+		fmgr_info(key->search, &key->equal);
+	}
+	for (int i = 0; i < rollup->ninputs; i++)
+		start_value(&rollup->inputs[i]);
+	for (int i = 0; i < rollup->nstates; i++)
+		if (rollup->states[i].order)
+			fmgr_info(rollup->states[i].order->compare.fn_oid, &rollup->states[i].order->compare);
+	MemoryContextSwitchTo(old);
+}
+
+void
+rollup_make_states(Rollup *rollup)
+{
+	OwnerCaller caller;
+
+	owner_enter(&caller, rollup->owner);
+	make_states(rollup);
+	owner_leave(&caller);
+}
+
 static void
 compile(Rollup *rollup, const RollupRelations *relations)
 {
@@ -228,9 +280,8 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->has_topic = catalog_has_topic(relations->rollup);
 
 	compile_columns(rollup, shape);
-	rollup->econtext = CreateStandaloneExprContext();
 	if (shape->filter)
-		rollup->filter = ExecInitQual(make_ands_implicit(compile_expression(rollup, shape->filter)), NULL);
+		rollup->planned_filter = make_ands_implicit(compile_expression(rollup, shape->filter));
 	rollup->nkeys = list_length(shape->keys);
 	rollup->keys = palloc0((rollup->nkeys + 1) * sizeof(RollupKey));
 	foreach(cell, shape->keys)
@@ -238,6 +289,7 @@ compile(Rollup *rollup, const RollupRelations *relations)
 					(Node *) lfirst_node(TargetEntry, cell)->expr);
 	compile_states(rollup, shape);
 	rollup->group_reads = compile_reads(rollup, shape_group_columns(shape));
+	make_states(rollup);
 }
 
 /*
@@ -326,7 +378,8 @@ rollup_let_go(Rollup *rollup)
 	rollup->stale = true;
 	if (rollup->references > 0)
 		return;
-	FreeExprContext(rollup->econtext, false);
+	if (rollup->econtext)
+		FreeExprContext(rollup->econtext, false);
 	MemoryContextDelete(rollup->context);
 }
 
@@ -335,10 +388,14 @@ static Rollup *
 cache_build(Oid partials)
 {
 	uint64		before = invalidations;
-	Rollup	   *built = rollup_build(partials);
+	Rollup	   *built;
 	CacheEntry *entry;
 	bool		found;
 
+	/* planning computes what functions give for constants */
+	rollup_enter_partials(partials);
+	built = rollup_build(partials);
+	rollup_leave_partials(partials);
 	if (built == NULL)
 		return NULL;
 	built->references++;

@@ -22,6 +22,7 @@
 typedef struct RollupValue
 {
 	int			column;			/* where the row's used columns hold it, or -1: evaluate */
+	Expr	   *planned;
 	ExprState  *expression;
 	Oid			type;
 } RollupValue;
@@ -63,10 +64,11 @@ typedef struct Rollup
 	uint64		forgotten;		/* how often that had to be looked up anew */
 	TupleTableSlot *old_row;	/* rows of them, virtual */
 	TupleTableSlot *new_row;
-	ExprContext *econtext;
+	ExprContext *econtext;		/* in the memory of states, as all that functions remember */
 	bool		calls_functions;	/* that are not the server's own: they run as the owner */
 
 	uint64		group_reads;	/* which of the used columns the filter and the keys read */
+	List	   *planned_filter;
 	ExprState  *filter;			/* NULL: all rows */
 	int			nkeys;
 	RollupKey  *keys;
@@ -76,11 +78,12 @@ typedef struct Rollup
 	RollupState *states;
 	bool		can_be_marked;	/* has states that are no sums */
 
-	bool		evaluating;		/* a row, by such a function */
+	bool		unfinished;		/* somebody is in, or was when an error came: see rollup_enter.c */
 	struct Hints *hints;		/* of its partials; NULL: none yet */
 
 	/* of the cache */
 	MemoryContext context;
+	MemoryContext states_context;	/* a child */
 	int			references;
 	bool		stale;
 } Rollup;
@@ -98,6 +101,23 @@ extern void rollup_release(Rollup *rollup);
 
 /* Release it when the context is reset or deleted. */
 extern void rollup_release_with(Rollup *rollup, MemoryContext context);
+
+/*
+ * Between these two functions of the query and of the keys' types may be called, and nobody else
+ * comes in; see rollup_enter.c. An error leaves as well. The partials alone, where no rollup is
+ * there yet; InvalidOid stands for the pending deltas of all rollups.
+ */
+extern void rollup_enter(Rollup *rollup);
+extern void rollup_leave(Rollup *rollup);
+extern void rollup_enter_partials(Oid partials);
+extern void rollup_leave_partials(Oid partials);
+extern bool rollup_is_entered(Oid partials);
+
+/* Error if somebody is in. To be called before anything of the rollup is touched. */
+extern void rollup_refuse_entered(Oid partials);
+
+/* Make what its functions remember anew. Between rollup*.c. */
+extern void rollup_make_states(Rollup *rollup);
 
 /* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
 extern void rollup_check_partials(const Rollup *rollup, Relation partials);
@@ -121,5 +141,6 @@ extern void rollup_table_forget(Rollup *rollup, Oid table);
 extern RollupShape *rollup_shape(const RollupRelations *relations);
 
 extern void rollup_init(void);
+extern void rollup_enter_init(void);
 
 #endif							/* GS_ROLLUP_H */

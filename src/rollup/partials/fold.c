@@ -67,6 +67,7 @@ fold_open(Fold *fold, Oid partials)
 	Rollup	   *rollup;
 	MemoryContext context;
 
+	rollup_refuse_entered(partials);
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations) || !lock_rollup(&relations))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
@@ -80,6 +81,7 @@ fold_open(Fold *fold, Oid partials)
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
 	CommandCounterIncrement();
+	rollup_enter(rollup);
 	partials_open(&fold->partials, rollup);
 	return true;
 }
@@ -89,6 +91,7 @@ fold_close(Fold *fold)
 {
 	partials_close(&fold->partials);
 	CommandCounterIncrement();
+	rollup_leave(fold->partials.rollup);
 	owner_leave(&fold->caller);
 	MemoryContextSwitchTo(fold->outer);
 	MemoryContextDelete(fold->context);

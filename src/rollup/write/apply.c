@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -198,7 +199,8 @@ form_delta(Apply *apply, const PendingGroup *group)
 		if (!state_delta_datum(apply->rollup->states[i].kind, &group->deltas[i], &apply->delta[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("bigint out of range in a sum of rollup %u", apply->rollup->rollup)));
+					 errmsg("bigint out of range in a sum of rollup \"%s\"",
+							get_rel_name(apply->rollup->rollup))));
 }
 
 static void
@@ -291,6 +293,7 @@ apply_deltas(PendingRollup *pending)
 	MemoryContext per_group = NULL;
 	MemoryContext old = MemoryContextSwitchTo(context);
 
+	rollup_enter(pending->rollup);
 	/* else what an earlier flush in this command wrote could be neither seen nor written again */
 	CommandCounterIncrement();
 	apply_open(&apply, pending);
@@ -313,4 +316,5 @@ apply_deltas(PendingRollup *pending)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	CommandCounterIncrement();
+	rollup_leave(pending->rollup);
 }

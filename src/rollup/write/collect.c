@@ -9,6 +9,7 @@
 #include "utils/memutils.h"
 
 #include "base/owner.h"
+#include "rollup/write/flush.h"
 #include "rollup/write/pending.h"
 
 static Datum
@@ -47,10 +48,11 @@ state_depends_on(const RollupState *state, uint64 columns)
 }
 
 /*
- * Add the row to its group, or take it away: in the states that depend on the columns. All values come first: what
- * computes them may flush the group.
+ * Add the row to its group, or take it away: in the states that depend on the columns. All values
+ * come first: what computes them may clear the pending groups of other subtransactions. True if the
+ * rollup's pending deltas have outgrown what they may take.
  */
-static void
+static bool
 collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 {
 	Datum		keys[INDEX_MAX_KEYS];
@@ -62,7 +64,7 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 
 	rollup->econtext->ecxt_scantuple = row;
 	if (rollup->filter && !ExecQual(rollup->filter, rollup->econtext))
-		return;
+		return false;
 	for (int i = 0; i < rollup->nkeys; i++)
 		keys[i] = row_value(rollup, &rollup->keys[i].value, row, &isnull[i]);
 	for (int i = 0; i < rollup->ninputs; i++)
@@ -91,44 +93,36 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 			input2 = widen_input(&rollup->inputs[state->input2], inputs[state->input2]);
 		state_collect(state->kind, &group->deltas[i], input, input2, sign, pending->context);
 	}
+	return pending_is_large(pending);
 }
 
-static void
+static bool
 collect_rows(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
+	bool		large = false;
 	MemoryContext old;
 
 	ResetExprContext(rollup->econtext);
 	old = MemoryContextSwitchTo(rollup->econtext->ecxt_per_tuple_memory);
 	if (had_old)
-		collect_row(rollup, rollup->old_row, -1, columns);
+		large = collect_row(rollup, rollup->old_row, -1, columns);
 	if (has_new)
-		collect_row(rollup, rollup->new_row, 1, columns);
+		large = collect_row(rollup, rollup->new_row, 1, columns) || large;
 	MemoryContextSwitchTo(old);
+	return large;
 }
 
 /* The same where the query calls functions that are not the server's own: as the owner, with a fixed search_path. */
-static void
+static bool
 collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
 	OwnerCaller caller;
+	bool		large;
 
-	if (rollup->evaluating)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("a function in the query of a rollup cannot write the source of the rollup")));
 	owner_enter(&caller, rollup->owner);
-	rollup->evaluating = true;
-	PG_TRY();
-	{
-		collect_rows(rollup, had_old, has_new, columns);
-	}
-	PG_FINALLY();
-	{
-		rollup->evaluating = false;
-	}
-	PG_END_TRY();
+	large = collect_rows(rollup, had_old, has_new, columns);
 	owner_leave(&caller);
+	return large;
 }
 
 /* Whether the values are the same to the last bit. What is stored elsewhere or compressed is not looked into. */
@@ -161,11 +155,17 @@ void
 collect_change(Rollup *rollup, bool had_old, bool has_new)
 {
 	uint64		columns = had_old && has_new ? changed_columns(rollup) : ALL_COLUMNS;
+	bool		large;
 
 	if (columns == 0)
 		return;
+	pending_merge();
+	rollup_enter(rollup);
 	if (rollup->calls_functions)
-		collect_rows_as_owner(rollup, had_old, has_new, columns);
+		large = collect_rows_as_owner(rollup, had_old, has_new, columns);
 	else
-		collect_rows(rollup, had_old, has_new, columns);
+		large = collect_rows(rollup, had_old, has_new, columns);
+	rollup_leave(rollup);
+	if (large)
+		flush_rollup(rollup->partials);
 }

@@ -63,6 +63,7 @@ collect_table(Rollup *rollup, Relation table, bool comes)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		rollup_refuse_entered(rollup->partials);
 		load_row(comes ? rollup->new_row : rollup->old_row, slot, columns);
 		collect_change(rollup, !comes, comes);
 	}

@@ -7,6 +7,7 @@
 #include "rollup/write/pending.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
@@ -68,8 +69,8 @@ groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b)
 /*
  * Levels
  */
-static void
-rollup_clear(PendingRollup *pending)
+void
+pending_clear(PendingRollup *pending)
 {
 	MemoryContextReset(pending->context);
 	pending->groups = groups_create(pending->context, 8, pending->rollup);
@@ -140,7 +141,7 @@ pending_rollup(Rollup *rollup)
 		pending->level = top;
 		pending->next = top->rollups;
 		top->rollups = pending;
-		rollup_clear(pending);
+		pending_clear(pending);
 	}
 	else if (pending->rollup != rollup && pending->dirty == NULL)
 	{
@@ -148,7 +149,7 @@ pending_rollup(Rollup *rollup)
 		rollup_release(pending->rollup);
 		pending->rollup = rollup;
 		rollup->references++;
-		rollup_clear(pending);
+		pending_clear(pending);
 	}
 	return pending;
 }
@@ -286,11 +287,17 @@ pending_any_dirty(void)
 	return false;
 }
 
+bool
+pending_is_large(PendingRollup *pending)
+{
+	return MemoryContextMemAllocated(pending->context, false) > (Size) work_mem * 1024;
+}
+
 void
 pending_trim(PendingRollup *pending)
 {
-	if (pending->groups->members > GROUPS_REMEMBERED)
-		rollup_clear(pending);
+	if (pending->groups->members > GROUPS_REMEMBERED || pending_is_large(pending))
+		pending_clear(pending);
 }
 
 void
@@ -298,13 +305,14 @@ pending_forget(Oid partials)
 {
 	PendingLevel *level;
 
+	rollup_refuse_entered(partials);
 	for (level = top; level; level = level->parent)
 	{
 		PendingRollup *pending = level_find(level, partials);
 
 		if (pending)
 		{
-			rollup_clear(pending);
+			pending_clear(pending);
 			pending->truncating = false;
 		}
 	}
@@ -335,6 +343,22 @@ pending_keep_subtransaction(SubTransactionId subid, SubTransactionId parent)
 		level->subid = parent;
 }
 
+/*
+ * Where the partial of a group is. What has been forgotten, or is out of date, costs a search. So a
+ * transaction of any number of subtransactions does not remember more than one of any number of
+ * statements.
+ */
+static void
+remember_own(PendingRollup *outer, PendingGroup *group)
+{
+	GroupEntry *entry;
+
+	if (outer->groups->members < GROUPS_REMEMBERED && !pending_is_large(outer))
+		group_intern(outer, group)->own = group->own;
+	else if ((entry = groups_lookup_hash(outer->groups, group, group->hash)) != NULL)
+		entry->group->own = group->own;
+}
+
 /* What is known of the same rollup outside. Comparing keys may fail: then all of this can be done again. */
 static void
 rollup_merge(PendingRollup *pending, PendingRollup *outer)
@@ -342,10 +366,12 @@ rollup_merge(PendingRollup *pending, PendingRollup *outer)
 	groups_iterator iterator;
 	GroupEntry *entry;
 
+	rollup_enter(outer->rollup);
 	pending_storage(outer, pending->file);
 	groups_start_iterate(pending->groups, &iterator);
 	while ((entry = groups_iterate(pending->groups, &iterator)) != NULL)
-		group_intern(outer, entry->group)->own = entry->group->own;
+		remember_own(outer, entry->group);
+	rollup_leave(outer->rollup);
 }
 
 /* The parent goes on with the partials that the committed subtransaction wrote. */
@@ -375,9 +401,20 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 static void
 merge_committed(void)
 {
-	while (top && top->parent && top->parent->subid == top->subid)
+	if (top == NULL || top->parent == NULL || top->parent->subid != top->subid)
+		return;
+	/* levels are not what they seem until this is done: what compares keys must not ask for them */
+	rollup_enter_partials(InvalidOid);
+	while (top->parent && top->parent->subid == top->subid)
 	{
 		level_merge(top, top->parent);
 		level_discard(top);
 	}
+	rollup_leave_partials(InvalidOid);
+}
+
+void
+pending_merge(void)
+{
+	merge_committed();
 }

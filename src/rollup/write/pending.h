@@ -34,6 +34,12 @@ typedef struct PendingRollup
 	struct PendingRollup *next;
 } PendingRollup;
 
+/*
+ * Take in what subtransactions have left that were committed into the current one. All of these
+ * functions do; to be called before rollup_enter, since it compares keys.
+ */
+extern void pending_merge(void);
+
 /* The current subtransaction's pending deltas of a rollup; made when it has none. */
 extern PendingRollup *pending_rollup(Rollup *rollup);
 
@@ -56,7 +62,13 @@ extern PendingRollup *pending_find(Oid partials);
 /* Whether it has anything pending. Unlike the others, looks at no keys, and so calls no functions of their types. */
 extern bool pending_any_dirty(void);
 
-/* Forget the groups of a rollup that has nothing pending, if they are many. */
+/* Forget all that is pending or known of the rollup in this subtransaction. */
+extern void pending_clear(PendingRollup *pending);
+
+/* Whether its groups and deltas take more than work_mem. */
+extern bool pending_is_large(PendingRollup *pending);
+
+/* Forget the groups of a rollup that has nothing pending, if they are many or large. */
 extern void pending_trim(PendingRollup *pending);
 
 /* Forget all that is pending or known of the rollup: its partials were truncated. */

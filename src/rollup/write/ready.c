@@ -211,6 +211,7 @@ evaluate_collect(ExprState *state, ExprContext *econtext, bool *isnull)
 {
 	ReadyCall  *call = state->evalfunc_private;
 
+	rollup_refuse_entered(call->when.rollup->partials);
 	if (call->when.has_old)
 		load_row(call->when.rollup->old_row, econtext->ecxt_innertuple, call);
 	if (call->when.has_new)
@@ -329,9 +330,10 @@ ready_start(QueryDesc *query, int flags)
 		next_start(query, flags);
 	else
 		standard_ExecutorStart(query, flags);
-	if (!(flags & EXEC_FLAG_EXPLAIN_ONLY))
-		foreach(cell, query->estate->es_opened_result_relations)
-			make_ready(query->estate, lfirst(cell), statement_events(query->plannedstmt));
+	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	foreach(cell, query->estate->es_opened_result_relations)
+		make_ready(query->estate, lfirst(cell), statement_events(query->plannedstmt));
 }
 
 void

@@ -158,6 +158,7 @@ gs_collect(PG_FUNCTION_ARGS)
 		call_refuse();
 	if (call->when.rollup == NULL)
 		PG_RETURN_BOOL(false);
+	rollup_refuse_entered(call->when.rollup->partials);
 	load_row(call->when.rollup->old_row, fcinfo, call->old_columns);
 	load_row(call->when.rollup->new_row, fcinfo, call->new_columns);
 	PG_RETURN_BOOL(when_collect(&call->when));
@@ -205,6 +206,7 @@ before_truncate(const TriggerData *trigger)
 
 	if (call == NULL || !OidIsValid(condition_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
+	rollup_refuse_entered(condition_partials(call));
 	rollup = rollup_find(condition_partials(call));
 	if (rollup == NULL)
 		return;
