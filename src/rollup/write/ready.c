@@ -24,6 +24,7 @@
 #include "rollup/write/condition.h"
 #include "rollup/write/flush.h"
 #include "rollup/write/pending.h"
+#include "rollup/write/late.h"
 #include "rollup/write/trigger.h"
 #include "rollup/write/when.h"
 
@@ -332,6 +333,7 @@ ready_start(QueryDesc *query, int flags)
 		standard_ExecutorStart(query, flags);
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
+	late_check(query->estate);
 	foreach(cell, query->estate->es_opened_result_relations)
 		make_ready(query->estate, lfirst(cell), statement_events(query->plannedstmt));
 }
