@@ -92,8 +92,8 @@ marked_order_is_known(const ExtremeOrder *order)
 	return order == NULL || order->of_type;
 }
 
-static bool
-comes_first(const ExtremeOrder *order, Datum a, Datum b)
+bool
+marked_comes_first(const ExtremeOrder *order, Datum a, Datum b)
 {
 	int			comparison = DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &order->compare, order->collation, a, b));
 
@@ -105,7 +105,7 @@ collect_extreme(const ExtremeOrder *order, StateDelta *delta, Datum input, Memor
 {
 	MemoryContext old;
 
-	if (delta->extreme.known && !comes_first(order, input, delta->extreme.value))
+	if (delta->extreme.known && !marked_comes_first(order, input, delta->extreme.value))
 		return;
 	old = MemoryContextSwitchTo(keep);
 	if (delta->extreme.known && !order->typbyval)
@@ -129,22 +129,37 @@ marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Dat
 		collect_extreme(order, delta, input, keep);
 }
 
-NullableDatum
-marked_merge(StateKind kind, const ExtremeOrder *order, NullableDatum a, NullableDatum b)
+/* In the order of the type. Nothing is remembered but what the type's cache does. */
+static bool
+comes_first_of_type(StateKind kind, Form_pg_attribute column, Datum a, Datum b)
 {
-	if (a.isnull || b.isnull)
-		return a.isnull ? b : a;
-	switch (kind)
+	TypeCacheEntry *type = lookup_type_cache(column->atttypid, TYPECACHE_CMP_PROC_FINFO);
+	int			comparison = DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo,
+															 column->attcollation, a, b));
+
+	return kind == STATE_MIN_IN || kind == STATE_MIN_OUT ? comparison < 0 : comparison > 0;
+}
+
+bool
+marked_add(StateKind kind, const ExtremeOrder *order, Form_pg_attribute column,
+		   NullableDatum *a, NullableDatum b)
+{
+	if (a->isnull || b.isnull)
 	{
-		case STATE_CHANGED:
-			a.value = BoolGetDatum(DatumGetBool(a.value) || DatumGetBool(b.value));
-			return a;
-		case STATE_VALUE:
-			/* only one partial has it, but for what its owner may have done by hand */
-			return a;
-		default:
-			return comes_first(order, b.value, a.value) ? b : a;
+		if (a->isnull)
+			*a = b;
+		return true;
 	}
+	if (STATE_IS_SUM(kind))
+		return state_add(kind, a->value, b.value, &a->value);
+	if (kind == STATE_CHANGED)
+		a->value = BoolGetDatum(DatumGetBool(a->value) || DatumGetBool(b.value));
+	else if (kind == STATE_VALUE)
+		return datum_image_eq(a->value, b.value, column->attbyval, column->attlen);
+	else if (order ? marked_comes_first(order, b.value, a->value) :
+			 comes_first_of_type(kind, column, b.value, a->value))
+		*a = b;
+	return true;
 }
 
 /* keep(anyelement, anyelement) returns anyelement: strict, so that the first value that is not NULL stays */

@@ -36,8 +36,16 @@ extern bool marked_order_is_known(const ExtremeOrder *order);
 extern void marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Datum input, int sign,
 						   MemoryContext keep);
 
-/* The state that stands for both; order is that of a minimum's or maximum's state. */
-extern NullableDatum marked_merge(StateKind kind, const ExtremeOrder *order, NullableDatum a, NullableDatum b);
+/* Whether the first is the better minimum or maximum. */
+extern bool marked_comes_first(const ExtremeOrder *order, Datum a, Datum b);
+
+/*
+ * Add a state, as a column of partials or of a delta has it, to another one of its kind. Without an order
+ * that of the column's type is taken. False if the sum does not fit, or if these are values that
+ * cannot be one: the caller keeps them apart.
+ */
+extern bool marked_add(StateKind kind, const ExtremeOrder *order, Form_pg_attribute column,
+					   NullableDatum *a, NullableDatum b);
 
 /* As SQL over the columns of the aggregate's states: its value in a group that is not marked; what marks the group. */
 extern char *marked_value_text(const Aggref *aggregate, List *columns);

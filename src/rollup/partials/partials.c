@@ -222,16 +222,6 @@ partials_load(Partials *partials)
 	ExecStoreVirtualTuple(out);
 }
 
-/* Add a state to another. False if the sum does not fit. */
-static bool
-add_state(const RollupState *state, NullableDatum *a, const NullableDatum *b)
-{
-	if (STATE_IS_SUM(state->kind))
-		return state_add(state->kind, a->value, b->value, &a->value);
-	*a = marked_merge(state->kind, state->order, *a, *b);
-	return true;
-}
-
 bool
 partials_add(Partials *partials, const NullableDatum *states)
 {
@@ -240,9 +230,10 @@ partials_add(Partials *partials, const NullableDatum *states)
 
 	for (int i = 0; i < rollup->nstates; i++)
 	{
+		const RollupState *state = &rollup->states[i];
 		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
 
-		if (!add_state(&rollup->states[i], &sums[i], &states[i]))
+		if (!marked_add(state->kind, state->order, column, &sums[i], states[i]))
 			return false;
 		/* what was added goes with its slot */
 		if (!column->attbyval && !sums[i].isnull && sums[i].value == states[i].value)
@@ -268,7 +259,7 @@ partials_are_zero(Partials *partials, TupleTableSlot *slot)
 static bool
 is_reached(const RollupState *state, NullableDatum in, NullableDatum out)
 {
-	return in.isnull || marked_merge(state->kind, state->order, out, in).value == out.value;
+	return in.isnull || !marked_comes_first(state->order, in.value, out.value);
 }
 
 bool
