@@ -617,7 +617,8 @@ CREATE FUNCTION gymstream_internal.status_row(
 	OUT decoder_pid integer, OUT folder_pid integer, OUT slot_name text, OUT decoded_lsn pg_lsn, OUT published_lsn pg_lsn,
 	OUT confirmed_lsn pg_lsn, OUT lag_bytes bigint, OUT retained_bytes bigint, OUT topics integer, OUT events bigint,
 	OUT notifications bigint, OUT skipped bigint, OUT folded bigint, OUT waiting_for text, OUT last_error text,
-	OUT last_error_at timestamptz, OUT problem text, OUT publisher_since timestamptz)
+	OUT last_error_at timestamptz, OUT problem text, OUT publisher_since timestamptz, OUT incomplete bigint,
+	OUT epoch bigint, OUT missed_at timestamptz, OUT reset_at timestamptz)
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gs_status';
@@ -653,4 +654,52 @@ COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';
 COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
 COMMENT ON COLUMN gymstream.status.publisher_since IS
 	'when the publisher started: another one may get its process id, and never the same time';
+COMMENT ON COLUMN gymstream.status.incomplete IS
+	'events told without something that could not be had: the view gymstream.incidents says why';
+COMMENT ON COLUMN gymstream.status.epoch IS 'the epoch of the positions of events';
+COMMENT ON COLUMN gymstream.status.missed_at IS
+	'when notifications were skipped last; listeners are told to read anew as soon as there is room';
+COMMENT ON COLUMN gymstream.status.reset_at IS
+	'when the replication slot was made anew, and changes were lost; listeners were told to read anew';
 GRANT SELECT ON gymstream.status TO PUBLIC;
+
+CREATE FUNCTION gymstream_internal.incident_rows(
+	OUT last_at timestamptz, OUT first_at timestamptz, OUT times bigint, OUT relation regclass,
+	OUT "position" gymstream.position, OUT what text, OUT sqlstate text, OUT message text, OUT hint text)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_incident_rows';
+COMMENT ON FUNCTION gymstream_internal.incident_rows() IS 'what the view gymstream.incidents shows';
+GRANT EXECUTE ON FUNCTION gymstream_internal.incident_rows() TO PUBLIC;
+
+CREATE VIEW gymstream.incidents AS
+	SELECT * FROM gymstream_internal.incident_rows() ORDER BY last_at DESC;
+COMMENT ON VIEW gymstream.incidents IS
+	'what the workers of this database could not do since the server was started, the last of it first';
+COMMENT ON COLUMN gymstream.incidents.last_at IS 'when it happened last';
+COMMENT ON COLUMN gymstream.incidents.first_at IS 'when it happened first';
+COMMENT ON COLUMN gymstream.incidents.times IS 'how often it happened';
+COMMENT ON COLUMN gymstream.incidents.relation IS
+	'the table or rollup; null where it concerns all topics';
+COMMENT ON COLUMN gymstream.incidents."position" IS 'the event that it happened to last';
+COMMENT ON COLUMN gymstream.incidents.what IS 'what could not be done';
+COMMENT ON COLUMN gymstream.incidents.sqlstate IS 'the code of the error, if there was one';
+COMMENT ON COLUMN gymstream.incidents.message IS
+	'the message of the error, for members of pg_read_all_stats';
+COMMENT ON COLUMN gymstream.incidents.hint IS 'what to do';
+GRANT SELECT ON gymstream.incidents TO PUBLIC;
+
+CREATE TABLE gymstream_internal.epoch (
+	epoch				bigint NOT NULL,
+	system_identifier	bigint NOT NULL,
+	timeline			integer NOT NULL,
+	since				timestamptz NOT NULL
+);
+COMMENT ON TABLE gymstream_internal.epoch IS
+	'the epochs of the positions of events, of which the largest is in use; not dumped: a restored database has a new one';
+COMMENT ON COLUMN gymstream_internal.epoch.epoch IS 'the epoch: seconds since 1970 when it began, or more';
+COMMENT ON COLUMN gymstream_internal.epoch.system_identifier IS 'the server''s';
+COMMENT ON COLUMN gymstream_internal.epoch.timeline IS 'of the write-ahead log';
+COMMENT ON COLUMN gymstream_internal.epoch.since IS 'when it began';
+REVOKE ALL ON gymstream_internal.epoch FROM PUBLIC;

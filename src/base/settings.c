@@ -8,6 +8,7 @@
 
 int			settings_max_databases = 16;
 bool		settings_fold = true;
+int			settings_worker_timeout = 5000;
 
 static bool is_preloaded = false;
 
@@ -25,6 +26,12 @@ settings_init(void)
 							 "Folds the partials of rollups' groups in the background.",
 							 "Without it a group that was busy keeps its partials until it is written again.",
 							 &settings_fold, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("gymstream.worker_timeout",
+							"Sets how long the functions and types of a rollup's owner may run at a time in a worker.",
+							"What takes longer is cancelled, and the rollup is left alone for a while: its "
+							"events are told without rows, and its partials stay unfolded.",
+							&settings_worker_timeout, 5000, 10, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	if (!is_preloaded)
 		return;
 	DefineCustomIntVariable("gymstream.max_databases",

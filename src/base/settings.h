@@ -12,6 +12,9 @@ extern int	settings_max_databases;
 /* gymstream.fold: whether partials are folded without anybody asking for it. */
 extern bool settings_fold;
 
+/* gymstream.worker_timeout: milliseconds that an owner's functions may run at a time in a worker. */
+extern int	settings_worker_timeout;
+
 /* True when the library was loaded by shared_preload_libraries, so that there are workers and shared memory. */
 extern bool settings_is_preloaded(void);
 

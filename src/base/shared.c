@@ -69,6 +69,7 @@ shared_reset_place(SharedDatabase *place)
 	pg_atomic_init_u64(&place->notifications, 0);
 	pg_atomic_init_u64(&place->skipped, 0);
 	pg_atomic_init_u64(&place->folded, 0);
+	pg_atomic_init_u64(&place->incomplete, 0);
 }
 
 static void

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 
+#include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
@@ -13,6 +14,9 @@
 #include "storage/lwlock.h"
 
 #define SHARED_ERROR_SIZE 256
+#define SHARED_MESSAGE_SIZE 128
+#define SHARED_INCIDENTS 32
+#define SHARED_PAUSES 32
 
 /* what the publisher found in its database */
 typedef enum DatabaseState
@@ -40,6 +44,51 @@ typedef enum SharedRole
 #define SHARED_PAIR 2			/* publisher and decoder live and die together */
 #define SHARED_ROLES 3
 
+/* what a worker could not do: incident.c says it in words */
+typedef enum IncidentKind
+{
+	INCIDENT_NONE,				/* a free entry */
+	INCIDENT_UNRENDERED,		/* an event was told without what cannot be rendered */
+	INCIDENT_UNREAD,			/* an event was told without the group's row */
+	INCIDENT_LATE,				/* the same, as an owner's functions took too long */
+	INCIDENT_SKIPPED,			/* an event was told without its content, since the worker died of it */
+	INCIDENT_MISSED,			/* listeners were not told, for want of room */
+	INCIDENT_RESET,				/* the slot was made anew */
+	INCIDENT_FOLD				/* a rollup could not be folded */
+} IncidentKind;
+
+typedef struct Incident
+{
+	IncidentKind kind;
+	Oid			relation;		/* InvalidOid: all topics */
+	uint32		epoch;			/* of the last event that it happened to */
+	uint32		index;
+	XLogRecPtr	lsn;			/* InvalidXLogRecPtr: no event's */
+	int			sqlerrcode;		/* 0: no error */
+	char		message[SHARED_MESSAGE_SIZE];
+	TimestampTz first_at;
+	TimestampTz last_at;
+	uint64		times;
+} Incident;
+
+/* what a worker leaves alone for a while */
+typedef enum PauseKind
+{
+	PAUSE_READING,				/* the rollup's rows */
+	PAUSE_ADDING,				/* deltas of its groups */
+	PAUSE_FOLDING				/* its partials */
+} PauseKind;
+
+/* a rollup whose functions a worker leaves alone for a while */
+typedef struct SharedPause
+{
+	Oid			relation;
+	PauseKind	kind;
+	int			times;			/* in sequence; 0: a free entry */
+	int			sqlerrcode;		/* why; of a cancel, where the time was over */
+	TimestampTz until;
+} SharedPause;
+
 /* Places are taken by whoever needs one and freed by the launcher alone. */
 typedef struct SharedDatabase
 {
@@ -57,6 +106,11 @@ typedef struct SharedDatabase
 	char		error[SHARED_ERROR_SIZE];
 	TimestampTz error_at;
 	TimestampTz retry_at;		/* 0: not waiting to start workers again */
+	uint32		epoch;			/* of positions; 0: not known yet */
+	TimestampTz missed_at;		/* notifications were skipped last */
+	TimestampTz reset_at;		/* the slot was made anew last, with topics there */
+	Incident	incidents[SHARED_INCIDENTS];
+	SharedPause pauses[SHARED_PAUSES];
 
 	/* read without the lock; a latch that is no longer theirs is woken in vain, which does no harm */
 	Latch	   *volatile latches[SHARED_ROLES];
@@ -77,6 +131,7 @@ typedef struct SharedDatabase
 	pg_atomic_uint64 notifications;
 	pg_atomic_uint64 skipped;
 	pg_atomic_uint64 folded;	/* groups */
+	pg_atomic_uint64 incomplete;	/* events told without what could not be had */
 } SharedDatabase;
 
 typedef struct SharedState

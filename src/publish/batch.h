@@ -8,6 +8,11 @@
 
 #include "base/shared.h"
 #include "publish/frame.h"
+#include "publish/readback.h"
+#include "topic/topic.h"
+
+/* grows when the slot is made anew: kept with the stored topics, later */
+#define BATCH_EPOCH 1
 
 extern void batch_init(void);
 
@@ -21,5 +26,39 @@ extern bool batch_is_full(void);
  * last one in the place.
  */
 extern void batch_tell(SharedDatabase *place);
+
+/*
+ * Between batch*.c
+ */
+
+typedef struct BatchEvent
+{
+	Frame		frame;
+	EventStamp	stamp;
+	char	   *body;			/* NULL where there is none */
+	Size		size;
+
+	/* of a rollup's event */
+	RollupMessage delta;		/* its tuple becomes the sum of what it stands for */
+	HeapTuple	own;			/* the event's own */
+	bool		merged;			/* a later event of the same group has taken its delta */
+	bool		read;			/* the row was wanted: */
+	ReadbackGroup group;
+} BatchEvent;
+
+/* a topic, looked up once a batch */
+typedef struct BatchTopic
+{
+	Topic		topic;
+	char	   *name;			/* NULL: there is no such topic any more */
+} BatchTopic;
+
+extern BatchTopic *batch_topic(Oid relation);
+
+/* Merge the events of each rollup, and read the rows of those that remain where they are wanted. */
+extern void batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n);
+
+/* The text of a notification. */
+extern char *batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic);
 
 #endif							/* GS_BATCH_H */

@@ -33,6 +33,7 @@
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
 #define SLOT_WAIT_MS 20			/* between looks for WAL while the slot is being made */
 #define HUGE_CHANGE (64 * 1024 * 1024)	/* not rendered: no notification has room for it, and an event has at most 1 GB */
+#define HUGE_MESSAGE (256 * 1024)	/* the same of a rollup's delta */
 #define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
 
 static SharedDatabase *place;
@@ -192,6 +193,12 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	{
 		Frame		event = {.kind = FRAME_ROLLUP,.relation = message.rollup,.action = "rollup"};
 
+		/* what takes so much room here takes more as text, and no notification has that */
+		if (size > HUGE_MESSAGE)
+		{
+			event.kind = FRAME_LARGE_EVENT;
+			size = 0;
+		}
 		decoder_send(txn, &event, content, size);
 	}
 	MemoryContextSwitchTo(old);

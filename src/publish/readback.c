@@ -2,38 +2,48 @@
  * readback.c: takes the keys of groups that have changed and gives the rows that the rollup's view shows of them now:
  * one query for all groups that have the same keys NULL, so that every condition is a plain "=" or IS NULL and can use
  * the partials' index. Never writes, and survives whatever the view's functions do.
+ *
+ * A query that fails is tried again for halves of its groups, until the groups are alone that are the reason. All of it has
+ * to be done within gymstream.worker_timeout. What takes longer, or fails for each group, is not tried again for a while.
  */
 #include "publish/readback.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 #include "base/catalog.h"
+#include "base/settings.h"
 #include "decode/event.h"
 #include "decode/json.h"
+#include "publish/attempt.h"
+#include "publish/frame.h"
 #include "rollup/model/rollup.h"
 #include "topic/topic.h"
+#include "worker/pause.h"
 
 #define READBACK_KEYS (INDEX_MAX_KEYS * 2)
 
-/* somebody's exclusive lock on the partials must not hold up everything else */
-#define LOCK_TIMEOUT "1s"
+/* a rollup of which so many groups fail, and none succeeds, is not looked at group by group */
+#define HOPELESS_GROUPS 8
+
+/* a notification has no room for a row with a longer value, whatever that looks like as text */
+#define LONG_VALUE (4 * GS_NOTIFY_LIMIT)
 
 /* a prepared query, kept for a rollup and a set of keys that are NULL */
 typedef struct ReadbackPlan
@@ -60,13 +70,22 @@ typedef struct ReadbackSet
 	int			ntypes;
 } ReadbackSet;
 
-static HTAB *plans = NULL;
-
-static void
-readback_set(const char *name, const char *value)
+/* What is read, and by whom. */
+typedef struct Readback
 {
-	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
+	Attempt		attempt;
+	Oid			rollup;
+	Oid			partials;
+	int			nkeys;
+	ReadbackGroup *groups;		/* those of the attempt at hand */
+	int			n;
+	MemoryContext context;		/* of what is given back */
+	int			failures;		/* groups that failed */
+	int			successes;		/* attempts that did not */
+	bool		hopeless;		/* what is left need not be tried */
+} Readback;
+
+static HTAB *plans = NULL;
 
 /* The view's columns that show the keys: either may have been renamed. NULL when there is no such rollup. */
 static AttrNumber *
@@ -208,7 +227,7 @@ readback_plan(Oid rollup, ReadbackSet *set)
 
 /* The parameters: for each key that is not NULL an array with the values of all members. */
 static void
-readback_bind(const ReadbackSet *set, HeapTuple *groups, Datum *parameters)
+readback_bind(const ReadbackSet *set, const ReadbackGroup *groups, Datum *parameters)
 {
 	int			parameter = 0;
 
@@ -224,74 +243,112 @@ readback_bind(const ReadbackSet *set, HeapTuple *groups, Datum *parameters)
 		{
 			bool		isnull;
 
-			values[m] = heap_getattr(groups[set->members[m]], i + 1, set->desc, &isnull);
+			values[m] = heap_getattr(groups[set->members[m]].tuple, i + 1, set->desc, &isnull);
 		}
 		parameters[parameter++] = PointerGetDatum(construct_array(values, set->nmembers, key->atttypid, key->attlen,
 																   key->attbyval, key->attalign));
 	}
 }
 
-/* The view's columns of a result row as a JSON object. */
+/* Whether there is no use in showing a value, since the row would not fit into a notification. */
+static bool
+is_long(const JsonColumn *column, Form_pg_attribute attribute, Datum value)
+{
+	return attribute->attlen == -1 && column->category != JSON_NUMERIC && toast_raw_datum_size(value) > LONG_VALUE;
+}
+
+/* The view's columns of a result row as a JSON object, or NULL when that does not fit into a notification. */
 static char *
 readback_render(EventRelation *view, HeapTuple tuple, TupleDesc desc, MemoryContext context)
 {
 	StringInfoData json;
-	char	   *result;
+	char	   *result = NULL;
+	bool		fits = true;
 
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
-	for (int i = 0; i < view->desc->natts; i++)
+	for (int i = 0; i < view->desc->natts && fits; i++)
 	{
+		JsonColumn *column = &view->shape.columns[i].json;
 		bool		isnull;
 		Datum		value = heap_getattr(tuple, i + 2, desc, &isnull);
 
 		if (i > 0)
 			appendStringInfoChar(&json, ',');
-		appendBinaryStringInfo(&json, view->shape.columns[i].json.label, view->shape.columns[i].json.label_len);
+		appendBinaryStringInfo(&json, column->label, column->label_len);
 		if (isnull)
 			appendStringInfoString(&json, "null");
+		else if (is_long(column, TupleDescAttr(desc, i + 1), value))
+			fits = false;
 		else
-			json_append_value(&json, &view->shape.columns[i].json, value);
+			json_append_value(&json, column, value);
+		fits = fits && json.len < GS_NOTIFY_LIMIT;
 	}
 	appendStringInfoChar(&json, '}');
-	result = MemoryContextStrdup(context, json.data);
+	if (fits)
+		result = MemoryContextStrdup(context, json.data);
 	pfree(json.data);
 	return result;
 }
 
+/* The keys as the row shows them, which need not be those of the delta: 1.0 and 1.00 are one group. */
 static void
-readback_query_set(Oid rollup, ReadbackSet *set, HeapTuple *groups, char **rows, MemoryContext context)
+readback_keys(const ReadbackSet *set, HeapTuple tuple, TupleDesc desc, ReadbackGroup *group, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	group->keys = palloc(sizeof(NullableDatum) * Max(set->nkeys, 1));
+	for (int i = 0; i < set->nkeys; i++)
+	{
+		Form_pg_attribute key = TupleDescAttr(set->desc, i);
+		NullableDatum *shown = &group->keys[i];
+
+		shown->value = heap_getattr(tuple, set->columns[i] + 1, desc, &shown->isnull);
+		if (!shown->isnull)
+			shown->value = datumCopy(shown->value, key->attbyval, key->attlen);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+readback_query_set(const Readback *readback, ReadbackSet *set)
 {
 	Datum		parameters[READBACK_KEYS];
-	SPIPlanPtr	plan = readback_plan(rollup, set);
+	SPIPlanPtr	plan = readback_plan(readback->rollup, set);
 	EventRelation *view;
 
 	if (plan == NULL)
 		return;
-	readback_bind(set, groups, parameters);
+	readback_bind(set, readback->groups, parameters);
 	/*
 	 * Not read-only: under a snapshot that is newer than the locks. A table that was written anew while we waited for
 	 * it, as ALTER TABLE and REPACK (CONCURRENTLY) do, is empty for an older one, and no event would follow.
 	 */
-	if (SPI_execute_plan(plan, parameters, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(plan, parameters, NULL, false, set->nmembers) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed");
-	view = event_relation_by_oid(rollup);
+	/* what the view's functions have set is not for showing rows */
+	json_pin_settings();
+	view = event_relation_by_oid(readback->rollup);
 	if (view == NULL || view->desc->natts + 1 != SPI_tuptable->tupdesc->natts)
 		return;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
-		int64		n = DatumGetInt64(heap_getattr(tuple, 1, SPI_tuptable->tupdesc, &isnull));
+		int64		n = DatumGetInt64(heap_getattr(tuple, 1, desc, &isnull));
+		ReadbackGroup *group = &readback->groups[set->members[n - 1]];
 
-		rows[set->members[n - 1]] = readback_render(view, tuple, SPI_tuptable->tupdesc, context);
+		group->row = readback_render(view, tuple, desc, readback->context);
+		group->state = group->row ? READBACK_ROW : READBACK_LONG;
+		readback_keys(set, tuple, desc, group, readback->context);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Gather the groups that have the same keys NULL as the first one not done yet. */
 static void
-readback_next_set(ReadbackSet *set, int n, HeapTuple *groups, bool *done)
+readback_next_set(ReadbackSet *set, int n, const ReadbackGroup *groups, bool *done)
 {
 	set->nmembers = 0;
 	for (int g = 0; g < n; g++)
@@ -302,7 +359,7 @@ readback_next_set(ReadbackSet *set, int n, HeapTuple *groups, bool *done)
 			continue;
 		for (int i = 0; i < set->nkeys; i++)
 		{
-			bool		isnull = heap_attisnull(groups[g], i + 1, set->desc);
+			bool		isnull = heap_attisnull(groups[g].tuple, i + 1, set->desc);
 
 			if (set->nmembers == 0)
 				set->null_keys[i] = isnull;
@@ -315,83 +372,109 @@ readback_next_set(ReadbackSet *set, int n, HeapTuple *groups, bool *done)
 	}
 }
 
-/* In a subtransaction: as the owner, with settings of our own. */
+/* Read the groups of the attempt. */
 static void
-readback_as_owner(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups, char **rows, MemoryContext context)
+readback_all(const Readback *readback)
 {
-	Relation	view;
-	EventRelation *state;
-	ReadbackSet set;
-	bool	   *done = palloc0(sizeof(bool) * n);
-	Oid			user;
-	int			security;
-	int			nest_level = NewGUCNestLevel();
+	EventRelation *state = event_relation_by_oid(readback->partials);
+	bool	   *done = palloc0(sizeof(bool) * readback->n);
+	ReadbackSet set = {.nkeys = readback->nkeys};
 
-	/* before the first lock */
-	readback_set("lock_timeout", LOCK_TIMEOUT);
-	view = try_relation_open(rollup, AccessShareLock);
-	set.columns = view != NULL ? readback_columns(rollup, nkeys) : NULL;
-	state = event_relation_by_oid(partials);
-	if (set.columns == NULL || state == NULL || state->subject != rollup)
-	{
-		if (view != NULL)
-			relation_close(view, AccessShareLock);
-		AtEOXact_GUC(false, nest_level);
+	set.columns = readback_columns(readback->rollup, readback->nkeys);
+	if (set.columns == NULL || state == NULL || state->subject != readback->rollup)
 		return;
-	}
 	set.desc = CreateTupleDescCopy(state->desc);
-	set.nkeys = nkeys;
-	set.null_keys = palloc0(sizeof(bool) * Max(nkeys, 1));
-	set.members = palloc(sizeof(int) * n);
-
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(view->rd_rel->relowner, security | SECURITY_RESTRICTED_OPERATION);
-	readback_set("search_path", "pg_catalog, pg_temp");
-	readback_set("enable_seqscan", "off");
-	/* what is switched off makes plans look so dear that they would be compiled */
-	readback_set("jit", "off");
+	set.null_keys = palloc0(sizeof(bool) * Max(set.nkeys, 1));
+	set.members = palloc(sizeof(int) * readback->n);
 
 	SPI_connect();
-	for (readback_next_set(&set, n, groups, done); set.nmembers > 0; readback_next_set(&set, n, groups, done))
-		readback_query_set(rollup, &set, groups, rows, context);
+	do
+	{
+		readback_next_set(&set, readback->n, readback->groups, done);
+		if (set.nmembers > 0)
+			readback_query_set(readback, &set);
+	} while (set.nmembers > 0);
 	SPI_finish();
+}
 
-	/* what the view's functions have set goes too: the next owner, and this worker, must not run with it */
-	AtEOXact_GUC(false, nest_level);
-	SetUserIdAndSecContext(user, security);
+/* The work of an attempt. */
+static void
+readback_try(void *argument)
+{
+	Readback   *readback = argument;
+	Relation	view = try_relation_open(readback->rollup, AccessShareLock);
+
+	for (int i = 0; i < readback->n; i++)
+	{
+		readback->groups[i].state = READBACK_NO_ROW;
+		readback->groups[i].row = NULL;
+		readback->groups[i].keys = NULL;
+	}
+	if (view == NULL)
+		return;
+	readback_all(readback);
 	relation_close(view, AccessShareLock);
 }
 
-bool
-readback_rows(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups, char **rows)
+static void
+readback_give_up(ReadbackGroup *groups, int n, const AttemptFault *fault)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool success = true;
-
 	for (int i = 0; i < n; i++)
-		rows[i] = NULL;
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
 	{
-		readback_as_owner(rollup, partials, nkeys, n, groups, rows, context);
+		groups[i].state = READBACK_UNREAD;
+		groups[i].row = NULL;
+		groups[i].keys = NULL;
+		groups[i].fault = *fault;
+	}
+}
 
-		/*
-		 * Nothing that was read needs to last, and what the view's functions did must not: a notification of theirs would
-		 * bear this process's id, by which listeners know the publisher.
-		 */
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
+/* Read some groups, in halves where they fail together. What is hopeless stays so for those that follow. */
+static void
+readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *fault)
+{
+	if (readback->hopeless)
 	{
-		MemoryContextSwitchTo(context);
-		EmitErrorReport();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		success = false;
+		readback_give_up(groups, n, fault);
+		return;
 	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return success;
+	readback->groups = groups;
+	readback->n = n;
+	if (attempt_as_owner(&readback->attempt, readback_try, readback, fault))
+	{
+		readback->successes++;
+		return;
+	}
+	/* a lock is one of the whole rollup */
+	readback->hopeless = fault->late || fault->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+	if (n > 1 && !readback->hopeless)
+	{
+		readback_range(readback, groups, n / 2, fault);
+		readback_range(readback, groups + n / 2, n - n / 2, fault);
+		return;
+	}
+	readback_give_up(groups, n, fault);
+	if (++readback->failures >= HOPELESS_GROUPS && readback->successes == 0)
+		readback->hopeless = true;
+}
+
+void
+readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n, ReadbackGroup *groups)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Readback	readback = {
+		.attempt = {place, PAUSE_READING, rollup, catalog_owner(rollup), TimestampTzPlusMilliseconds(now, settings_worker_timeout)},
+		.rollup = rollup,.partials = partials,.nkeys = nkeys,.context = CurrentMemoryContext};
+	AttemptFault fault = {.message = "rows of this rollup are not read for a while"};
+
+	if (pause_is_on(place, PAUSE_READING, rollup, &fault.sqlerrcode))
+	{
+		fault.late = fault.sqlerrcode == ERRCODE_QUERY_CANCELED;
+		readback_give_up(groups, n, &fault);
+		return;
+	}
+	readback_range(&readback, groups, n, &fault);
+	if (readback.hopeless)
+		pause_begin(place, PAUSE_READING, rollup, now, fault.sqlerrcode);
+	else
+		pause_forget(place, PAUSE_READING, rollup);
 }

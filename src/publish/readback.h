@@ -8,12 +8,30 @@
 
 #include "access/htup.h"
 
+#include "publish/attempt.h"
+
+typedef enum ReadbackState
+{
+	READBACK_NO_ROW,			/* the view shows no such group */
+	READBACK_ROW,
+	READBACK_LONG,				/* there is one, but no notification has room for it */
+	READBACK_UNREAD				/* it could not be read: see the fault */
+} ReadbackState;
+
+/* A group whose row is wanted, and what came of it, in CurrentMemoryContext. */
+typedef struct ReadbackGroup
+{
+	HeapTuple	tuple;			/* of the partials' row type; only the keys matter */
+	ReadbackState state;
+	char	   *row;			/* a JSON object, where there is one */
+	NullableDatum *keys;		/* the keys as the row shows them, or NULL */
+	AttemptFault fault;
+} ReadbackGroup;
+
 /*
- * For each of n tuples of the partials' row type, of which only the keys matter: the view's row of that group, as a JSON
- * object in CurrentMemoryContext, or NULL when the view shows no such group. Under the active snapshot, as the rollup's
- * owner, with an index where there is one. False when the rows could not be read; that is logged and noted, and the
- * transaction goes on.
+ * Read the groups' rows under the active snapshot, as the rollup's owner, with an index where there is one, within
+ * gymstream.worker_timeout. No error of the view's functions gets out.
  */
-extern bool readback_rows(Oid rollup, Oid partials, int nkeys, int n, HeapTuple *groups, char **rows);
+extern void readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n, ReadbackGroup *groups);
 
 #endif							/* GS_READBACK_H */

@@ -28,6 +28,9 @@
 #include "base/settings.h"
 #include "rollup/partials/fold.h"
 #include "rollup/partials/note.h"
+#include "worker/incident.h"
+#include "worker/limit.h"
+#include "worker/pause.h"
 
 #define LOOK_MS 1000			/* between two looks for notes */
 #define LINGER_MS 5000			/* stay for so long with nothing to do */
@@ -35,7 +38,8 @@
 #define BATCH_GROUPS 100		/* folded in one transaction */
 #define BATCH_MS 50				/* after so long it takes no further one */
 #define MAX_GROUPS 2000			/* known at a time; more: sweep once again */
-#define LAST_RETRY_MS 60000		/* for a group that others hold, or a rollup that fails */
+#define LAST_RETRY_MS 60000		/* for a group that others hold */
+#define FAILURE_MS 3000			/* an error is taken as if it had lasted so long */
 
 /* a group to be folded */
 typedef struct FolderGroup
@@ -48,13 +52,6 @@ typedef struct FolderGroup
 	TimestampTz due;
 } FolderGroup;
 
-/* a rollup that failed */
-typedef struct FolderFailure
-{
-	Oid			partials;
-	TimestampTz until;
-} FolderFailure;
-
 static SharedDatabase *place;
 static MemoryContext folder_context;	/* of all that outlives a transaction */
 static FolderGroup *groups;		/* MAX_GROUPS of them */
@@ -62,7 +59,6 @@ static int	ngroups = 0;
 static List *to_sweep = NIL;	/* OIDs of partials */
 static FoldSweep sweep;			/* of the first of them */
 static TimestampTz sweep_at = 0;	/* sweep all rollups then; 0: no need */
-static List *failures = NIL;	/* of FolderFailure */
 static TimestampTz leave_at = 0;	/* stay until then, even with nothing to do */
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -118,21 +114,7 @@ group_retry(FolderGroup *group)
 static bool
 is_failing(Oid partials)
 {
-	ListCell   *cell;
-
-	foreach(cell, failures)
-	{
-		FolderFailure *failure = lfirst(cell);
-
-		if (failure->until <= GetCurrentTimestamp())
-		{
-			failures = foreach_delete_current(failures, cell);
-			pfree(failure);
-		}
-		else if (failure->partials == partials)
-			return true;
-	}
-	return false;
+	return pause_is_on(place, PAUSE_FOLDING, partials, NULL);
 }
 
 static void
@@ -274,16 +256,27 @@ next_rollup(void)
 	return InvalidOid;
 }
 
+/* Say what has happened to the rollup with these partials, in the log not each time. */
+static void
+folder_note(Oid partials, bool late)
+{
+	ErrorData  *error = CopyErrorData();
+	Incident	incident = {.kind = INCIDENT_FOLD,.relation = partials,.sqlerrcode = error->sqlerrcode};
+
+	strlcpy(incident.message, late ? "took longer than gymstream.worker_timeout" :
+			error->message ? error->message : "unknown error", sizeof(incident.message));
+	if (incident_note(place, &incident))
+		EmitErrorReport();
+	FreeErrorData(error);
+}
+
 /* The error in hand is one rollup's: leave that alone for a while. */
 static void
-folder_failed(Oid partials)
+folder_failed(Oid partials, bool late, TimestampTz start)
 {
-	MemoryContext old;
-	FolderFailure *failure;
-
 	HOLD_INTERRUPTS();
 	shared_note_error(place);
-	EmitErrorReport();
+	folder_note(partials, late);
 	AbortCurrentTransaction();
 	FlushErrorState();
 	RESUME_INTERRUPTS();
@@ -293,11 +286,10 @@ folder_failed(Oid partials)
 			group_remove(i);
 	if (to_sweep != NIL && linitial_oid(to_sweep) == partials)
 		sweep_next_rollup();
-	old = MemoryContextSwitchTo(folder_context);
-	failure = palloc(sizeof(FolderFailure));
-	*failure = (FolderFailure) {partials, in_ms(LAST_RETRY_MS)};
-	failures = lappend(failures, failure);
-	MemoryContextSwitchTo(old);
+	/* other errors than of time are left alone for a minute at least */
+	if (!late)
+		start = TimestampTzPlusMilliseconds(start, -FAILURE_MS);
+	pause_begin(place, PAUSE_FOLDING, partials, start, 0);
 	sweep_later(LAST_RETRY_MS);
 }
 
@@ -307,6 +299,7 @@ folder_work(void)
 {
 	Oid			rollup = next_rollup();
 	bool		due = OidIsValid(rollup);
+	TimestampTz start = GetCurrentTimestamp();
 	bool		list = !due && to_sweep == NIL && sweep_at != 0 && sweep_at <= GetCurrentTimestamp();
 
 	while (!due && to_sweep != NIL && is_failing(linitial_oid(to_sweep)))
@@ -317,6 +310,7 @@ folder_work(void)
 		return false;
 
 	pgstat_report_activity(STATE_RUNNING, list ? "looking for rollups" : "folding");
+	limit_begin(settings_worker_timeout, place, PAUSE_FOLDING, rollup);
 	PG_TRY();
 	{
 		StartTransactionCommand();
@@ -329,11 +323,17 @@ folder_work(void)
 			sweep_piece(rollup);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		if (limit_end())
+			pause_begin(place, PAUSE_FOLDING, rollup, start, ERRCODE_QUERY_CANCELED);
+		else
+			pause_forget(place, PAUSE_FOLDING, rollup);
 	}
 	PG_CATCH();
 	{
+		bool		late = limit_end();
+
 		MemoryContextSwitchTo(folder_context);
-		folder_failed(rollup);
+		folder_failed(rollup, late, start);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(folder_context);

@@ -48,6 +48,10 @@ enum
 	STATUS_LAST_ERROR_AT,
 	STATUS_PROBLEM,
 	STATUS_PUBLISHER_SINCE,		/* new ones come last: an older view has none of them */
+	STATUS_INCOMPLETE,
+	STATUS_EPOCH,
+	STATUS_MISSED_AT,
+	STATUS_RESET_AT,
 	STATUS_COLUMNS
 };
 
@@ -152,7 +156,14 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	status_set(STATUS_EVENTS, Int64GetDatum(pg_atomic_read_u64(&live->events)));
 	status_set(STATUS_NOTIFICATIONS, Int64GetDatum(pg_atomic_read_u64(&live->notifications)));
 	status_set(STATUS_SKIPPED, Int64GetDatum(pg_atomic_read_u64(&live->skipped)));
+	status_set(STATUS_INCOMPLETE, Int64GetDatum(pg_atomic_read_u64(&live->incomplete)));
 	status_set(STATUS_FOLDED, Int64GetDatum(pg_atomic_read_u64(&live->folded)));
+	if (database->epoch != 0)
+		status_set(STATUS_EPOCH, Int64GetDatum(database->epoch));
+	if (database->missed_at != 0)
+		status_set(STATUS_MISSED_AT, TimestampTzGetDatum(database->missed_at));
+	if (database->reset_at != 0)
+		status_set(STATUS_RESET_AT, TimestampTzGetDatum(database->reset_at));
 	status_set_text(STATUS_WAITING_FOR, status_waiting_for(database, live));
 	if (database->error_at != 0)
 	{

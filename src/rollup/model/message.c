@@ -99,19 +99,21 @@ message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple del
 	pfree(content);
 }
 
-bool
-message_read(const char *content, Size size, TransactionId xid, RollupMessage *message)
+/* Whether the header is that of a message of ours with so many bytes. */
+static bool
+is_ours(const MessageHeader *header, const char *content, Size size, TransactionId xid)
+{
+	return header->seal == message_seal(content, size, xid) && header->version == MESSAGE_VERSION &&
+		header->tuple_len >= SizeofHeapTupleHeader && header->tuple_len + header->nstates == size - sizeof(*header);
+}
+
+void
+message_take(const char *content, RollupMessage *message)
 {
 	MessageHeader header;
 	HeapTuple	tuple;
 
-	if (size < sizeof(header))
-		return false;
 	memcpy(&header, content, sizeof(header));
-	if (header.seal != message_seal(content, size, xid) || header.version != MESSAGE_VERSION ||
-		header.tuple_len < SizeofHeapTupleHeader || header.tuple_len + header.nstates != size - sizeof(header))
-		return false;
-
 	tuple = palloc(HEAPTUPLESIZE + header.tuple_len);
 	tuple->t_len = header.tuple_len;
 	tuple->t_data = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
@@ -127,6 +129,19 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	message->tuple = tuple;
 	message->nstates = header.nstates;
 	message->kinds = (const uint8 *) content + sizeof(header) + header.tuple_len;
+}
+
+bool
+message_read(const char *content, Size size, TransactionId xid, RollupMessage *message)
+{
+	MessageHeader header;
+
+	if (size < sizeof(header))
+		return false;
+	memcpy(&header, content, sizeof(header));
+	if (!is_ours(&header, content, size, xid))
+		return false;
+	message_take(content, message);
 	return true;
 }
 

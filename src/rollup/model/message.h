@@ -39,6 +39,9 @@ extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, H
  */
 extern bool message_read(const char *content, Size size, TransactionId xid, RollupMessage *message);
 
+/* The same of what message_read has found to be ours, and another process has handed over. */
+extern void message_take(const char *content, RollupMessage *message);
+
 /* Whether the tuple can be read with this row type: somebody may have altered the partials since. */
 extern bool message_fits(const RollupMessage *message, TupleDesc desc);
 

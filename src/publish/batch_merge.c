@@ -1,0 +1,307 @@
+/*
+ * batch_merge.c: takes the rollups' events of a batch and makes one event of those that tell of the same group: it stands
+ * where the last of them stood, with the sum of their deltas and with the group's row. Tells nobody.
+ *
+ * Comparing keys and extremes calls functions of their types, which may be the owner's business: they are called as the
+ * owner, for a limited time. Where adding fails, the events stay apart.
+ */
+#include "publish/batch.h"
+
+#include "access/htup_details.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+#include "base/catalog.h"
+#include "base/settings.h"
+#include "publish/attempt.h"
+#include "rollup/model/key.h"
+#include "rollup/model/message.h"
+#include "rollup/model/state.h"
+#include "worker/incident.h"
+#include "worker/pause.h"
+
+/* a group, while events of one rollup are merged */
+typedef struct BatchGroup
+{
+	BatchEvent *last;			/* the event that stands for the group */
+	struct BatchGroup *next;	/* another one with the same hash */
+} BatchGroup;
+
+typedef struct BatchGroupEntry
+{
+	uint32		hash;			/* hash key */
+	BatchGroup *groups;
+} BatchGroupEntry;
+
+/* The events of one rollup. */
+typedef struct BatchRollup
+{
+	Attempt		attempt;
+	RollupMessage rollup;		/* one of theirs */
+	TupleDesc	desc;			/* of the partials */
+	KeyHash    *hashes;
+	BatchEvent **events;		/* in their order */
+	int			n;
+	HTAB	   *groups;
+	int			next;			/* those before have been merged */
+} BatchRollup;
+
+/* Add a state to another of its kind. False when the sum does not fit. */
+static bool
+add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
+{
+	TypeCacheEntry *type;
+	int			comparison;
+
+	if (STATE_IS_SUM(kind))
+		return state_add(kind, *a, b, a);
+	if (kind == STATE_CHANGED)
+	{
+		*a = BoolGetDatum(DatumGetBool(*a) || DatumGetBool(b));
+		return true;
+	}
+	if (kind == STATE_VALUE)
+		return datum_image_eq(*a, b, column->attbyval, column->attlen);
+	type = lookup_type_cache(column->atttypid, TYPECACHE_CMP_PROC_FINFO);
+	comparison = DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo, column->attcollation, *a, b));
+	if (kind == STATE_MIN_IN || kind == STATE_MIN_OUT ? comparison > 0 : comparison < 0)
+		*a = b;
+	return true;
+}
+
+/* The sum of two deltas of a group, or NULL when there is none: they are told apart then. */
+static HeapTuple
+add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple b)
+{
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+	Datum	   *more = palloc(sizeof(Datum) * desc->natts);
+	bool	   *more_nulls = palloc(sizeof(bool) * desc->natts);
+
+	heap_deform_tuple(a, desc, values, nulls);
+	heap_deform_tuple(b, desc, more, more_nulls);
+	for (int i = nkeys; i < desc->natts; i++)
+	{
+		if (more_nulls[i])
+			continue;
+		if (nulls[i])
+			values[i] = more[i];
+		else if (!add_state(kinds[i - nkeys], TupleDescAttr(desc, i), &values[i], more[i]))
+			return NULL;
+		nulls[i] = false;
+	}
+	return heap_form_tuple(desc, values, nulls);
+}
+
+static uint32
+hash_keys(const BatchRollup *rollup, HeapTuple tuple)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < rollup->rollup.nkeys; i++)
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, i + 1, rollup->desc, &isnull);
+
+		hash = key_hash_add(hash, &rollup->hashes[i], value, isnull);
+	}
+	return key_hash_end(hash);
+}
+
+/* Whether two values of a key are of the same group, as GROUP BY has it. */
+static bool
+same_key(Form_pg_attribute key, Datum a, Datum b)
+{
+	TypeCacheEntry *type;
+
+	if (datum_image_eq(a, b, key->attbyval, key->attlen))
+		return true;
+	type = lookup_type_cache(key->atttypid, TYPECACHE_EQ_OPR_FINFO);
+	return DatumGetBool(FunctionCall2Coll(&type->eq_opr_finfo, key->attcollation, a, b));
+}
+
+static bool
+same_keys(const BatchRollup *rollup, HeapTuple a, HeapTuple b)
+{
+	for (int i = 0; i < rollup->rollup.nkeys; i++)
+	{
+		bool		a_null;
+		bool		b_null;
+		Datum		a_value = heap_getattr(a, i + 1, rollup->desc, &a_null);
+		Datum		b_value = heap_getattr(b, i + 1, rollup->desc, &b_null);
+
+		if (a_null != b_null || (!a_null && !same_key(TupleDescAttr(rollup->desc, i), a_value, b_value)))
+			return false;
+	}
+	return true;
+}
+
+/* Enter the event, with the delta of an earlier one of its group if there is one. */
+static void
+merge_event(BatchRollup *rollup, BatchEvent *event)
+{
+	uint32		hash = hash_keys(rollup, event->delta.tuple);
+	BatchGroupEntry *entry;
+	BatchGroup *group;
+	HeapTuple	sum;
+	bool		found;
+
+	entry = hash_search(rollup->groups, &hash, HASH_ENTER, &found);
+	if (!found)
+		entry->groups = NULL;
+	for (group = entry->groups; group != NULL; group = group->next)
+		if (same_keys(rollup, group->last->delta.tuple, event->delta.tuple))
+			break;
+	if (group == NULL)
+	{
+		group = palloc(sizeof(BatchGroup));
+		group->next = entry->groups;
+		entry->groups = group;
+	}
+	else
+	{
+		/* if this is an error, the event stands for the group, alone */
+		BatchEvent *before = group->last;
+
+		group->last = event;
+		sum = add_deltas(rollup->desc, rollup->rollup.nkeys, event->delta.kinds, before->delta.tuple, event->delta.tuple);
+		if (sum != NULL)
+		{
+			event->delta.tuple = sum;
+			before->merged = true;
+		}
+	}
+	group->last = event;
+}
+
+/* The work of an attempt: merge what is left. */
+static void
+merge_events(void *argument)
+{
+	BatchRollup *rollup = argument;
+
+	while (rollup->next < rollup->n)
+		merge_event(rollup, rollup->events[rollup->next++]);
+}
+
+/* An event whose delta cannot be added stays as it is, and the next are tried. Deltas that are late all do. */
+static void
+merge_rollup(BatchRollup *rollup)
+{
+	HASHCTL		control = {.keysize = sizeof(uint32),.entrysize = sizeof(BatchGroupEntry),.hcxt = CurrentMemoryContext};
+	const Attempt *attempt = &rollup->attempt;
+	TimestampTz start = GetCurrentTimestamp();
+	AttemptFault fault;
+
+	if (rollup->n < 2 || pause_is_on(attempt->place, PAUSE_ADDING, attempt->relation, NULL))
+		return;
+	rollup->groups = hash_create("gymstream groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	while (!attempt_as_owner(attempt, merge_events, rollup, &fault) && !fault.late)
+		 /* the next event */ ;
+	if (fault.late)
+		pause_begin(attempt->place, PAUSE_ADDING, attempt->relation, start, fault.sqlerrcode);
+	hash_destroy(rollup->groups);
+}
+
+/* An event's row could not be read. */
+static void
+note_unread(SharedDatabase *place, const BatchEvent *event, const RollupMessage *rollup)
+{
+	const AttemptFault *fault = &event->group.fault;
+	Incident	incident = {.kind = fault->late ? INCIDENT_LATE : INCIDENT_UNREAD,.relation = rollup->rollup,
+	.lsn = event->stamp.commit_lsn,.index = event->frame.index,.epoch = BATCH_EPOCH,.sqlerrcode = fault->sqlerrcode};
+
+	strlcpy(incident.message, fault->message, sizeof(incident.message));
+	pg_atomic_fetch_add_u64(&place->incomplete, 1);
+	if (incident_note(place, &incident))
+		ereport(LOG,
+				(errcode(fault->sqlerrcode),
+				 errmsg("gymstream could not read the row of a group in rollup \"%s\": %s",
+						get_rel_name(rollup->rollup), fault->message),
+				 errhint("See the view gymstream.incidents.")));
+}
+
+/* Read back the rows of the groups whose events stand. */
+static void
+read_rows(SharedDatabase *place, const BatchRollup *rollup)
+{
+	ReadbackGroup *groups = palloc0(sizeof(ReadbackGroup) * rollup->n);
+	int			n = 0;
+
+	for (int i = 0; i < rollup->n; i++)
+		if (!rollup->events[i]->merged)
+			groups[n++].tuple = rollup->events[i]->delta.tuple;
+	readback_rows(place, rollup->rollup.rollup, rollup->rollup.partials, rollup->rollup.nkeys, n, groups);
+	n = 0;
+	for (int i = 0; i < rollup->n; i++)
+	{
+		BatchEvent *event = rollup->events[i];
+
+		if (event->merged)
+			continue;
+		event->read = true;
+		event->group = groups[n++];
+		if (event->group.state == READBACK_UNREAD)
+			note_unread(place, event, &rollup->rollup);
+	}
+}
+
+static bool
+is_of(const BatchEvent *event, const RollupMessage *rollup)
+{
+	return event->frame.kind == FRAME_ROLLUP && event->delta.rollup == rollup->rollup &&
+		event->delta.partials == rollup->partials && event->delta.nkeys == rollup->nkeys;
+}
+
+/* How its keys are hashed. */
+static KeyHash *
+prepare_hashes(TupleDesc desc, int nkeys)
+{
+	KeyHash    *hashes = palloc(sizeof(KeyHash) * Max(nkeys, 1));
+
+	for (int i = 0; i < nkeys; i++)
+		key_hash_init(&hashes[i], TupleDescAttr(desc, i)->atttypid, TupleDescAttr(desc, i)->attcollation,
+					  CurrentMemoryContext);
+	return hashes;
+}
+
+/* The events of one rollup, from the first one on. */
+static void
+take_rollup(SharedDatabase *place, BatchEvent *events, int n)
+{
+	BatchRollup rollup = {.rollup = events[0].delta};
+	EventRelation *relation = event_relation_by_oid(rollup.rollup.partials);
+	BatchTopic *topic = batch_topic(rollup.rollup.rollup);
+
+	if (topic->name == NULL || relation == NULL || relation->subject != rollup.rollup.rollup)
+		return;
+	rollup.attempt = (Attempt) {place, PAUSE_ADDING, rollup.rollup.rollup, catalog_owner(rollup.rollup.rollup),
+	TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings_worker_timeout)};
+	rollup.desc = CreateTupleDescCopy(relation->desc);
+	rollup.hashes = prepare_hashes(rollup.desc, rollup.rollup.nkeys);
+	rollup.events = palloc(sizeof(BatchEvent *) * n);
+	for (int i = 0; i < n; i++)
+		if (is_of(&events[i], &rollup.rollup) && message_fits(&events[i].delta, rollup.desc))
+			rollup.events[rollup.n++] = &events[i];
+	merge_rollup(&rollup);
+	if (topic->topic.notify == TOPIC_NOTIFY_ROW)
+		read_rows(place, &rollup);
+}
+
+void
+batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		bool		done = events[i].frame.kind != FRAME_ROLLUP;
+
+		for (int before = 0; before < i && !done; before++)
+			done = is_of(&events[before], &events[i].delta);
+		if (!done)
+			take_rollup(place, &events[i], n - i);
+	}
+}

@@ -1,0 +1,116 @@
+/*
+ * batch_payload.c: takes an event and gives a notification's text: topic, position, and where the topic wants it the event
+ * itself, with the row of a rollup's group. What is longer than a notification may be is left out, and the text says so.
+ */
+#include "publish/batch.h"
+
+#include "access/htup_details.h"
+#include "utils/builtins.h"
+
+#include "decode/json.h"
+#include "rollup/model/message.h"
+#include "topic/position.h"
+
+/* what no notification has room for is not rendered whole */
+static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
+.size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
+
+/* In the delta, put the keys in place that the group's row shows. */
+static void
+show_keys(BatchEvent *event, TupleDesc desc)
+{
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	heap_deform_tuple(event->delta.tuple, desc, values, nulls);
+	for (int i = 0; i < event->delta.nkeys; i++)
+	{
+		values[i] = event->group.keys[i].value;
+		nulls[i] = event->group.keys[i].isnull;
+	}
+	event->delta.tuple = heap_form_tuple(desc, values, nulls);
+}
+
+/* ,"row":... or ,"unread":... */
+static void
+append_group(StringInfo json, const ReadbackGroup *group)
+{
+	switch (group->state)
+	{
+		case READBACK_NO_ROW:
+			appendStringInfoString(json, ",\"row\":null");
+			break;
+		case READBACK_LONG:
+			break;
+		case READBACK_ROW:
+			appendStringInfo(json, ",\"row\":%s", group->row);
+			break;
+		case READBACK_UNREAD:
+			appendStringInfo(json, ",\"unread\":{\"code\":\"%s\",\"message\":",
+							 unpack_sql_state(group->fault.sqlerrcode));
+			json_append_string(json, group->fault.message, strlen(group->fault.message));
+			appendStringInfoChar(json, '}');
+			break;
+	}
+}
+
+/* A rollup's event as JSON, or NULL when there is none or it is too large. */
+static char *
+rollup_json(BatchEvent *event)
+{
+	EventRelation *relation = event_relation_by_oid(event->delta.partials);
+	StringInfoData json;
+
+	if (event->read && event->group.state == READBACK_LONG)
+		return NULL;
+	if (event->read && event->group.keys != NULL && relation != NULL && message_fits(&event->delta, relation->desc))
+		show_keys(event, relation->desc);
+	initStringInfo(&json);
+	switch (event_rollup(&json, &event_options, &event->stamp, &event->delta))
+	{
+		case EVENT_NONE:
+			return NULL;
+		case EVENT_WITH_GAPS:
+			event->frame.unrendered = true;
+			break;
+		case EVENT_WHOLE:
+			break;
+	}
+	if (event->read)
+	{
+		json.data[--json.len] = '\0';
+		append_group(&json, &event->group);
+		appendStringInfoChar(&json, '}');
+	}
+	return json.data;
+}
+
+char *
+batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
+{
+	bool		whole = topic->topic.notify == TOPIC_NOTIFY_ROW;
+	char	   *json = NULL;
+	char		position[POSITION_TEXT_SIZE];
+	int			head;
+	StringInfoData payload;
+
+	if (whole)
+		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
+	initStringInfo(&payload);
+	appendStringInfoString(&payload, "{\"topic\":");
+	json_append_string(&payload, topic->name, strlen(topic->name));
+	position_print(&(Position) {.epoch = BATCH_EPOCH,.lsn = event->stamp.commit_lsn,
+		.index = event->frame.index,.offset = POSITION_NO_OFFSET}, position);
+	appendStringInfo(&payload, ",\"position\":\"%s\"", position);
+	head = payload.len;
+	if (json != NULL)
+		appendStringInfo(&payload, ",%s", json + 1);
+	else
+		appendStringInfoChar(&payload, '}');
+	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && whole))
+	{
+		payload.len = head;
+		appendStringInfo(&payload, ",\"action\":\"%s\",\"truncated\":true}", event->frame.action);
+	}
+	return payload.data;
+}

@@ -1,0 +1,106 @@
+/*
+ * pause.c: takes a rollup whose functions took too long in a worker, and says for how long it is to be left alone. Pauses
+ * are in shared memory: they outlive a worker that had to end.
+ *
+ * A pause is twenty times as long as what was lost, and doubles with each that follows. It grows with the number of
+ * rollups that are paused, so that many slow ones together do not take all of a worker's time.
+ */
+#include "worker/pause.h"
+
+#include "utils/timestamp.h"
+
+#define PAUSE_FACTOR 20
+#define LONGEST_PAUSE_MS (30 * 60 * 1000)
+
+static SharedPause *
+find_pause(SharedDatabase *place, PauseKind kind, Oid relation)
+{
+	for (int i = 0; i < SHARED_PAUSES; i++)
+	{
+		SharedPause *pause = &place->pauses[i];
+
+		if (pause->times > 0 && pause->relation == relation && pause->kind == kind)
+			return pause;
+	}
+	return NULL;
+}
+
+/* A free one, or the one that is over first. */
+static SharedPause *
+take_pause(SharedDatabase *place)
+{
+	SharedPause *first = &place->pauses[0];
+
+	for (int i = 0; i < SHARED_PAUSES; i++)
+	{
+		if (place->pauses[i].times == 0)
+			return &place->pauses[i];
+		if (place->pauses[i].until < first->until)
+			first = &place->pauses[i];
+	}
+	return first;
+}
+
+static int
+count_pauses(const SharedDatabase *place, TimestampTz now)
+{
+	int			n = 0;
+
+	for (int i = 0; i < SHARED_PAUSES; i++)
+		n += place->pauses[i].times > 0 && place->pauses[i].until > now;
+	return n;
+}
+
+void
+pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz since, int sqlerrcode)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64		ms = Max(TimestampDifferenceMilliseconds(since, now), 1) * PAUSE_FACTOR;
+	SharedPause *pause;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	ms *= 1 + count_pauses(place, now);
+	pause = find_pause(place, kind, relation);
+	if (pause == NULL)
+	{
+		pause = take_pause(place);
+		*pause = (SharedPause) {.relation = relation,.kind = kind};
+	}
+	ms <<= Min(pause->times, 10);
+	pause->times++;
+	pause->sqlerrcode = sqlerrcode;
+	pause->until = TimestampTzPlusMilliseconds(now, Min(ms, LONGEST_PAUSE_MS));
+	LWLockRelease(shared_state->lock);
+}
+
+bool
+pause_is_on(SharedDatabase *place, PauseKind kind, Oid relation, int *sqlerrcode)
+{
+	SharedPause *pause;
+	bool		on;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	pause = find_pause(place, kind, relation);
+	on = pause != NULL && pause->until > GetCurrentTimestamp();
+	if (on && sqlerrcode)
+		*sqlerrcode = pause->sqlerrcode;
+	LWLockRelease(shared_state->lock);
+	return on;
+}
+
+void
+pause_forget(SharedDatabase *place, PauseKind kind, Oid relation)
+{
+	SharedPause *pause;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	pause = find_pause(place, kind, relation);
+	LWLockRelease(shared_state->lock);
+	if (pause == NULL)
+		return;
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	pause = find_pause(place, kind, relation);
+	if (pause != NULL)
+		pause->times = 0;
+	LWLockRelease(shared_state->lock);
+}
