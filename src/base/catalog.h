@@ -25,6 +25,13 @@
 #define TOPIC_CREATED 4
 #define TOPIC_NATTS 4
 
+#define CATALOG_EPOCH "epoch"
+#define EPOCH_EPOCH 1
+#define EPOCH_SYSTEM_IDENTIFIER 2
+#define EPOCH_TIMELINE 3
+#define EPOCH_SINCE 4
+#define EPOCH_NATTS 4
+
 /* The schema of the extension's catalogs, types and functions, or InvalidOid where it is not installed. */
 extern Oid	catalog_schema(void);
 

@@ -9,6 +9,7 @@
 int			settings_max_databases = 16;
 bool		settings_fold = true;
 int			settings_worker_timeout = 5000;
+int			settings_notify_queue_limit = 75;
 
 static bool is_preloaded = false;
 
@@ -32,6 +33,11 @@ settings_init(void)
 							"events are told without rows, and its partials stay unfolded.",
 							&settings_worker_timeout, 5000, 10, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("gymstream.notify_queue_limit",
+							"Sets how full, in percent, the server's notification queue may be for gymstream to use it.",
+							"What is left belongs to NOTIFY of applications, which fails when the queue is full. "
+							"Meanwhile notifications are skipped, and listeners are told so afterwards.",
+							&settings_notify_queue_limit, 75, 0, 100, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	if (!is_preloaded)
 		return;
 	DefineCustomIntVariable("gymstream.max_databases",

@@ -15,6 +15,9 @@ extern bool settings_fold;
 /* gymstream.worker_timeout: milliseconds that an owner's functions may run at a time in a worker. */
 extern int	settings_worker_timeout;
 
+/* gymstream.notify_queue_limit: the part of the server's notification queue that may be used, in percent. */
+extern int	settings_notify_queue_limit;
+
 /* True when the library was loaded by shared_preload_libraries, so that there are workers and shared memory. */
 extern bool settings_is_preloaded(void);
 

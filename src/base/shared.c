@@ -58,6 +58,8 @@ shared_reset_place(SharedDatabase *place)
 	pg_atomic_init_u32(&place->preparing, 0);
 	pg_atomic_init_u32(&place->waiting_xid, InvalidTransactionId);
 	pg_atomic_init_u32(&place->queue_full, 0);
+	pg_atomic_init_u32(&place->owed, 0);
+	pg_atomic_init_u32(&place->slots_made, 0);
 	pg_atomic_init_u64(&place->wanted_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&place->decoded_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&place->sent_lsn, InvalidXLogRecPtr);

@@ -79,6 +79,10 @@ typedef enum PauseKind
 	PAUSE_FOLDING				/* its partials */
 } PauseKind;
 
+/* flags of what listeners were not told */
+#define OWED_MISSED 1			/* notifications were skipped */
+#define OWED_RESET 2			/* changes are lost, with the slot */
+
 /* a rollup whose functions a worker leaves alone for a while */
 typedef struct SharedPause
 {
@@ -107,6 +111,7 @@ typedef struct SharedDatabase
 	TimestampTz error_at;
 	TimestampTz retry_at;		/* 0: not waiting to start workers again */
 	uint32		epoch;			/* of positions; 0: not known yet */
+	uint32		slots_known;	/* how many slots the epoch takes into account */
 	TimestampTz missed_at;		/* notifications were skipped last */
 	TimestampTz reset_at;		/* the slot was made anew last, with topics there */
 	Incident	incidents[SHARED_INCIDENTS];
@@ -118,6 +123,8 @@ typedef struct SharedDatabase
 	pg_atomic_uint32 preparing; /* transactions in create_topic, which want a decoder before there is a topic */
 	pg_atomic_uint32 waiting_xid;	/* the publisher waits until this is visible */
 	pg_atomic_uint32 queue_full;	/* the last notifications were skipped */
+	pg_atomic_uint32 owed;		/* what all topics have to be told: OWED_... */
+	pg_atomic_uint32 slots_made;	/* by decoders */
 
 	/* progress: LSNs only grow while workers run */
 	pg_atomic_uint64 wanted_lsn;	/* end of the last commit in this database */

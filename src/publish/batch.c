@@ -10,24 +10,28 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "base/settings.h"
 #include "decode/json.h"
+#include "publish/epoch.h"
+#include "publish/owed.h"
 #include "rollup/model/message.h"
+#include "worker/incident.h"
 
 #define BATCH_EVENTS 1000
 #define BATCH_BYTES (64 * 1024)
 
-/* what is left of the server's queue belongs to the application's own NOTIFY, which would fail */
-#define QUEUE_USAGE_LIMIT 0.75
-
+static SharedDatabase *batch_place;
 static MemoryContext batch_context;
+static uint32 epoch;			/* of all positions in the batch */
 static BatchEvent *events;		/* BATCH_EVENTS of them */
 static int	nevents;
 static Size nbytes;
 static List *topics;			/* of BatchTopic, while telling */
 
 void
-batch_init(void)
+batch_init(SharedDatabase *place)
 {
+	batch_place = place;
 	batch_context = AllocSetContextCreate(TopMemoryContext, "gymstream batch", ALLOCSET_DEFAULT_SIZES);
 	events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
 }
@@ -98,27 +102,54 @@ batch_topic(Oid relation)
  * ----------------------------------------------------------------------------------------------------------------*/
 
 static bool
-batch_queue_is_full(void)
+queue_is_full(void)
 {
 	LOCAL_FCINFO(fcinfo, 0);
 
 	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
-	return DatumGetFloat8(pg_notification_queue_usage(fcinfo)) >= QUEUE_USAGE_LIMIT;
+	return DatumGetFloat8(pg_notification_queue_usage(fcinfo)) * 100 >= settings_notify_queue_limit;
+}
+
+void
+batch_notify(const char *channel, const char *payload)
+{
+	Async_Notify(channel, payload);
+}
+
+Position
+batch_position(const BatchEvent *event)
+{
+	return (Position) {.epoch = epoch,.lsn = event->stamp.commit_lsn,.index = event->frame.index,
+	.offset = POSITION_NO_OFFSET};
+}
+
+/* A mark's own channel and name: the topic may be gone. */
+static void
+tell_mark(const BatchEvent *event)
+{
+	const char *channel = event->body;
+	const char *name = channel + strlen(channel) + 1;
+	Position	position = batch_position(event);
+
+	batch_notify(channel, batch_mark(name, &position, event->frame.action));
 }
 
 static int
-batch_notify(SharedDatabase *place)
+tell_events(void)
 {
 	int			notifications = 0;
 
-	batch_merge_rollups(place, events, nevents);
+	batch_merge_rollups(batch_place, events, nevents);
 	for (int i = 0; i < nevents; i++)
 	{
 		BatchTopic *topic = batch_topic(events[i].frame.relation);
 
-		if (topic->name == NULL || events[i].merged)
+		if (events[i].frame.kind == FRAME_MARK)
+			tell_mark(&events[i]);
+		else if (topic->name == NULL || events[i].merged)
 			continue;
-		Async_Notify(topic->topic.channel, batch_payload(place, &events[i], topic));
+		else
+			batch_notify(topic->topic.channel, batch_payload(batch_place, &events[i], topic));
 		notifications++;
 	}
 	return notifications;
@@ -126,7 +157,7 @@ batch_notify(SharedDatabase *place)
 
 /* False when the queue had no room after all, which shows only at commit. */
 static bool
-batch_commit(void)
+commit(void)
 {
 	volatile bool committed = true;
 
@@ -146,16 +177,59 @@ batch_commit(void)
 	return committed;
 }
 
-static void
-batch_count(SharedDatabase *place, int notifications, bool told)
+/* In one transaction. False when there was no room; then nobody was told of anything. */
+static bool
+tell_all(int *notifications)
 {
-	bool		was_full = pg_atomic_read_u32(&place->queue_full) != 0;
+	bool		told;
 
-	pg_atomic_fetch_add_u64(&place->events, nevents);
-	pg_atomic_fetch_add_u64(told ? &place->notifications : &place->skipped, notifications);
+	if (queue_is_full())
+		return false;
+	epoch = epoch_current(batch_place);
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(batch_context);
+	json_pin_settings();
+	*notifications = owed_tell(epoch);
+	*notifications += tell_events();
+	PopActiveSnapshot();
+	told = commit();
+	if (told)
+		owed_told();
+	return told;
+}
+
+static void
+note_missed(void)
+{
+	BatchEvent *last = &events[nevents - 1];
+	Incident	incident = {.kind = INCIDENT_MISSED,.epoch = batch_place->epoch,.lsn = last->stamp.commit_lsn,
+	.index = last->frame.index};
+
+	for (int i = 0; i < nevents; i++)
+	{
+		owed_missed(events[i].frame.relation);
+		/* of this topic nothing else will be told */
+		if (events[i].frame.kind == FRAME_MARK && strcmp(events[i].frame.action, "dropped") == 0)
+			owed_dropped(events[i].body, events[i].size);
+	}
+	incident_note(batch_place, &incident);
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	batch_place->missed_at = GetCurrentTimestamp();
+	LWLockRelease(shared_state->lock);
+}
+
+static void
+count(int notifications, bool told)
+{
+	bool		was_full = pg_atomic_read_u32(&batch_place->queue_full) != 0;
+
+	pg_atomic_fetch_add_u64(&batch_place->events, nevents);
+	pg_atomic_fetch_add_u64(told ? &batch_place->notifications : &batch_place->skipped, notifications);
 	if (told == was_full)
 	{
-		pg_atomic_write_u32(&place->queue_full, told ? 0 : 1);
+		pg_atomic_write_u32(&batch_place->queue_full, told ? 0 : 1);
 		if (told)
 			ereport(LOG,
 					(errmsg("gymstream sends notifications again")));
@@ -168,29 +242,23 @@ batch_count(SharedDatabase *place, int notifications, bool told)
 }
 
 void
-batch_tell(SharedDatabase *place)
+batch_tell(void)
 {
 	int			notifications = nevents;
 	bool		told;
 
-	if (nevents == 0)
+	if (nevents == 0 && !owed_any())
 		return;
-	told = !batch_queue_is_full();
-
-	if (told)
-	{
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		MemoryContextSwitchTo(batch_context);
-		json_pin_settings();
-		notifications = batch_notify(place);
-		PopActiveSnapshot();
-		told = batch_commit();
-	}
+	told = tell_all(&notifications);
 	/* The next publisher does not tell them again. Nothing between commit and here reacts to interrupts. */
-	pg_atomic_write_u64(&place->told_lsn, events[nevents - 1].stamp.commit_lsn);
-	pg_atomic_write_u32(&place->told_index, events[nevents - 1].frame.index);
-	batch_count(place, notifications, told);
+	if (nevents > 0)
+	{
+		pg_atomic_write_u64(&batch_place->told_lsn, events[nevents - 1].stamp.commit_lsn);
+		pg_atomic_write_u32(&batch_place->told_index, events[nevents - 1].frame.index);
+		if (!told)
+			note_missed();
+	}
+	if (nevents > 0 || told)
+		count(told ? notifications : nevents, told);
 	batch_forget();
 }

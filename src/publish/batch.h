@@ -9,12 +9,10 @@
 #include "base/shared.h"
 #include "publish/frame.h"
 #include "publish/readback.h"
+#include "topic/position.h"
 #include "topic/topic.h"
 
-/* grows when the slot is made anew: kept with the stored topics, later */
-#define BATCH_EPOCH 1
-
-extern void batch_init(void);
+extern void batch_init(SharedDatabase *place);
 
 /* Copies what it needs. stamp is the transaction's, from its BEGIN frame. */
 extern void batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size size);
@@ -22,10 +20,10 @@ extern void batch_add(const Frame *frame, const EventStamp *stamp, const char *b
 extern bool batch_is_full(void);
 
 /*
- * Tell listeners of all events, in their order, in a transaction of its own; then forget them. Enters the position of the
- * last one in the place.
+ * Tell listeners what they are owed, and of all events, in their order, in a transaction of its own; then forget these.
+ * Enters the position of the last event in the place.
  */
-extern void batch_tell(SharedDatabase *place);
+extern void batch_tell(void);
 
 /*
  * Between batch*.c
@@ -55,10 +53,19 @@ typedef struct BatchTopic
 
 extern BatchTopic *batch_topic(Oid relation);
 
+/* The position of an event, in the epoch of the batch. */
+extern Position batch_position(const BatchEvent *event);
+
+/* Notify, as the transaction is committed. */
+extern void batch_notify(const char *channel, const char *payload);
+
 /* Merge the events of each rollup, and read the rows of those that remain where they are wanted. */
 extern void batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n);
 
-/* The text of a notification. */
+/* The text of a notification of an event. */
 extern char *batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic);
+
+/* The same of one that has no more than an action. */
+extern char *batch_mark(const char *name, const Position *position, const char *action);
 
 #endif							/* GS_BATCH_H */

@@ -213,7 +213,8 @@ note_unread(SharedDatabase *place, const BatchEvent *event, const RollupMessage 
 {
 	const AttemptFault *fault = &event->group.fault;
 	Incident	incident = {.kind = fault->late ? INCIDENT_LATE : INCIDENT_UNREAD,.relation = rollup->rollup,
-	.lsn = event->stamp.commit_lsn,.index = event->frame.index,.epoch = BATCH_EPOCH,.sqlerrcode = fault->sqlerrcode};
+	.lsn = event->stamp.commit_lsn,.index = event->frame.index,.epoch = batch_position(event).epoch,
+	.sqlerrcode = fault->sqlerrcode};
 
 	strlcpy(incident.message, fault->message, sizeof(incident.message));
 	pg_atomic_fetch_add_u64(&place->incomplete, 1);

@@ -85,23 +85,41 @@ rollup_json(BatchEvent *event)
 	return json.data;
 }
 
+/* {"topic":"...","position":"..." */
+static void
+append_start(StringInfo payload, const char *name, const Position *position)
+{
+	char		text[POSITION_TEXT_SIZE];
+
+	position_print(position, text);
+	initStringInfo(payload);
+	appendStringInfoString(payload, "{\"topic\":");
+	json_append_string(payload, name, strlen(name));
+	appendStringInfo(payload, ",\"position\":\"%s\"", text);
+}
+
+char *
+batch_mark(const char *name, const Position *position, const char *action)
+{
+	StringInfoData payload;
+
+	append_start(&payload, name, position);
+	appendStringInfo(&payload, ",\"action\":\"%s\"}", action);
+	return payload.data;
+}
+
 char *
 batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 {
 	bool		whole = topic->topic.notify == TOPIC_NOTIFY_ROW;
+	Position	position = batch_position(event);
 	char	   *json = NULL;
-	char		position[POSITION_TEXT_SIZE];
 	int			head;
 	StringInfoData payload;
 
 	if (whole)
 		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
-	initStringInfo(&payload);
-	appendStringInfoString(&payload, "{\"topic\":");
-	json_append_string(&payload, topic->name, strlen(topic->name));
-	position_print(&(Position) {.epoch = BATCH_EPOCH,.lsn = event->stamp.commit_lsn,
-		.index = event->frame.index,.offset = POSITION_NO_OFFSET}, position);
-	appendStringInfo(&payload, ",\"position\":\"%s\"", position);
+	append_start(&payload, topic->name, &position);
 	head = payload.len;
 	if (json != NULL)
 		appendStringInfo(&payload, ",%s", json + 1);

@@ -8,6 +8,8 @@
  */
 #include "worker/launcher.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlogreader.h"
@@ -24,10 +26,15 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
+#include "base/catalog.h"
 #include "decode/event.h"
+#include "publish/follow.h"
 #include "publish/frame.h"
 #include "rollup/model/message.h"
+#include "worker/incident.h"
 
 #define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
@@ -43,6 +50,7 @@ static bool wait_for_wal;		/* page_read waits: while the slot is being made */
 /* the transaction at hand */
 static bool begun;				/* its BEGIN was sent */
 static uint32 last_index;
+static bool has_topics;			/* there were some when the slot was made */
 static MemoryContext event_context; /* reset after each event */
 
 /* what no notification has room for is not rendered whole */
@@ -173,6 +181,7 @@ decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelati
 		if (!relation->has_topic)
 			continue;
 		initStringInfo(&json);
+		follow_truncated(subject);
 		event_truncate(&json, &event_options, &stamp, &relation->shape, change->data.truncate.cascade,
 					   change->data.truncate.restart_seqs);
 		decoder_send_json(txn, subject, "truncate", &json, EVENT_WHOLE);
@@ -205,9 +214,33 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	MemoryContextReset(event_context);
 }
 
+/* Tell of topics that the transaction has changed or dropped, behind all else that it did. */
+static void
+decoder_follow(ReorderBufferTXN *txn)
+{
+	MemoryContext old = MemoryContextSwitchTo(event_context);
+	FollowChange change;
+
+	while (follow_next(txn->final_lsn, &change))
+	{
+		Frame		event = {.kind = FRAME_MARK,.relation = change.relation};
+		StringInfoData body;
+
+		strlcpy(event.action, change.dropped ? "dropped" : "changed", sizeof(event.action));
+		initStringInfo(&body);
+		appendBinaryStringInfo(&body, change.channel, strlen(change.channel) + 1);
+		appendBinaryStringInfo(&body, change.name, strlen(change.name) + 1);
+		decoder_send(txn, &event, body.data, body.len);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(event_context);
+}
+
 static void
 decoder_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
+	if (rbtxn_has_catalog_changes(txn))
+		decoder_follow(txn);
 	if (begun)
 	{
 		Frame		end = {.kind = FRAME_END,.end_lsn = txn->end_lsn};
@@ -239,35 +272,100 @@ decoder_create_slot(const char *name)
 	ReplicationSlotRelease();
 }
 
-/* Acquire the slot of this database, made when it is missing, and made anew when the server has given it up. */
+/* Read catalogs in a transaction, before anything is decoded. */
+static void
+decoder_look(void (*look) (void))
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	look();
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+/* Whether there are topics, whose listeners get nothing of what happened before the slot was made. */
+static void
+decoder_look_for_topics(void)
+{
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	SysScanDesc scan;
+
+	has_topics = false;
+	if (catalog == NULL)
+		return;
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	has_topics = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+/* Before anything else is told, listeners are told to read anew. */
+static void
+decoder_reset(const char *why)
+{
+	Incident	incident = {.kind = INCIDENT_RESET};
+
+	strlcpy(incident.message, why, sizeof(incident.message));
+	incident_note(place, &incident);
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	place->reset_at = GetCurrentTimestamp();
+	LWLockRelease(shared_state->lock);
+	pg_atomic_fetch_or_u32(&place->owed, OWED_RESET);
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("changes before %X/%X were not published: %s",
+					LSN_FORMAT_ARGS(MyReplicationSlot->data.confirmed_flush), why),
+			 errdetail("Listeners are told to read anew."),
+			 errhint("See the view gymstream.incidents.")));
+}
+
+/* The slot of this database, made when it is missing, and made anew when the server has given it up. */
 static void
 decoder_acquire_slot(void)
 {
 	char		name[NAMEDATALEN];
+	const char *lost = NULL;
 
 	snprintf(name, sizeof(name), GS_SLOT_NAME, MyDatabaseId);
-	if (SearchNamedReplicationSlot(name, true) == NULL)
-		decoder_create_slot(name);
-	gs_slot_acquire(name);
-	if (strcmp(NameStr(MyReplicationSlot->data.plugin), "gymstream") != 0 ||
-		MyReplicationSlot->data.database != MyDatabaseId)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("replication slot \"%s\" is not gymstream's", name),
-				 errhint("Drop this slot: its name is reserved for gymstream's decoder.")));
-	if (gs_slot_is_invalid(MyReplicationSlot))
+	if (SearchNamedReplicationSlot(name, true) != NULL)
 	{
-		/* What it has missed is lost: later, a reset event will say so to every topic. */
-		ereport(WARNING,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("replication slot \"%s\" has been invalidated and is made anew", name),
-				 errdetail("Changes made in the meantime are not published."),
-				 errhint("You might need to increase max_slot_wal_keep_size.")));
+		gs_slot_acquire(name);
+		if (strcmp(NameStr(MyReplicationSlot->data.plugin), "gymstream") != 0 ||
+			MyReplicationSlot->data.database != MyDatabaseId)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("replication slot \"%s\" is not gymstream's", name),
+					 errhint("Drop this slot: its name is reserved for gymstream's decoder.")));
+		if (!gs_slot_is_invalid(MyReplicationSlot))
+			return;
+		lost = "the replication slot was invalidated";
 		ReplicationSlotRelease();
 		ReplicationSlotDrop(name, true);
-		decoder_create_slot(name);
-		gs_slot_acquire(name);
 	}
+	decoder_create_slot(name);
+	pg_atomic_fetch_add_u32(&place->slots_made, 1);
+	decoder_look(decoder_look_for_topics);
+	if (lost == NULL && has_topics)
+		lost = "there was no replication slot";
+	gs_slot_acquire(name);
+	pg_atomic_write_u64(&place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
+	if (lost != NULL)
+		decoder_reset(lost);
+}
+
+/* Nobody but a decoder confirms anything: if somebody has advanced the slot by hand, the changes in between are lost. */
+static void
+decoder_check_advance(void)
+{
+	XLogRecPtr	confirmed = pg_atomic_read_u64(&place->confirmed_lsn);
+
+	if (!XLogRecPtrIsInvalid(confirmed) && MyReplicationSlot->data.confirmed_flush > confirmed)
+		decoder_reset("somebody has advanced the replication slot");
 }
 
 static LogicalDecodingContext *
@@ -280,7 +378,9 @@ decoder_open(void)
 		SetConfigOption("output_plugin_libraries", "gymstream", PGC_SUSET, PGC_S_OVERRIDE);
 	gs_check_decoding();
 	decoder_acquire_slot();
+	decoder_check_advance();
 
+	decoder_look(follow_begin);
 	ctx = CreateDecodingContext(InvalidXLogRecPtr, NIL, false, DECODER_READER, NULL, NULL, NULL);
 	ctx->streaming = false;
 	ctx->callbacks.begin_cb = decoder_begin;
@@ -294,6 +394,7 @@ decoder_open(void)
 	pg_atomic_write_u64(&place->sent_lsn, pg_atomic_read_u64(&place->published_lsn));
 	shared_advance(&place->wanted_lsn, MyReplicationSlot->data.confirmed_flush);
 	pg_atomic_write_u64(&place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
+	shared_wake(place, SHARED_PUBLISHER);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->ready = true;
 	LWLockRelease(shared_state->lock);
@@ -376,6 +477,9 @@ decoder_run(void)
 				XLogFlush(pg_atomic_read_u64(&place->wanted_lsn));
 			decoder_catch_up(ctx);
 		} while (pg_atomic_read_u64(&place->wanted_lsn) > GetFlushRecPtr(NULL));
+		/* a publisher that is to end waits for this */
+		if (place->state != DATABASE_ACTIVE)
+			shared_wake(place, SHARED_PUBLISHER);
 		confirmed = decoder_confirm(ctx->reader->EndRecPtr);
 		decoder_sleep(confirmed ? FALLBACK_MS : UNCONFIRMED_MS);
 	}

@@ -22,6 +22,7 @@ typedef enum FrameKind
 	FRAME_EVENT,				/* relation, index, action; the body is the JSON event */
 	FRAME_LARGE_EVENT,			/* the same, but too large for a notification: no body */
 	FRAME_ROLLUP,				/* relation, index; the body is the WAL message */
+	FRAME_MARK,					/* the same; the body is a topic's channel and name, each with a byte 0 behind */
 	FRAME_END					/* end_lsn */
 } FrameKind;
 

@@ -26,12 +26,16 @@
 #include "base/catalog.h"
 #include "publish/batch.h"
 #include "publish/frame.h"
+#include "publish/owed.h"
 
 #define LOOK_MS 60000			/* look at the catalogs again even if nobody asked for it */
+#define OWED_MS 1000			/* see whether there is room for what listeners are owed */
 
 static SharedDatabase *place;
 static shm_mq_handle *queue;
 static uint32 seen_pokes;
+static DatabaseState served;	/* what this publisher is here for */
+static XLogRecPtr leave_at = InvalidXLogRecPtr; /* end when all up to here is told; invalid: stay */
 
 /* the transaction at hand */
 static EventStamp stamp;
@@ -124,7 +128,7 @@ publisher_end(PublisherEnd end)
 static void
 publisher_tell(void)
 {
-	batch_tell(place);
+	batch_tell();
 	shared_advance(&place->published_lsn, ended_lsn);
 }
 
@@ -176,6 +180,7 @@ publisher_receive(void)
 			case FRAME_EVENT:
 			case FRAME_LARGE_EVENT:
 			case FRAME_ROLLUP:
+			case FRAME_MARK:
 				if (publisher_was_told(&frame))
 					break;
 				batch_add(&frame, &stamp, body, size);
@@ -195,52 +200,79 @@ publisher_receive(void)
  * The worker
  * ----------------------------------------------------------------------------------------------------------------*/
 
-/* Look, and end when something else is wanted than before. */
-static DatabaseState
-publisher_look_again(DatabaseState before)
+/*
+ * Look, and see whether something else is wanted than before. Where topics have gone, their listeners are to know it first:
+ * then the publisher leaves when the decoder has got there.
+ */
+static void
+publisher_look_again(void)
 {
 	DatabaseState now = publisher_look();
 
-	/* what remains to be cleaned up is for the next publisher, once the decoder has ended too */
-	if (now != before && !(before == DATABASE_IDLE && now == DATABASE_ACTIVE))
+	leave_at = InvalidXLogRecPtr;
+	if (now == served || (served == DATABASE_IDLE && now == DATABASE_ACTIVE))
+		served = now;
+	else if (served == DATABASE_ACTIVE && place->ready)
+		leave_at = pg_atomic_read_u64(&place->wanted_lsn);
+	else
 		publisher_end(PUBLISHER_AGAIN);
-	return now;
+}
+
+/* What remains to be cleaned up is for the next publisher, once the decoder has ended too. */
+static void
+publisher_leave(void)
+{
+	if (XLogRecPtrIsInvalid(leave_at) || (place->ready && pg_atomic_read_u64(&place->decoded_lsn) < leave_at))
+		return;
+	/* what it has decoded, it has sent */
+	publisher_receive();
+	publisher_end(PUBLISHER_AGAIN);
+}
+
+/* Sleep until something is to be done. True when that took the longest time. */
+static bool
+publisher_sleep(void)
+{
+	long		stats_ms = pgstat_report_stat(false);
+	long		ms = owed_any() ? OWED_MS : LOOK_MS;
+	int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+								   stats_ms > 0 ? Min(stats_ms, ms) : ms, PG_WAIT_EXTENSION);
+
+	if (stats_ms > 0 && (events & WL_TIMEOUT))
+		pgstat_report_stat(true);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return stats_ms == 0 && ms == LOOK_MS && (events & WL_TIMEOUT);
 }
 
 static void
 publisher_run(void)
 {
-	DatabaseState state = publisher_look();
-
-	if (state == DATABASE_ABSENT || state == DATABASE_IDLE)
+	served = publisher_look();
+	if (served == DATABASE_ABSENT || served == DATABASE_IDLE)
 		publisher_drop_slot();
-	if (state == DATABASE_ABSENT)
+	if (served == DATABASE_ABSENT)
 		publisher_end(PUBLISHER_ABSENT);
 
 	pgstat_report_activity(STATE_IDLE, "");
 	for (;;)
 	{
-		long		stats_ms = pgstat_report_stat(false);
-		int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-									   stats_ms > 0 ? stats_ms : LOOK_MS, PG_WAIT_EXTENSION);
+		bool		idle = publisher_sleep();
 
-		if (stats_ms > 0 && (events & WL_TIMEOUT))
-			pgstat_report_stat(true);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (stats_ms == 0 && (events & WL_TIMEOUT))
-			state = publisher_look_again(state);
+		if (idle)
+			publisher_look_again();
 		/* Telling waits for locks, on the latch too, and so may have missed a frame or a poke: look again. */
 		do
 		{
 			if (pg_atomic_read_u32(&place->pokes) != seen_pokes)
-				state = publisher_look_again(state);
+				publisher_look_again();
 		} while (publisher_receive());
+		publisher_leave();
 	}
 }
 
@@ -249,7 +281,8 @@ publisher_main(Datum arg)
 {
 	queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &place);
 	launcher_set_options("0");
-	batch_init();
+	batch_init(place);
+	owed_init(place);
 
 	PG_TRY();
 	{

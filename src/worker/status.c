@@ -150,7 +150,8 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	status_set_lsn(STATUS_DECODED_LSN, decoded);
 	status_set_lsn(STATUS_PUBLISHED_LSN, done);
 	status_set_lsn(STATUS_CONFIRMED_LSN, pg_atomic_read_u64(&live->confirmed_lsn));
-	if (database->ready)
+	/* not before listeners know what they have lost */
+	if (database->ready && pg_atomic_read_u32(&live->owed) == 0)
 		status_set(STATUS_LAG_BYTES, Int64GetDatum(wanted > done ? wanted - done : 0));
 	status_set(STATUS_TOPICS, Int32GetDatum(database->topics));
 	status_set(STATUS_EVENTS, Int64GetDatum(pg_atomic_read_u64(&live->events)));

@@ -1,0 +1,226 @@
+/*
+ * follow.c: takes the relation cache's invalidations, which the decoder meets where the log has the DDL that they are of, and
+ * gives the changes of topics' relations that listeners must know: other columns, another name, a table written anew, the topic
+ * or the relation dropped. Reads catalogs under the snapshot in force, and writes nothing.
+ *
+ * An invalidation says that something may have changed, not what, and may come too often. So what matters of a relation is
+ * remembered, and compared at the commit of a transaction that changes catalogs. What is decoded after a start may be older
+ * than what was remembered then: a transaction of before changes all that it invalidates.
+ */
+#include "publish/follow.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/catalog.h"
+#include "decode/event.h"
+#include "topic/topic.h"
+
+/* so many relations are remembered as invalidated; after more of them all are looked at */
+#define MAX_INVALIDATED 128
+
+/* What matters of a relation. */
+typedef struct FollowLook
+{
+	uint32		columns;		/* hash of names and types */
+	Oid			file;			/* where its rows are */
+	char		name[NAMEDATALEN * 4 + 8];
+} FollowLook;
+
+/* a topic that is followed */
+typedef struct Followed
+{
+	Oid			relation;		/* hash key */
+	char		channel[NAMEDATALEN];
+	FollowLook	look;
+	bool		truncated;		/* by the transaction at hand */
+} Followed;
+
+static HTAB *followed = NULL;
+static XLogRecPtr begun_at;		/* looks that were remembered at the start are of here */
+
+static Oid	invalidated[MAX_INVALIDATED];
+static int	ninvalidated = 0;
+static bool all_invalidated = false;
+
+/* the check at hand */
+static List *to_check = NIL;	/* OIDs of relations */
+static FollowLook last_look;
+static char last_channel[NAMEDATALEN];
+
+/* Called for whatever changes in a catalog: no look-ups here. */
+static void
+invalidate(Datum arg, Oid relation)
+{
+	if (!OidIsValid(relation) || ninvalidated == MAX_INVALIDATED)
+		all_invalidated = true;
+	for (int i = 0; i < ninvalidated; i++)
+		if (invalidated[i] == relation)
+			return;
+	if (!all_invalidated)
+		invalidated[ninvalidated++] = relation;
+}
+
+static uint32
+hash_columns(TupleDesc desc)
+{
+	uint32		hash = desc->natts;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped)
+			continue;
+		hash = hash_combine(hash, string_hash(NameStr(column->attname), NAMEDATALEN));
+		hash = hash_combine(hash, murmurhash32(column->atttypid));
+		hash = hash_combine(hash, murmurhash32((uint32) column->atttypmod));
+	}
+	return hash;
+}
+
+/* False when there is no such relation, or it has no topic. */
+static bool
+look_at(Oid relid, FollowLook *look)
+{
+	EventRelation *relation = event_relation_by_oid(relid);
+	HeapTuple	tuple;
+	char	   *name;
+
+	MemSet(look, 0, sizeof(*look));
+	if (relation == NULL || relation->subject != relid || !relation->has_topic)
+		return false;
+	look->columns = hash_columns(relation->desc);
+	name = topic_name(relid);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	if (name == NULL || !HeapTupleIsValid(tuple))
+		return false;
+	strlcpy(look->name, name, sizeof(look->name));
+	look->file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
+/* Begin to follow a relation that may have a topic. */
+static void
+follow(Oid relid)
+{
+	Topic		topic;
+	FollowLook	look;
+	Followed   *entry;
+
+	if (!topic_lookup(relid, &topic) || !look_at(relid, &look))
+		return;
+	entry = hash_search(followed, &relid, HASH_ENTER, NULL);
+	strlcpy(entry->channel, topic.channel, sizeof(entry->channel));
+	entry->look = look;
+	entry->truncated = false;
+}
+
+void
+follow_begin(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(Followed)};
+	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	followed = hash_create("gymstream followed topics", 64, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	begun_at = GetXLogInsertRecPtr();
+	if (catalog == NULL)
+		return;
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+
+		follow(DatumGetObjectId(heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull)));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+void
+follow_truncated(Oid relation)
+{
+	Followed   *entry = hash_search(followed, &relation, HASH_FIND, NULL);
+
+	if (entry != NULL)
+		entry->truncated = true;
+}
+
+/* The relations to look at. What is invalidated from here on is for the next transaction. */
+static void
+gather(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	if (all_invalidated)
+	{
+		HASH_SEQ_STATUS status;
+		Followed   *entry;
+
+		hash_seq_init(&status, followed);
+		while ((entry = hash_seq_search(&status)) != NULL)
+			to_check = lappend_oid(to_check, entry->relation);
+	}
+	for (int i = 0; i < ninvalidated; i++)
+		to_check = list_append_unique_oid(to_check, invalidated[i]);
+	MemoryContextSwitchTo(old);
+	ninvalidated = 0;
+	all_invalidated = false;
+}
+
+/* Whether listeners must know. */
+static bool
+compare(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
+{
+	FollowLook	before = entry->look;
+	bool		truncated = entry->truncated;
+	bool		there = look_at(entry->relation, &last_look);
+
+	change->relation = entry->relation;
+	change->dropped = !there;
+	change->channel = strcpy(last_channel, entry->channel);
+	if (!there)
+	{
+		last_look = before;
+		change->name = last_look.name;
+		hash_search(followed, &change->relation, HASH_REMOVE, NULL);
+		return true;
+	}
+	change->name = last_look.name;
+	entry->look = last_look;
+	entry->truncated = false;
+	return before.columns != last_look.columns || strcmp(before.name, last_look.name) != 0 ||
+		(before.file != last_look.file && !truncated) || commit_lsn < begun_at;
+}
+
+bool
+follow_next(XLogRecPtr commit_lsn, FollowChange *change)
+{
+	if (to_check == NIL && (ninvalidated > 0 || all_invalidated))
+		gather();
+	while (to_check != NIL)
+	{
+		Oid			relation = linitial_oid(to_check);
+		Followed   *entry = hash_search(followed, &relation, HASH_FIND, NULL);
+
+		to_check = list_delete_first(to_check);
+		if (entry == NULL)
+			follow(relation);
+		else if (compare(entry, commit_lsn, change))
+			return true;
+	}
+	return false;
+}
