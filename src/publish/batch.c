@@ -13,7 +13,6 @@
 #include "base/settings.h"
 #include "decode/json.h"
 #include "publish/epoch.h"
-#include "publish/owed.h"
 #include "rollup/model/message.h"
 #include "worker/incident.h"
 
@@ -191,12 +190,12 @@ tell_all(int *notifications)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(batch_context);
 	json_pin_settings();
-	*notifications = owed_tell(epoch);
+	*notifications = batch_owed_tell(epoch);
 	*notifications += tell_events();
 	PopActiveSnapshot();
 	told = commit();
 	if (told)
-		owed_told();
+		batch_owed_told();
 	return told;
 }
 
@@ -209,10 +208,10 @@ note_missed(void)
 
 	for (int i = 0; i < nevents; i++)
 	{
-		owed_missed(events[i].frame.relation);
+		batch_owed_missed(events[i].frame.relation);
 		/* of this topic nothing else will be told */
 		if (events[i].frame.kind == FRAME_MARK && strcmp(events[i].frame.action, "dropped") == 0)
-			owed_dropped(events[i].body, events[i].size);
+			batch_owed_dropped(events[i].body, events[i].size);
 	}
 	incident_note(batch_place, &incident);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
@@ -247,7 +246,7 @@ batch_tell(void)
 	int			notifications = nevents;
 	bool		told;
 
-	if (nevents == 0 && !owed_any())
+	if (nevents == 0 && !batch_owed_any())
 		return;
 	told = tell_all(&notifications);
 	/* The next publisher does not tell them again. Nothing between commit and here reacts to interrupts. */

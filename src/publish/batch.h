@@ -25,6 +25,12 @@ extern bool batch_is_full(void);
  */
 extern void batch_tell(void);
 
+/* What listeners are owed: topics of which notifications were skipped, and more of the kind. */
+extern void batch_owed_init(SharedDatabase *place);
+
+/* Whether anyone has to be told to read anew. */
+extern bool batch_owed_any(void);
+
 /*
  * Between batch*.c
  */
@@ -67,5 +73,17 @@ extern char *batch_payload(SharedDatabase *place, BatchEvent *event, const Batch
 
 /* The same of one that has no more than an action. */
 extern char *batch_mark(const char *name, const Position *position, const char *action);
+
+/* Notifications of this topic were skipped. */
+extern void batch_owed_missed(Oid relation);
+
+/* A topic was dropped, and its listeners do not know it: the body of its frame. */
+extern void batch_owed_dropped(const char *body, Size size);
+
+/* In a transaction: have all of them told by its commit. Returns how many notifications that takes. */
+extern int	batch_owed_tell(uint32 epoch);
+
+/* That transaction is committed. */
+extern void batch_owed_told(void);
 
 #endif							/* GS_BATCH_H */

@@ -26,7 +26,6 @@
 #include "base/catalog.h"
 #include "publish/batch.h"
 #include "publish/frame.h"
-#include "publish/owed.h"
 
 #define LOOK_MS 60000			/* look at the catalogs again even if nobody asked for it */
 #define OWED_MS 1000			/* see whether there is room for what listeners are owed */
@@ -234,7 +233,7 @@ static bool
 publisher_sleep(void)
 {
 	long		stats_ms = pgstat_report_stat(false);
-	long		ms = owed_any() ? OWED_MS : LOOK_MS;
+	long		ms = batch_owed_any() ? OWED_MS : LOOK_MS;
 	int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 								   stats_ms > 0 ? Min(stats_ms, ms) : ms, PG_WAIT_EXTENSION);
 
@@ -282,7 +281,7 @@ publisher_main(Datum arg)
 	queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &place);
 	launcher_set_options("0");
 	batch_init(place);
-	owed_init(place);
+	batch_owed_init(place);
 
 	PG_TRY();
 	{

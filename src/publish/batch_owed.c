@@ -1,11 +1,11 @@
 /*
- * owed.c: takes what listeners were not told, and tells them to read anew as soon as there is room: "missed" on each topic
+ * batch_owed.c: takes what listeners were not told, and tells them to read anew as soon as there is room: "missed" on each topic
  * of which notifications were skipped, "reset" on all topics when the decoder has made its slot anew.
  *
  * Which topics have missed something is the publisher's own knowledge. What it has not told when it ends is left in shared
  * memory, as owed to all topics. It need not outlive the server: who connects again reads anew.
  */
-#include "publish/owed.h"
+#include "publish/batch.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -15,7 +15,6 @@
 #include "utils/rel.h"
 
 #include "base/catalog.h"
-#include "publish/batch.h"
 
 static SharedDatabase *owed_place;
 static List *missed_topics = NIL;	/* their OIDs, in TopMemoryContext */
@@ -30,14 +29,14 @@ owed_leave(int code, Datum arg)
 }
 
 void
-owed_init(SharedDatabase *place)
+batch_owed_init(SharedDatabase *place)
 {
 	owed_place = place;
 	before_shmem_exit(owed_leave, (Datum) 0);
 }
 
 void
-owed_missed(Oid relation)
+batch_owed_missed(Oid relation)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
@@ -46,7 +45,7 @@ owed_missed(Oid relation)
 }
 
 void
-owed_dropped(const char *body, Size size)
+batch_owed_dropped(const char *body, Size size)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
@@ -55,7 +54,7 @@ owed_dropped(const char *body, Size size)
 }
 
 bool
-owed_any(void)
+batch_owed_any(void)
 {
 	return missed_topics != NIL || dropped_topics != NIL || pg_atomic_read_u32(&owed_place->owed) != 0;
 }
@@ -99,7 +98,7 @@ tell_all(uint32 epoch, bool reset)
 }
 
 int
-owed_tell(uint32 epoch)
+batch_owed_tell(uint32 epoch)
 {
 	Position	last = {.epoch = epoch,.lsn = pg_atomic_read_u64(&owed_place->told_lsn),
 		.index = pg_atomic_read_u32(&owed_place->told_index),.offset = POSITION_NO_OFFSET};
@@ -121,7 +120,7 @@ owed_tell(uint32 epoch)
 }
 
 void
-owed_told(void)
+batch_owed_told(void)
 {
 	pg_atomic_fetch_and_u32(&owed_place->owed, ~being_told);
 	list_free(missed_topics);
