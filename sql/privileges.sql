@@ -253,5 +253,40 @@ SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass;
 INSERT INTO t VALUES (1, 1);
 TABLE gymstream_internal.rollup;
 
+-- A function of a rollup's owner leaves nothing behind in the sessions that it runs in: not in their temporary schemas, nor
+-- anywhere that its owner may write. It may catch the error, and the rollup is what the rest of it makes.
+CREATE SCHEMA test_made AUTHORIZATION gymstream_maker;
+GRANT CREATE ON SCHEMA test_privileges TO gymstream_maker;
+GRANT INSERT, SELECT, TRIGGER ON t TO gymstream_maker;
+SET ROLE gymstream_maker;
+CREATE FUNCTION test_made.act() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	command text;
+BEGIN
+	FOREACH command IN ARRAY ARRAY['CREATE DOMAIN pg_temp.text AS pg_catalog.text', 'CREATE TYPE pg_temp.e AS ENUM ()',
+		'CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS ''SELECT 1''', 'CREATE TABLE test_privileges.left_behind ()',
+		'GRANT ALL ON FUNCTION test_made.leave(int) TO PUBLIC', 'DO ''BEGIN CREATE DOMAIN pg_temp.d AS int; END''']
+	LOOP
+		BEGIN
+			EXECUTE command;
+			RAISE WARNING 'done: %', command;
+		EXCEPTION WHEN insufficient_privilege THEN
+			RAISE WARNING '%', sqlerrm;
+		END;
+	END LOOP;
+END $$;
+CREATE FUNCTION test_made.leave(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM test_made.act(); RETURN x; END';
+SELECT gymstream.create_rollup('test_made.left_behind', 'SELECT test_made.leave(k) AS k, count(*) AS n FROM test_privileges.t GROUP BY 1');
+-- so far it was their own session
+DROP DOMAIN pg_temp.text, pg_temp.d;
+DROP TYPE pg_temp.e;
+DROP FUNCTION pg_temp.f();
+DROP TABLE test_privileges.left_behind;
+RESET ROLE;
+INSERT INTO t VALUES (5, 5);
+SELECT 'x'::text, count(*) FROM pg_type WHERE typnamespace = pg_my_temp_schema();
+SELECT * FROM test_made.left_behind WHERE k = 5;
+DROP SCHEMA test_made CASCADE;
+
 DROP SCHEMA test_privileges CASCADE;
 DROP ROLE gymstream_owner, gymstream_maker, gymstream_writer, gymstream_reader;

@@ -50,6 +50,18 @@ RESET ROLE;
 SELECT * FROM gymstream_internal.count_rollup('booking');
 SELECT * FROM gymstream_internal.count_rollup(NULL);
 SELECT gymstream_internal.rollup_source('booking') IS NULL;
+-- whoever looks runs no function of others: neither by the view, nor where a function was left in the way of the planner
+CREATE FUNCTION spy(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+	$$ BEGIN RAISE WARNING 'called by %', session_user = current_user; RETURN x; END $$;
+CREATE TABLE watched (k int, v int);
+SELECT gymstream.create_rollup('spied', 'SELECT k, max(v) AS m FROM watched GROUP BY k');
+INSERT INTO watched SELECT i, i FROM generate_series(1, 3) i;
+CREATE STATISTICS spy ON (spy(1)), k FROM spied_partials;
+ALTER FUNCTION spy(int) OWNER TO test_survey_reader;
+SELECT groups IS NOT NULL AS groups, marked, problem FROM gymstream.rollups WHERE rollup = 'spied'::regclass;
+SELECT groups, marked FROM gymstream_internal.count_rollup('spied');
+ALTER FUNCTION spy(int) OWNER TO CURRENT_USER;
+DROP VIEW spied;
 -- also in a query that runs in parallel
 BEGIN;
 SET LOCAL parallel_setup_cost = 0;

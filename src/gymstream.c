@@ -6,6 +6,7 @@
 
 #include "fmgr.h"
 
+#include "base/owner.h"
 #include "base/settings.h"
 #include "base/shared.h"
 #include "rollup/model/rollup.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 {
 	settings_init();
 	shared_init();
+	owner_init();
 	hint_init();
 	rollup_init();
 	rollup_enter_init();

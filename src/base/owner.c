@@ -1,11 +1,23 @@
 /*
  * owner.c: takes the owner of a rollup and lets what the rollup's query calls run as that one, with a fixed search_path: it
  * may call functions that only the owner may, and must not call those of whoever writes or reads.
+ *
+ * Such functions run in the sessions of others, as a superuser's, and in workers. The server's restricted operation keeps
+ * them from changing role, settings for good, or temporary tables, but lets them leave a type or a function in the session's
+ * temporary schema, where a later cast of the session's user would find it. So all DDL is refused while they run. That they
+ * do is a bit of the security context of our own: it goes with an error, and a parallel worker has it too.
  */
 #include "base/owner.h"
 
+#include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/guc.h"
+
+/* beside those of miscadmin.h, which have the lowest bits */
+#define SECURITY_OWNERS_FUNCTIONS 0x4000
+
+static ProcessUtility_hook_type previous_hook = NULL;
 
 int
 owner_fix_search_path(void)
@@ -17,12 +29,24 @@ owner_fix_search_path(void)
 	return nest;
 }
 
+static void
+enter(OwnerCaller *caller, Oid user, int security)
+{
+	GetUserIdAndSecContext(&caller->user, &caller->security);
+	SetUserIdAndSecContext(user, caller->security | security);
+	caller->nest = owner_fix_search_path();
+}
+
 void
 owner_enter(OwnerCaller *caller, Oid owner)
 {
-	GetUserIdAndSecContext(&caller->user, &caller->security);
-	SetUserIdAndSecContext(owner, caller->security | SECURITY_RESTRICTED_OPERATION);
-	caller->nest = owner_fix_search_path();
+	enter(caller, owner, SECURITY_RESTRICTED_OPERATION | SECURITY_OWNERS_FUNCTIONS);
+}
+
+void
+owner_enter_superuser(OwnerCaller *caller)
+{
+	enter(caller, BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
 }
 
 void
@@ -30,4 +54,42 @@ owner_leave(const OwnerCaller *caller)
 {
 	AtEOXact_GUC(false, caller->nest);
 	SetUserIdAndSecContext(caller->user, caller->security);
+}
+
+/* Whether functions of an owner run just now, or what they call. */
+static bool
+owners_functions_run(void)
+{
+	Oid			user;
+	int			security;
+
+	GetUserIdAndSecContext(&user, &security);
+	return (security & SECURITY_OWNERS_FUNCTIONS) != 0;
+}
+
+static void
+owner_utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUtilityContext context,
+			  ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver,
+			  QueryCompletion *completion)
+{
+	Node	   *statement = planned->utilityStmt;
+
+	if (unlikely(owners_functions_run()) && GetCommandLogLevel(statement) == LOGSTMT_DDL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot execute %s in a function that a rollup calls", CreateCommandName(statement)),
+				 errdetail("Such functions run in the sessions of all who write or read."),
+				 errhint("Call functions in the rollup's query that compute their result from their arguments alone.")));
+	if (previous_hook)
+		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+	else
+		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+}
+
+/* Also where the library is not preloaded: there, too, functions run as a rollup's owner. */
+void
+owner_init(void)
+{
+	previous_hook = ProcessUtility_hook;
+	ProcessUtility_hook = owner_utility;
 }

@@ -8,12 +8,9 @@
  */
 #include "rollup/define/define.h"
 
-#include "catalog/pg_authid.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 #include "base/name.h"
@@ -173,19 +170,15 @@ gs_renew_rollups(PG_FUNCTION_ARGS)
 void
 define_create_partition_triggers(const RollupRelations *relations, Oid partition)
 {
-	Oid			user;
-	int			context;
-	int			nest = owner_fix_search_path();
+	OwnerCaller caller;
 	TriggerBuild build;
 
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	owner_enter_superuser(&caller);
 	build = begin(relations, partition, list_make1_oid(partition));
 	create_calling(&build, KIND_FLUSH, "AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE", "flush", "");
 	create_calling(&build, KIND_TRUNCATING, "BEFORE TRUNCATE", "truncating", "");
 	finish(&build);
-	AtEOXact_GUC(false, nest);
-	SetUserIdAndSecContext(user, context);
+	owner_leave(&caller);
 }
 
 void

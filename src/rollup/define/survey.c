@@ -1,6 +1,7 @@
 /*
  * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials, and whether what
- * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing.
+ * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing. Who reads the view runs no function
+ * of a rollup's owner.
  */
 #include "rollup/define/survey.h"
 
@@ -96,7 +97,8 @@ count_roughly(Relation partials, Datum *values, bool *nulls)
 /*
  * count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
  *
- * Those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them.
+ * For those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them, and so are
+ * those which cannot be counted without running functions of their owner. Without exact_up_to they are counted anyway.
  */
 PG_FUNCTION_INFO_V1(gs_count_rollup);
 Datum
@@ -116,7 +118,8 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 	{
 		partials = table_open(relations.partials, AccessShareLock);
-		exactly = PG_ARGISNULL(1) || (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1);
+		exactly = PG_ARGISNULL(1) || (survey_trusts(partials) &&
+									  (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
 		if (exactly)
 			count_exactly(&relations, values, nulls);
 		else
