@@ -14,6 +14,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "rollup/model/canonical.h"
+
 EventStamp
 event_stamp(const ReorderBufferTXN *txn)
 {
@@ -445,6 +447,8 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 
 	shape = &relation->shape;
 	event_deform(shape, &shape->new, message->tuple);
+	/* all events of a group name it alike, whatever their changes had */
+	canonical_keys(relation->desc, message->nkeys, shape->new.values, shape->new.nulls);
 	event_shape_set_options(shape, options);
 	event.shape = shape;
 	event.new = &shape->new;

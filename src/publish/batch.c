@@ -15,6 +15,7 @@
 #include "publish/epoch.h"
 #include "rollup/model/message.h"
 #include "worker/incident.h"
+#include "worker/mark.h"
 
 #define BATCH_EVENTS 1000
 #define BATCH_BYTES (64 * 1024)
@@ -35,10 +36,38 @@ batch_init(SharedDatabase *place)
 	events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
 }
 
-bool
-batch_is_full(void)
+static MarkPoint
+mark_point(const BatchEvent *event)
 {
-	return nevents >= BATCH_EVENTS || nbytes >= BATCH_BYTES;
+	return (MarkPoint) {event->stamp.commit_lsn, event->frame.index};
+}
+
+/* Where a publisher has died, each event is told in a batch of its own, to find out which one it was. */
+bool
+batch_is_full(const Frame *frame, const EventStamp *stamp)
+{
+	return nevents >= BATCH_EVENTS || nbytes >= BATCH_BYTES ||
+		(nevents > 0 && (mark_is_near((MarkPoint) {stamp->commit_lsn, frame->index}) ||
+						 mark_is_near(mark_point(&events[nevents - 1]))));
+}
+
+/* What workers have died of is told without its content. */
+static void
+skip_deadly(BatchEvent *event)
+{
+	Incident	incident = {.kind = INCIDENT_SKIPPED,.relation = event->frame.relation,.epoch = batch_place->epoch,
+	.lsn = event->stamp.commit_lsn,.index = event->frame.index};
+
+	if (event->frame.kind != FRAME_MARK && mark_is_deadly(mark_point(event)))
+	{
+		event->frame.kind = FRAME_LARGE_EVENT;
+		event->frame.skipped = true;
+		event->body = NULL;
+	}
+	if (!event->frame.skipped)
+		return;
+	incident_note(batch_place, &incident);
+	pg_atomic_fetch_add_u64(&batch_place->incomplete, 1);
 }
 
 void
@@ -57,7 +86,8 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 		event->body[size] = '\0';
 		event->size = size;
 	}
-	if (frame->kind == FRAME_ROLLUP)
+	skip_deadly(event);
+	if (event->frame.kind == FRAME_ROLLUP)
 	{
 		message_take(event->body, &event->delta);
 		event->own = event->delta.tuple;
@@ -248,6 +278,8 @@ batch_tell(void)
 
 	if (nevents == 0 && !batch_owed_any())
 		return;
+	if (nevents > 0)
+		mark_set(mark_point(&events[0]), mark_point(&events[nevents - 1]));
 	told = tell_all(&notifications);
 	/* The next publisher does not tell them again. Nothing between commit and here reacts to interrupts. */
 	if (nevents > 0)

@@ -17,7 +17,8 @@ extern void batch_init(SharedDatabase *place);
 /* Copies what it needs. stamp is the transaction's, from its BEGIN frame. */
 extern void batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size size);
 
-extern bool batch_is_full(void);
+/* Whether it is to be told before this event is added. */
+extern bool batch_is_full(const Frame *frame, const EventStamp *stamp);
 
 /*
  * Tell listeners what they are owed, and of all events, in their order, in a transaction of its own; then forget these.

@@ -128,7 +128,8 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && whole))
 	{
 		payload.len = head;
-		appendStringInfo(&payload, ",\"action\":\"%s\",\"truncated\":true}", event->frame.action);
+		appendStringInfo(&payload, ",\"action\":\"%s\",\"%s\":true}", event->frame.action,
+						 event->frame.skipped ? "skipped" : "truncated");
 	}
 	return payload.data;
 }

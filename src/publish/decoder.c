@@ -35,6 +35,7 @@
 #include "publish/frame.h"
 #include "rollup/model/message.h"
 #include "worker/incident.h"
+#include "worker/mark.h"
 
 #define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
@@ -120,6 +121,28 @@ decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
 	frame_send(queue, event, body, size, false);
 }
 
+/* Mark what is decoded now. False: it is to be left out. */
+static bool
+decoder_begin_event(ReorderBufferTXN *txn)
+{
+	MarkPoint	point = {txn->final_lsn, last_index + 1};
+
+	if (mark_is_near(point))
+		mark_set(point, point);
+	else if (!begun)
+		mark_set((MarkPoint) {txn->final_lsn, 0}, (MarkPoint) {txn->final_lsn, MARK_LAST_INDEX});
+	return !mark_is_deadly(point);
+}
+
+static void
+decoder_skip(ReorderBufferTXN *txn, Oid subject, const char *action)
+{
+	Frame		event = {.kind = FRAME_LARGE_EVENT,.relation = subject,.skipped = true};
+
+	strlcpy(event.action, action, sizeof(event.action));
+	decoder_send(txn, &event, NULL, 0);
+}
+
 static void
 decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json, EventResult result)
 {
@@ -157,9 +180,14 @@ decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
 		StringInfoData json;
 
 		initStringInfo(&json);
-		if (event_change_size(relation, change) < HUGE_CHANGE)
-			result = event_change(&json, &event_options, &stamp, relation, change);
-		decoder_send_json(txn, subject, action, &json, result);
+		if (!decoder_begin_event(txn))
+			decoder_skip(txn, subject, action);
+		else
+		{
+			if (event_change_size(relation, change) < HUGE_CHANGE)
+				result = event_change(&json, &event_options, &stamp, relation, change);
+			decoder_send_json(txn, subject, action, &json, result);
+		}
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(event_context);
@@ -341,9 +369,13 @@ decoder_acquire_slot(void)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("replication slot \"%s\" is not gymstream's", name),
 					 errhint("Drop this slot: its name is reserved for gymstream's decoder.")));
-		if (!gs_slot_is_invalid(MyReplicationSlot))
+		if (gs_slot_is_invalid(MyReplicationSlot))
+			lost = "the replication slot was invalidated";
+		else if (mark_is_hopeless())
+			lost = "decoders have ended at one place again and again, see the server's log";
+		else
 			return;
-		lost = "the replication slot was invalidated";
+		mark_forget();
 		ReplicationSlotRelease();
 		ReplicationSlotDrop(name, true);
 	}
@@ -460,6 +492,9 @@ decoder_run(void)
 	LogicalDecodingContext *ctx = decoder_open();
 
 	pgstat_report_activity(STATE_IDLE, "");
+	/* until a transaction is known */
+	mark_set((MarkPoint) {MyReplicationSlot->data.confirmed_flush, 0},
+			 (MarkPoint) {PG_UINT64_MAX, MARK_LAST_INDEX});
 	for (;;)
 	{
 		bool		confirmed;
@@ -480,6 +515,7 @@ decoder_run(void)
 		/* a publisher that is to end waits for this */
 		if (place->state != DATABASE_ACTIVE)
 			shared_wake(place, SHARED_PUBLISHER);
+		mark_clear();
 		confirmed = decoder_confirm(ctx->reader->EndRecPtr);
 		decoder_sleep(confirmed ? FALLBACK_MS : UNCONFIRMED_MS);
 	}
@@ -503,6 +539,7 @@ decoder_main(Datum arg)
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
 	event_context = AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(decoder_leave, (Datum) 0);
+	mark_open("decoder");
 
 	PG_TRY();
 	{
@@ -510,6 +547,7 @@ decoder_main(Datum arg)
 	}
 	PG_CATCH();
 	{
+		mark_take_error();
 		shared_note_error(place);
 		PG_RE_THROW();
 	}

@@ -33,6 +33,7 @@ typedef struct Frame
 	uint32		index;			/* of the event in its transaction, from 1 */
 	char		action[12];
 	bool		unrendered;		/* some of it could not be rendered: the event's member of that name says what */
+	bool		skipped;		/* there is no body, since workers have died of it */
 	EventStamp	stamp;
 	XLogRecPtr	end_lsn;		/* end of the commit record */
 } Frame;

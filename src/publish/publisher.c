@@ -26,6 +26,7 @@
 #include "base/catalog.h"
 #include "publish/batch.h"
 #include "publish/frame.h"
+#include "worker/mark.h"
 
 #define LOOK_MS 60000			/* look at the catalogs again even if nobody asked for it */
 #define OWED_MS 1000			/* see whether there is room for what listeners are owed */
@@ -182,9 +183,10 @@ publisher_receive(void)
 			case FRAME_MARK:
 				if (publisher_was_told(&frame))
 					break;
-				batch_add(&frame, &stamp, body, size);
-				if (batch_is_full())
+				/* the body is good until the next frame is taken */
+				if (batch_is_full(&frame, &stamp))
 					publisher_tell();
+				batch_add(&frame, &stamp, body, size);
 				break;
 			case FRAME_END:
 				ended_lsn = frame.end_lsn;
@@ -234,8 +236,11 @@ publisher_sleep(void)
 {
 	long		stats_ms = pgstat_report_stat(false);
 	long		ms = batch_owed_any() ? OWED_MS : LOOK_MS;
-	int			events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-								   stats_ms > 0 ? Min(stats_ms, ms) : ms, PG_WAIT_EXTENSION);
+	int			events;
+
+	mark_clear();
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   stats_ms > 0 ? Min(stats_ms, ms) : ms, PG_WAIT_EXTENSION);
 
 	if (stats_ms > 0 && (events & WL_TIMEOUT))
 		pgstat_report_stat(true);
@@ -280,6 +285,7 @@ publisher_main(Datum arg)
 {
 	queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &place);
 	launcher_set_options("0");
+	mark_open("publisher");
 	batch_init(place);
 	batch_owed_init(place);
 
@@ -289,6 +295,7 @@ publisher_main(Datum arg)
 	}
 	PG_CATCH();
 	{
+		mark_take_error();
 		shared_note_error(place);
 		PG_RE_THROW();
 	}

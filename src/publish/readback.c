@@ -66,7 +66,8 @@ typedef struct ReadbackSet
 	bool	   *null_keys;
 	int		   *members;		/* indexes of groups */
 	int			nmembers;
-	Oid			types[READBACK_KEYS];	/* of the query's parameters: arrays of the keys that are not NULL */
+	bool		single;			/* one member at a time, since a key's type has no array that unnest gives back */
+	Oid			types[READBACK_KEYS];	/* of the query's parameters: arrays of the keys that are not NULL, or these */
 	int			ntypes;
 } ReadbackSet;
 
@@ -114,9 +115,9 @@ readback_columns(Oid rollup, int nkeys)
 	return n == nkeys ? columns : NULL;
 }
 
-/* "v.key OPERATOR(schema.=) k.kn": equality as GROUP BY has it */
+/* "v.key OPERATOR(schema.=) k.kn", or $n in place of the latter: equality as GROUP BY has it */
 static void
-readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column, int number)
+readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column, const char *parameter, int number)
 {
 	Oid			operator = lookup_type_cache(key->atttypid, TYPECACHE_EQ_OPR)->eq_opr;
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
@@ -125,8 +126,9 @@ readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column,
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "type %u has no equality operator", key->atttypid);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(sql, "v.%s OPERATOR(%s.%s) k.k%d", column,
-					 quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname), number);
+	appendStringInfo(sql, "v.%s OPERATOR(%s.%s) %s%d", column,
+					 quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname), parameter,
+					 number);
 	ReleaseSysCache(tuple);
 }
 
@@ -156,13 +158,13 @@ readback_query(Oid rollup, ReadbackSet *set)
 			appendStringInfo(&where, "v.%s IS NULL", column);
 			continue;
 		}
-		set->types[set->ntypes] = get_array_type(key->atttypid);
+		set->types[set->ntypes] = set->single ? key->atttypid : get_array_type(key->atttypid);
 		set->ntypes++;
 		appendStringInfo(&from, "%spg_catalog.unnest($%d)", set->ntypes > 1 ? ", " : "", set->ntypes);
 		appendStringInfo(&names, "k%d, ", set->ntypes);
-		readback_append_equal(&where, key, column, set->ntypes);
+		readback_append_equal(&where, key, column, set->single ? "$" : "k.k", set->ntypes);
 	}
-	if (set->ntypes == 0)
+	if (set->ntypes == 0 || set->single)
 		return psprintf("SELECT 1::pg_catalog.int8, v.* FROM %s v%s", view, where.data);
 	/* OFFSET 0 keeps the planner from reading the view whole and joining afterwards */
 	return psprintf("SELECT k.n, r.* FROM ROWS FROM (%s) WITH ORDINALITY AS k(%sn), "
@@ -244,6 +246,11 @@ readback_bind(const ReadbackSet *set, const ReadbackGroup *groups, Datum *parame
 			bool		isnull;
 
 			values[m] = heap_getattr(groups[set->members[m]].tuple, i + 1, set->desc, &isnull);
+		}
+		if (set->single)
+		{
+			parameters[parameter++] = values[0];
+			continue;
 		}
 		parameters[parameter++] = PointerGetDatum(construct_array(values, set->nmembers, key->atttypid, key->attlen,
 																   key->attbyval, key->attalign));
@@ -355,7 +362,7 @@ readback_next_set(ReadbackSet *set, int n, const ReadbackGroup *groups, bool *do
 	{
 		bool		same = true;
 
-		if (done[g])
+		if (done[g] || (set->single && set->nmembers > 0))
 			continue;
 		for (int i = 0; i < set->nkeys; i++)
 		{
@@ -372,6 +379,20 @@ readback_next_set(ReadbackSet *set, int n, const ReadbackGroup *groups, bool *do
 	}
 }
 
+/* Whether there is a key of an array's or a row's type: there are no arrays of arrays, and of rows unnest gives the columns. */
+static bool
+has_single_key(TupleDesc desc, int nkeys)
+{
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid			type = TupleDescAttr(desc, i)->atttypid;
+
+		if (!OidIsValid(get_array_type(type)) || type_is_rowtype(type))
+			return true;
+	}
+	return false;
+}
+
 /* Read the groups of the attempt. */
 static void
 readback_all(const Readback *readback)
@@ -384,6 +405,7 @@ readback_all(const Readback *readback)
 	if (set.columns == NULL || state == NULL || state->subject != readback->rollup)
 		return;
 	set.desc = CreateTupleDescCopy(state->desc);
+	set.single = has_single_key(set.desc, set.nkeys);
 	set.null_keys = palloc0(sizeof(bool) * Max(set.nkeys, 1));
 	set.members = palloc(sizeof(int) * readback->n);
 

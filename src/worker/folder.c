@@ -30,6 +30,7 @@
 #include "rollup/partials/note.h"
 #include "worker/incident.h"
 #include "worker/limit.h"
+#include "worker/mark.h"
 #include "worker/pause.h"
 
 #define LOOK_MS 1000			/* between two looks for notes */
@@ -293,6 +294,21 @@ folder_failed(Oid partials, bool late, TimestampTz start)
 	sweep_later(LAST_RETRY_MS);
 }
 
+/* What folders have died of is left alone for the longest time. */
+static void
+folder_avoid(void)
+{
+	MarkPoint	last = mark_last();
+	Oid			partials = mark_is_deadly(last) ? last.lsn : InvalidOid;
+	Incident	incident = {.kind = INCIDENT_FOLD,.relation = partials,.message = "workers ended at it several times"};
+
+	if (!OidIsValid(partials))
+		return;
+	incident_note(place, &incident);
+	pause_begin(place, PAUSE_FOLDING, partials, in_ms(-LAST_RETRY_MS), 0);
+	mark_forget();
+}
+
 /* One transaction's worth of work. False: there is none. */
 static bool
 folder_work(void)
@@ -310,6 +326,7 @@ folder_work(void)
 		return false;
 
 	pgstat_report_activity(STATE_RUNNING, list ? "looking for rollups" : "folding");
+	mark_set((MarkPoint) {rollup, 1}, (MarkPoint) {rollup, 1});
 	limit_begin(settings_worker_timeout, place, PAUSE_FOLDING, rollup);
 	PG_TRY();
 	{
@@ -337,6 +354,7 @@ folder_work(void)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(folder_context);
+	mark_clear();
 	pgstat_report_activity(STATE_IDLE, "");
 	return true;
 }
@@ -381,6 +399,8 @@ folder_main(Datum arg)
 	groups = palloc(sizeof(FolderGroup) * MAX_GROUPS);
 	sweep.context = folder_context;
 	before_shmem_exit(folder_leave, (Datum) 0);
+	mark_open("folder");
+	folder_avoid();
 
 	look_at = GetCurrentTimestamp();
 	while (settings_fold)

@@ -13,6 +13,15 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 
+#include "worker/mark.h"
+
+static void
+end_worker(SIGNAL_ARGS)
+{
+	mark_asked_to_end();
+	die(postgres_signal_arg);
+}
+
 /* Connect to the place's database and enter the place. */
 static SharedDatabase *
 launcher_begin(Datum arg, SharedRole role)
@@ -37,7 +46,7 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 	shm_mq	   *queue;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, end_worker);
 	BackgroundWorkerUnblockSignals();
 
 	/* First of all: without the queue, an earlier launcher started us, and the place is not ours to enter. */
@@ -65,7 +74,7 @@ launcher_begin_folder(Datum arg)
 	bool		ours;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, end_worker);
 	BackgroundWorkerUnblockSignals();
 
 	/* else an earlier launcher started us, and this one does not know of us */

@@ -176,6 +176,30 @@ table_column(const Table *table, const char *name)
  * tells.
  */
 
+/*
+ * How much of a key's text tells it apart: 1, 1.0 and 1.00 are one number, which events write in the
+ * shortest form.
+ */
+static size_t
+key_length(const TableColumn *column, const char *text)
+{
+	size_t		length = strlen(text);
+
+	if (!column->number || strchr(text, '.') == NULL || strpbrk(text, "eE") != NULL)
+		return length;
+	while (text[length - 1] == '0')
+		length--;
+	return text[length - 1] == '.' ? length - 1 : length;
+}
+
+static bool
+same_text(const TableColumn *column, const char *a, const char *b)
+{
+	size_t		length = key_length(column, a);
+
+	return length == key_length(column, b) && memcmp(a, b, length) == 0;
+}
+
 static uint32
 table_hash(const Table *table, const TableCell *cells)
 {
@@ -183,11 +207,12 @@ table_hash(const Table *table, const TableCell *cells)
 
 	for (int i = 0; i < table->ncolumns; i++)
 	{
+		const TableColumn *column = &table->columns[i];
 		const char *text = cells[i].text;
 
-		if (table->columns[i].key)
+		if (column->key)
 			hash = hash_combine(hash, text ? hash_bytes((const unsigned char *) text,
-														strlen(text)) : 1);
+														key_length(column, text)) : 1);
 	}
 	return hash;
 }
@@ -200,7 +225,7 @@ same_key(const Table *table, const TableCell *a, const TableCell *b)
 		if (!table->columns[i].key)
 			continue;
 		if ((a[i].text == NULL) != (b[i].text == NULL) ||
-			(a[i].text && strcmp(a[i].text, b[i].text) != 0))
+			(a[i].text && !same_text(&table->columns[i], a[i].text, b[i].text)))
 			return false;
 	}
 	return true;

@@ -32,7 +32,7 @@ my $listener = GymstreamListener->new($node, 'postgres', 'gymstream:public.booki
 # what create_topic promises: from its commit on
 $node->safe_psql('postgres', q{INSERT INTO booking VALUES (1, 'first')});
 my ($event) = $listener->take(1);
-like($event->{payload}, qr/^\{"topic":"public\.booking","position":"00000001\/[0-9A-F]{16}\/00000001","action":"insert",/,
+like($event->{payload}, qr/^\{"topic":"public\.booking","position":"[0-9A-F]{8}\/[0-9A-F]{16}\/00000001","action":"insert",/,
 	'topic and position stand in front');
 is_deeply([ @$event{qw(action schema table new)} ], [ 'insert', 'public', 'booking', { id => 1, note => 'first' } ],
 	'the event follows');

@@ -107,11 +107,12 @@ $node->safe_psql('postgres', 'TRUNCATE booking');
 is(join(',', map { $_->{action} } $listener->take(1)), 'truncate', 'a truncate of the source is one of the rollup');
 $node->safe_psql('postgres', 'ALTER VIEW by_class RENAME TO "By Class"');
 insert(q{(1, 'mon', 'booked', 1, 1)});
-($event) = $listener->take(1);
+(undef, $event) = $listener->take(2);
 is_deeply([ $event->{topic}, $event->{row}{attendance} ], [ 'public."By Class"', 1 ], 'a renamed rollup keeps its channel');
 $node->safe_psql('postgres', 'ALTER VIEW "By Class" RENAME COLUMN class_id TO "Class"');
 insert(q{(1, 'mon', 'booked', 1, 1)});
-is_deeply([ map { [ $_->{row}{Class}, $_->{row}{attendance} ] } $listener->take(1) ], [ [ 1, 2 ] ], 'a renamed column too is read back');
+is_deeply([ map { [ $_->{action}, $_->{row}{Class}, $_->{row}{attendance} ] } $listener->take(2) ], [ [ 'changed', undef, undef ], [ 'rollup', 1, 2 ] ],
+	'a renamed column too is read back');
 
 # minima, and values that only the group's rows give
 $node->safe_psql('postgres', q{CREATE TABLE sale (id int PRIMARY KEY, shop int, member text, cents int);
@@ -145,6 +146,14 @@ is_deeply($events[0]{row}, { k => 1, some => -3, every => 4, odd => 3 }, 'and th
 $flags->close;
 $node->safe_psql('postgres', 'DROP TABLE flag CASCADE');
 
+# keys of which there are no arrays, or whose arrays fall apart
+$node->safe_psql('postgres', q{CREATE TYPE pair AS (a int, b text); CREATE TABLE shaped (a int[], p pair);
+	SELECT gymstream.create_rollup('shapes', 'SELECT a, p, count(*) AS n FROM shaped GROUP BY a, p'); SELECT gymstream.create_topic('shapes', 'row')});
+my $shapes = GymstreamListener->new($node, 'postgres', 'gymstream:public.shapes');
+$node->safe_psql('postgres', q{INSERT INTO shaped VALUES ('{1,2}', '(1,x)'), ('{1,2}', '(1,x)'), ('{3}', NULL), (NULL, '(,)')});
+is(join(' ', sort map { join('|', map { $_ // '-' } @{ $_->{row} }{qw(a p n)}) } $shapes->take(3)), '-|(,)|1 {1,2}|(1,x)|2 {3}|-|1', 'keys of arrays and rows');
+$shapes->close;
+
 # a rollup that does not show its key: nobody can tell which row is the group's
 $node->safe_psql('postgres', q{SELECT gymstream.create_rollup('hidden', 'SELECT count(*) AS n FROM booking GROUP BY class_id');
 	SELECT gymstream.create_topic('hidden', 'row')});
@@ -155,6 +164,27 @@ is_deeply([ $event->{delta}{'count(*)'}, exists $event->{row} ], [ 1, '' ], 'a r
 $hidden->close;
 $node->safe_psql('postgres', 'DROP VIEW hidden');
 $listener->take(1);
+
+# values of a key that are equal and differ name one group: in every event, with a row or without, by the same key
+$node->safe_psql('postgres', q{CREATE TABLE likeness (k numeric, f float8, i interval, c char(3), a numeric[], v int);
+	SELECT gymstream.create_rollup('alike', 'SELECT k, f, i, a, count(*) AS n FROM likeness GROUP BY k, f, i, a');
+	SELECT gymstream.create_topic('alike', 'row');
+	SELECT pg_create_logical_replication_slot('alike', 'gymstream')});
+my $alike = GymstreamListener->new($node, 'postgres', 'gymstream:public.alike');
+my @alike = (q{1.0, '0', '1 day', 'a', '{1.0,2}'}, q{1.00, '-0', '24:00', 'a', '{1,2.00}'}, q{1.000, '0', '1 day', 'a', '{1,2}'});
+$node->safe_psql('postgres', "INSERT INTO likeness VALUES ($_)") for @alike;
+$node->safe_psql('postgres', "DELETE FROM likeness WHERE k::text = '$_'") for qw(1.0 1.00 1.000);
+ok(wait_until(sub { my @got = $alike->wait_for(1); return exists $got[-1]{row} && !defined $got[-1]{row} }), 'the group has come and gone');
+my @keys = map { $_->{payload} =~ /"key":(\{.*?\}),"delta"/ } $alike->take(1);
+is_deeply([ @keys[0, -1] ], [ ('{"k":1,"f":0,"i":"1 day","a":"{1,2}"}') x 2 ], 'by one key');
+is(scalar(grep { $_ ne $keys[0] } @keys), 0, 'in all events');
+is($node->safe_psql('postgres', q{SELECT count(*), count(DISTINCT data::json -> 'key' ->> 'k') FROM pg_logical_slot_get_changes('alike', NULL, NULL)
+	WHERE data LIKE '%"action":"rollup"%"alike"%'}), '6|1', 'in those of a slot too');
+$node->safe_psql('postgres', "BEGIN; INSERT INTO likeness VALUES ($alike[0]); INSERT INTO likeness VALUES ($alike[1]); COMMIT");
+my ($both) = $alike->take(1);
+is_deeply([ $both->{delta}{'count(*)'}, $both->{row}{n} ], [ 2, 2 ], 'their deltas are added up');
+$node->safe_psql('postgres', q{SELECT pg_drop_replication_slot('alike'); DROP TABLE likeness CASCADE});
+$alike->close;
 
 # a lock on the rollup alone does not hold up what else is published for long
 $node->safe_psql('postgres', q{CREATE TABLE other (id int); SELECT gymstream.create_topic('other', 'row')});
