@@ -118,6 +118,12 @@ setup_apt() {
 	rm -f "$log"
 }
 
+# The example for Node needs the library pg. Debian's package goes with Debian's Node alone, which has a library apart:
+# beside another Node somebody has to run npm install -g pg, and without it that test is skipped.
+setup_takes_node_pg() {
+	! command -v node >/dev/null || compgen -G '/usr/lib/*/libnode.so*' >/dev/null
+}
+
 setup_install() {
 	local want=(gcc libc6-dev make pkg-config libpq-dev libyajl-dev libncurses-dev) major='' missing bin
 	command -v dpkg-query >/dev/null || die "this script installs on Debian; elsewhere: make, make install"
@@ -136,7 +142,8 @@ setup_install() {
 		[ "${1:-}" != dev ] || compgen -G '/usr/share/postgresql/*/extension/pgtap--*.sql' >/dev/null ||
 			want+=("postgresql-$major-pgtap")
 	fi
-	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema zsh pgbouncer)
+	[ "${1:-}" != dev ] || want+=(perl libipc-run-perl libdbd-pg-perl python3-jsonschema python3-psycopg2 zsh pgbouncer)
+	[ "${1:-}" != dev ] || ! setup_takes_node_pg || want+=(node-pg)
 	mapfile -t missing < <(setup_missing "${want[@]}")
 	if [ -n "$major" ] && [[ " ${missing[*]} " != *" postgresql-server-dev-$major "* ]] &&
 		[ "$(setup_version "postgresql-$major")" != "$(setup_version "postgresql-server-dev-$major")" ]; then
