@@ -64,7 +64,7 @@ sub shows
 {
 	my ($text, $output) = @_;
 	my $plain = sub { return $_[0] =~ s/\s+//gr =~ s/-{2,}/--/gr; };
-	my $pattern = join '.*?', map { quotemeta } split /\.\.\./, $plain->($output), -1;
+	my $pattern = join '.*?', map { quotemeta } split /\.\.\.(?!\.)/, $plain->($output), -1;
 
 	return $plain->($text) =~ /^$pattern$/s;
 }
