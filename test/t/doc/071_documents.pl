@@ -64,7 +64,7 @@ sub shows
 {
 	my ($text, $output) = @_;
 	my $plain = sub { return $_[0] =~ s/\s+//gr =~ s/-{2,}/--/gr; };
-	my $pattern = join '.*?', map { quotemeta } split /\.\.\.(?!\.)/, $plain->($output), -1;
+	my $pattern = join '.*?', map { quotemeta } split /(?:\.\.\.)+(?!\.)/, $plain->($output), -1;
 
 	return $plain->($text) =~ /^$pattern$/s;
 }
@@ -184,6 +184,7 @@ sub follow
 
 # what the runner itself must see
 ok(shows("a | b\n---+---\n1 | x 7\n", "a|b\n--+--\n 1 | x..."), 'output is what is shown');
+ok(shows('(a). b c.', '(a)....'), 'a point before what stands for anything is a point');
 ok(!shows("a\n1\n2\n", "a\n1\n"), 'and no more than that');
 
 my @files = map { s/^\Q$top\E\///r } "$top/README.md", sort glob "$top/doc/*.md";
