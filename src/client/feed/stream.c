@@ -181,7 +181,11 @@ stream_begin(Stream *s)
 	for (int i = 0; i < s->options->nplugin; i++)
 		add_option(&sql, i == 0, s->options->plugin[i].name, s->options->plugin[i].value);
 	if (s->by_table)
+	{
+		/* they were looked for before, unless the user said that they need not exist */
 		add_option(&sql, s->options->nplugin == 0, "add-tables", s->options->tables);
+		add_option(&sql, false, "missing-tables", "ignore");
+	}
 	if (s->options->nplugin > 0 || s->by_table)
 		appendPQExpBufferChar(&sql, ')');
 	result = connection_query(&s->connection, sql.data, 0, NULL);
