@@ -7,9 +7,11 @@
 #include "base/base.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -17,6 +19,8 @@
 
 #include "base/catalog.h"
 #include "rollup/ddl/ddl.h"
+#include "rollup/ddl/drop.h"
+#include "rollup/define/define.h"
 #include "rollup/write/trigger.h"
 #include "topic/topic.h"
 
@@ -89,6 +93,35 @@ dropped_trigger(const DdlDropped *dropped)
 				 errmsg("cannot drop trigger \"%s\" because a rollup of %s needs it", dropped->trigger,
 						relation_name(dropped->relation)),
 				 errhint("Drop the view of the rollup instead.")));
+}
+
+static void
+prepare_rollup(const RollupRelations *relations)
+{
+	trigger_guard_yield(relations);
+	define_depend(relations);
+}
+
+void
+drop_prepare(const DropStmt *statement)
+{
+	RollupRelations relations;
+	ListCell   *cell;
+
+	foreach(cell, statement->objects)
+	{
+		Oid			view = InvalidOid;
+		ListCell   *each;
+
+		if (statement->removeType == OBJECT_VIEW)
+			view = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true);
+		else if (strcmp(strVal(lfirst(cell)), "gymstream") == 0)
+			foreach(each, catalog_relations_all())
+				prepare_rollup(lfirst(each));
+		if (OidIsValid(view) && gs_owns_relation(view, GetUserId()) && catalog_relations(ROLLUP_ROLLUP, view, &relations))
+			prepare_rollup(&relations);
+	}
+	CommandCounterIncrement();
 }
 
 /* on_drop(): event trigger for sql_drop */

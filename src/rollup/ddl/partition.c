@@ -35,6 +35,7 @@
 
 #include "base/catalog.h"
 #include "rollup/ddl/ddl.h"
+#include "rollup/ddl/drop.h"
 #include "rollup/define/define.h"
 #include "rollup/write/collect.h"
 #include "rollup/write/flush.h"
@@ -522,6 +523,8 @@ gs_before_partition(PG_FUNCTION_ARGS)
 		refuse_concurrently((AlterTableStmt *) event->parsetree);
 	else if (event->tag == CMDTAG_DROP_TABLE || event->tag == CMDTAG_DROP_SCHEMA)
 		dropped((DropStmt *) event->parsetree);
+	else if (event->tag == CMDTAG_DROP_VIEW || event->tag == CMDTAG_DROP_EXTENSION)
+		drop_prepare((DropStmt *) event->parsetree);
 	if (may_take_others(event->parsetree))
 		remember_partitions(event->parsetree);
 	PopActiveSnapshot();

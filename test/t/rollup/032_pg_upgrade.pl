@@ -167,6 +167,10 @@ like($new->safe_psql('gym', q{SELECT string_agg(data, '') FROM pg_logical_slot_g
 is($new->safe_psql('gym', 'SET ROLE trainer; SELECT n FROM sums WHERE class_id = 1000'), 1, 'grants went along');
 $new->safe_psql('gym', q{DROP VIEW dear; DROP VIEW marked; SELECT gymstream.rebuild_rollup('visits')});
 is(differences($new, 'gym'), '', 'exact to the end');
+$new->safe_psql('gym', q{DROP VIEW sums; SELECT gymstream.drop_rollup('visits_0')});
+is($new->safe_psql('gym', q{SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ '^(sums|marked|visits_0)'}), '', 'what is dropped takes its parts along');
+$new->safe_psql('other', 'DROP EXTENSION gymstream CASCADE');
+is($new->safe_psql('other', q{SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ 'partials|definition'}), '', 'so does the extension');
 
 $listener->close;
 $new->stop('fast');
