@@ -30,7 +30,7 @@ json_set_limit(JsonLimit limit)
 	return before;
 }
 
-static GS_NORETURN void refuse_length(void);
+GS_NORETURN static void refuse_length(void);
 
 static void
 refuse_length(void)
