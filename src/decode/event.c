@@ -175,19 +175,23 @@ typedef struct Part
 static void
 append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part, Notes *notes)
 {
+	/* what is written may be anything to the compiler: these stay where they are */
+	const Bitmapset *gaps = part->gaps;
+	bool		skip_nulls = part->skip_nulls;
+	EventColumn *column = &shape->columns[part->first];
+	EventColumn *end = &shape->columns[part->end];
 	int			start;
 
 	appendBinaryStringInfo(out, part->label, strlen(part->label));
 	start = out->len;
-	for (int i = part->first; i < part->end; i++)
+	for (; column < end; column++)
 	{
-		EventColumn *column = &shape->columns[i];
 		bool		isnull = row->nulls[column->index];
 		JsonNote	note;
 
-		if ((part->skip_nulls && isnull) || event_is_unchanged(column, row))
+		if ((skip_nulls && isnull) || event_is_unchanged(column, row))
 			continue;
-		if (unlikely(part->gaps != NULL) && bms_is_member(i, part->gaps))
+		if (unlikely(gaps != NULL) && bms_is_member(column - shape->columns, gaps))
 			continue;
 		note = json_append_member(out, &column->json, row->values[column->index], isnull);
 		if (unlikely(note != JSON_NO_NOTE))

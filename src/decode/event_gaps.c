@@ -65,7 +65,9 @@ try_begin(StringInfo out, bool contained, int size)
 	Before		before = {CurrentMemoryContext, CurrentResourceOwner, CheckXidAlive, bsysscan, out->len};
 	int			room = MaxAllocSize - 1 - out->len;
 
-	before.limit = json_set_limit((JsonLimit) {out->len + Min(size, room), size});
+	before.limit = json_limit;
+	json_limit.length = out->len + Min(size, room);
+	json_limit.size = size;
 	before.subtransaction = !contained && IsTransactionState();
 	if (before.subtransaction)
 	{
@@ -80,11 +82,14 @@ try_begin(StringInfo out, bool contained, int size)
 static void
 try_end(const Before *before)
 {
-	if (before->subtransaction)
-		ReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(before->context);
-	CurrentResourceOwner = before->owner;
-	json_set_limit(before->limit);
+	if (before->subtransaction)
+	{
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(before->context);
+		CurrentResourceOwner = before->owner;
+	}
+	json_limit = before->limit;
 }
 
 /* Take the error that was thrown away, and what it has left. */
@@ -104,7 +109,7 @@ try_failed(const Before *before, StringInfo out)
 	CurrentResourceOwner = before->owner;
 	CheckXidAlive = before->streamed;
 	bsysscan = before->scanning;
-	json_set_limit(before->limit);
+	json_limit = before->limit;
 	out->len = before->len;
 	out->data[out->len] = '\0';
 	return error;

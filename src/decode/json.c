@@ -19,32 +19,14 @@
 #define ESCAPED_LEN 6			/* of the longest escape */
 #define PIECE_BYTES 512
 
-static JsonLimit length_limit = {PG_INT32_MAX, PG_INT32_MAX};
+JsonLimit	json_limit = {PG_INT32_MAX, PG_INT32_MAX};
 
-JsonLimit
-json_set_limit(JsonLimit limit)
-{
-	JsonLimit	before = length_limit;
-
-	length_limit = limit;
-	return before;
-}
-
-GS_NORETURN static void refuse_length(void);
-
-static void
-refuse_length(void)
+void
+json_refuse_length(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("event would be longer than %d bytes", length_limit.size)));
-}
-
-void
-json_check_room(const StringInfoData *out, uint64 more)
-{
-	if (unlikely(out->len + more > length_limit.length))
-		refuse_length();
+			 errmsg("event would be longer than %d bytes", json_limit.size)));
 }
 
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */

@@ -106,8 +106,8 @@ extern bool json_is_strict(const char *bytes, int len);
 extern void json_append_pretty(StringInfo out, const char *bytes, int len);
 
 /*
- * How long the buffer may become that is rendered into, until the next call: an error, of ERRCODE_PROGRAM_LIMIT_EXCEEDED, comes
- * before it is longer. size is what the error says. Gives what held before.
+ * How long the buffer may become that is rendered into: an error, of ERRCODE_PROGRAM_LIMIT_EXCEEDED, comes before it is longer.
+ * size is what the error says. Who sets it puts back what was there.
  */
 typedef struct JsonLimit
 {
@@ -115,12 +115,17 @@ typedef struct JsonLimit
 	int			size;
 } JsonLimit;
 
-#define JSON_NO_LIMIT ((JsonLimit) {PG_INT32_MAX, PG_INT32_MAX})
+extern JsonLimit json_limit;
 
-extern JsonLimit json_set_limit(JsonLimit limit);
+GS_NORETURN extern void json_refuse_length(void);
 
 /* An error where the buffer has no room for as many bytes more. */
-extern void json_check_room(const StringInfoData *out, uint64 more);
+static inline void
+json_check_room(const StringInfoData *out, uint64 more)
+{
+	if (unlikely(out->len + more > (uint64) json_limit.length))
+		json_refuse_length();
+}
 
 /* Where a catalog can be read: for what is written where none can, in a database that is not UTF-8. Else it is done on demand. */
 extern void json_conversion_init(void);

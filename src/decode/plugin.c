@@ -171,13 +171,9 @@ append_rows(StringInfo out, Change *change, EventGaps *gaps)
 }
 
 static void
-write_rows(LogicalDecodingContext *ctx, Change change, enum ReorderBufferChangeType action, EventRow *new,
-		   EventRow *old, EventGaps *gaps)
+write_rows(LogicalDecodingContext *ctx, Change *change, EventGaps *gaps)
 {
-	change.action = action;
-	change.new = new;
-	change.old = old;
-	append_rows(plugin_write_begin(ctx), &change, gaps);
+	append_rows(plugin_write_begin(ctx), change, gaps);
 	plugin_write_end(ctx);
 }
 
@@ -235,12 +231,11 @@ is_shown(Judgement *judgement, EventGaps *gaps)
 	const EventOptions *options = &change->state->options.event;
 	bool		contained = change->relation->filter == NULL;
 	Change		before = *change;
-	StringInfoData nothing;
 
 	if (contained && !change->state->wire->by_key)
 		return true;
-	initStringInfo(&nothing);
-	if (event_try(judge, &nothing, judgement, contained, EVENT_MAX_SIZE, options->strict ? NULL : &gaps->fault))
+	/* nothing is written: any buffer will do */
+	if (event_try(judge, &change->state->scratch, judgement, contained, EVENT_MAX_SIZE, options->strict ? NULL : &gaps->fault))
 		return judgement->passes;
 	*change = before;
 	event_all_gaps(gaps, &change->relation->shape);
@@ -275,12 +270,18 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 	state->change_lsn = change->lsn;
 	if (judgement.moves)
 	{
-		write_rows(ctx, shown, REORDER_BUFFER_CHANGE_DELETE, NULL, shown.old, &gaps);
+		Change		inserted = shown;
+
+		shown.action = REORDER_BUFFER_CHANGE_DELETE;
+		shown.new = NULL;
+		write_rows(ctx, &shown, &gaps);
 		memset(&gaps, 0, sizeof(gaps));
-		write_rows(ctx, shown, REORDER_BUFFER_CHANGE_INSERT, shown.new, NULL, &gaps);
+		inserted.action = REORDER_BUFFER_CHANGE_INSERT;
+		inserted.old = NULL;
+		write_rows(ctx, &inserted, &gaps);
 	}
 	else
-		write_rows(ctx, shown, shown.action, shown.new, shown.old, &gaps);
+		write_rows(ctx, &shown, &gaps);
 }
 
 static void
