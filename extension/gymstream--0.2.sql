@@ -277,12 +277,22 @@ CREATE FUNCTION gymstream_internal.rollup_query(rollup regclass) RETURNS text
 COMMENT ON FUNCTION gymstream_internal.rollup_query(regclass) IS
 	'the query that a rollup equals, with exact sums of floating point numbers; null if it is not a rollup';
 
+CREATE FUNCTION gymstream_internal.key_image(VARIADIC keys "any") RETURNS bytea
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_key_image';
+COMMENT ON FUNCTION gymstream_internal.key_image("any") IS
+	'a group''s keys to the last bit: tells equal ones apart where they differ, as 1.0 and 1.00 do';
+CREATE FUNCTION gymstream_internal.rollup_stray_keys(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_stray_keys';
+COMMENT ON FUNCTION gymstream_internal.rollup_stray_keys(regclass) IS
+	'the query for rows of a rollup with keys that no row of its source has; null where equal keys are identical, and for those who may not read the source';
+
 CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, content jsonb)
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	query text := gymstream_internal.rollup_query($1);
+	stray text := gymstream_internal.rollup_stray_keys($1);
 BEGIN
 	IF query IS NULL THEN
 		RAISE EXCEPTION '"%" is not a rollup', $1
@@ -292,6 +302,9 @@ BEGIN
 		'SELECT %1$L, to_jsonb(d) FROM (SELECT * FROM (%3$s) q EXCEPT ALL SELECT * FROM %4$s) d UNION ALL '
 		'SELECT %2$L, to_jsonb(d) FROM (SELECT * FROM %4$s EXCEPT ALL SELECT * FROM (%3$s) q) d',
 		'missing', 'unexpected', rtrim(query, ';'), $1);
+	IF stray IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT %L, to_jsonb(d) FROM (%s) d', 'key of no row', stray);
+	END IF;
 EXCEPTION WHEN insufficient_privilege THEN
 	RAISE EXCEPTION '%', sqlerrm
 		USING ERRCODE = 'insufficient_privilege',

@@ -328,7 +328,7 @@ order_is_total(const Aggref *aggregate, const Query *query)
 		/* an array of equal elements is equal itself */
 		all_arguments = all_arguments && argument->ressortgroupref != 0 &&
 			get_sortgroupref_clause_noerr(argument->ressortgroupref, clauses) != NULL &&
-			(key_equal_is_identical(exprType((Node *) argument->expr), exprCollation((Node *) argument->expr)) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
+			(key_is_identical((Node *) argument->expr) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
 			 aggregate->aggfnoid == F_ARRAY_AGG_ANYARRAY);
 	}
 	return all_arguments ||
@@ -418,7 +418,7 @@ check_output_walker(Node *node, OutputCheck *check)
 
 		if (!equal(key, node) || IsA(key, Const))
 			continue;
-		if (!top && !key_equal_is_identical(exprType(key), exprCollation(key)))
+		if (!top && !key_is_identical(key))
 			refuse(node, psprintf("an expression over the grouping key \"%s\"", lfirst_node(TargetEntry, cell)->resname ?
 								  lfirst_node(TargetEntry, cell)->resname : "?column?"),
 				   "Its type has values that are equal but not the same: add the expression to GROUP BY.");

@@ -24,6 +24,7 @@
 
 #include "base/argument.h"
 #include "rollup/define/fill.h"
+#include "rollup/define/renew.h"
 #include "rollup/define/survey.h"
 #include "rollup/model/source.h"
 #include "rollup/partials/protect.h"
@@ -133,6 +134,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
 	define_create_triggers(&relations, shape);
 	fill_partials(&relations, shape, catalog_owner(rollup));
+	renew_view(&relations);
 	define_end(nest);
 	PG_RETURN_VOID();
 }
@@ -238,6 +240,7 @@ adopt(const RollupRelations *relations, Oid source)
 	if (problem)
 		refuse_parts(relations, problem);
 	empty_partials(relations->partials);
+	renew_view(relations);
 	if (!has_rows(source))
 		return;
 	argument_read_committed("making a rollup of what was restored");

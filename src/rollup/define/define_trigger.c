@@ -15,6 +15,7 @@
 
 #include "base/name.h"
 #include "base/owner.h"
+#include "rollup/define/renew.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
 #include "rollup/write/trigger.h"
@@ -156,8 +157,10 @@ gs_renew_rollups(PG_FUNCTION_ARGS)
 	{
 		const RollupRelations *relations = lfirst(cell);
 
-		if (OidIsValid(catalog_owner(relations->partials)))
-			create_guards(relations);
+		if (!OidIsValid(catalog_owner(relations->partials)))
+			continue;
+		create_guards(relations);
+		renew_warn(relations);
 	}
 	define_end(nest);
 	PG_RETURN_VOID();

@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 
 #include "base/owner.h"
+#include "rollup/define/renew.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
 #include "rollup/write/trigger.h"
@@ -51,15 +52,19 @@ count_sql(Oid partials, const RollupShape *shape)
 	List	   *columns = NIL;
 	char	   *keys = "";
 	char	   *rows;
+	char	   *stored = "coalesce(sum(partials), 0)::bigint";
 
 	for (int i = 0; i < list_length(shape->keys) + list_length(shape->states); i++)
 		columns = lappend(columns, get_attname(partials, i + 1, false));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ", quote_identifier(list_nth(columns, i)));
 	rows = psprintf("%s(%s)", catalog_own("total"), quote_identifier(list_nth(columns, list_length(shape->keys))));
-	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), coalesce(sum(partials), 0)::bigint, "
+	/* those of keys that are no longer there are not read with the others */
+	if (shape_by_image(shape))
+		stored = psprintf("(SELECT count(*) FROM %s)", name_of_relation(partials));
+	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), %s, "
 					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
-					rows, sql_marked_when(shape, columns), name_of_relation(partials), keys);
+					stored, rows, sql_marked_when(shape, columns), sql_image_partials(partials, shape, columns), keys);
 }
 
 static void
@@ -179,6 +184,8 @@ rollup_problem(const RollupRelations *relations)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
 	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
 		return "its owner may not read its source: grant SELECT";
+	if (renew_is_needed(relations, shape))
+		return "it may show keys that are only equal to those that rows have: run gymstream.rebuild_rollup";
 	return survey_triggers(relations, shape);
 }
 

@@ -14,7 +14,6 @@
 #include "nodes/nodeFuncs.h"
 #include "port/pg_bitutils.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -29,12 +28,19 @@ key_hash_init(KeyHash *hash, Oid type, Oid collation, MemoryContext context)
 
 	memset(hash, 0, sizeof(*hash));
 	hash->collation = collation;
-	hash->typlen = cached->typlen;
-	hash->typbyval = cached->typbyval;
+	image_init(&hash->image, type);
 	if (OidIsValid(cached->hash_proc))
 		fmgr_info_cxt(cached->hash_proc, &hash->function, context);
 	else
 		hash->by_image = key_equal_is_identical(type, collation);
+}
+
+void
+key_hash_init_by_image(KeyHash *hash, Oid type)
+{
+	memset(hash, 0, sizeof(*hash));
+	image_init(&hash->image, type);
+	hash->by_image = true;
 }
 
 uint32
@@ -47,7 +53,7 @@ key_hash_add(uint32 before, KeyHash *hash, Datum value, bool isnull)
 	if (OidIsValid(hash->function.fn_oid))
 		return rotated ^ DatumGetUInt32(FunctionCall1Coll(&hash->function, hash->collation, value));
 	if (hash->by_image)
-		return rotated ^ datum_image_hash(value, hash->typbyval, hash->typlen);
+		return rotated ^ image_hash(&hash->image, value);
 	return rotated;
 }
 
@@ -66,6 +72,32 @@ key_equal_is_identical(Oid type, Oid collation)
 
 	return OidIsValid(support) &&
 		DatumGetBool(OidFunctionCall1Coll(support, collation, ObjectIdGetDatum(cached->btree_opintype)));
+}
+
+bool
+key_is_identical(const Node *expression)
+{
+	int32		typmod = exprTypmod(expression);
+	Oid			base = getBaseTypeAndTypmod(exprType(expression), &typmod);
+
+	switch (base)
+	{
+		case NUMERICOID:
+			/* as many digits behind the point in each value */
+			return typmod >= 0;
+		case BPCHAROID:
+			/* as many blanks at the end; PostgreSQL takes those without a length for the same */
+			return typmod >= 0 && key_equal_is_identical(base, exprCollation(expression));
+		case INT4RANGEOID:
+		case INT8RANGEOID:
+		case DATERANGEOID:
+		case TSRANGEOID:
+		case TSTZRANGEOID:
+			/* equal ones have the same bounds, and both inclusive or neither */
+			return true;
+		default:
+			return key_equal_is_identical(base, exprCollation(expression));
+	}
 }
 
 bool

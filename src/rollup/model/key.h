@@ -12,20 +12,24 @@
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
+#include "rollup/model/image.h"
+
 /* The keys of a btree are together no longer than this. */
 #define KEY_INDEX_SIZE (BLCKSZ / 3 - 130)
 
-/* How values of a key are hashed: equal ones alike. */
+/* How values of a key are hashed: equal ones alike, or identical ones. */
 typedef struct KeyHash
 {
 	FmgrInfo	function;		/* no fn_oid: the type has none */
 	Oid			collation;
-	bool		by_image;		/* then by the bytes, where those of equal values are the same; else all alike */
-	int16		typlen;
-	bool		typbyval;
+	bool		by_image;		/* then by the image, where that of equal values is the same; else all alike */
+	KeyImage	image;
 } KeyHash;
 
 extern void key_hash_init(KeyHash *hash, Oid type, Oid collation, MemoryContext context);
+
+/* Identical values alike, and only those. */
+extern void key_hash_init_by_image(KeyHash *hash, Oid type);
 
 /* Add a key to the hash of those before it, which begins as 0; at the end, mix the bits. */
 extern uint32 key_hash_add(uint32 before, KeyHash *hash, Datum value, bool isnull);
@@ -33,6 +37,9 @@ extern uint32 key_hash_end(uint32 hash);
 
 /* Whether values that GROUP BY calls equal are the same to the last bit. */
 extern bool key_equal_is_identical(Oid type, Oid collation);
+
+/* The same of the values that an expression can have. */
+extern bool key_is_identical(const Node *expression);
 
 extern bool key_has_order(Oid type);
 extern bool key_has_hash(Oid type);

@@ -116,6 +116,7 @@ compile_key(Rollup *rollup, RollupKey *key, Node *expression)
 	key->typbyval = type->typbyval;
 	key->collation = exprCollation(expression);
 	key->search = get_opcode(type->eq_opr);
+	key->by_image = rollup->by_image && !key_is_identical(expression);
 }
 
 static Oid
@@ -223,6 +224,21 @@ start_value(RollupValue *value)
 		value->expression = ExecInitExpr(value->planned, NULL);
 }
 
+/* Whoever compares keys calls the same functions, so that those whose equal values are identical pay for no others. */
+static void
+start_comparison(RollupKey *key)
+{
+	key_hash_init(&key->index_hash, key->value.type, key->collation, CurrentMemoryContext);
+	if (!key->by_image)
+	{
+		key_hash_init(&key->hash, key->value.type, key->collation, CurrentMemoryContext);
+		fmgr_info(key->search, &key->equal);
+		return;
+	}
+	key_hash_init_by_image(&key->hash, key->value.type);
+	image_equality_init(&key->equal, key->value.type, CurrentMemoryContext);
+}
+
 static void
 make_states(Rollup *rollup)
 {
@@ -245,8 +261,7 @@ make_states(Rollup *rollup)
 		RollupKey  *key = &rollup->keys[i];
 
 		start_value(&key->value);
-		key_hash_init(&key->hash, key->value.type, key->collation, CurrentMemoryContext);
-		fmgr_info(key->search, &key->equal);
+		start_comparison(key);
 	}
 	for (int i = 0; i < rollup->ninputs; i++)
 		start_value(&rollup->inputs[i]);
@@ -283,6 +298,7 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	if (shape->filter)
 		rollup->planned_filter = make_ands_implicit(compile_expression(rollup, shape->filter));
 	rollup->nkeys = list_length(shape->keys);
+	rollup->by_image = shape_by_image(shape);
 	rollup->keys = palloc0((rollup->nkeys + 1) * sizeof(RollupKey));
 	foreach(cell, shape->keys)
 		compile_key(rollup, &rollup->keys[foreach_current_index(cell)],
@@ -366,6 +382,16 @@ rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull)
 
 	for (int i = 0; i < rollup->nkeys; i++)
 		hash = key_hash_add(hash, &rollup->keys[i].hash, keys[i], isnull[i]);
+	return key_hash_end(hash);
+}
+
+uint32
+rollup_hash_index(const Rollup *rollup, const Datum *keys, const bool *isnull)
+{
+	uint32		hash = 0;
+
+	for (int i = 0; i < rollup->nkeys; i++)
+		hash = key_hash_add(hash, &rollup->keys[i].index_hash, keys[i], isnull[i]);
 	return key_hash_end(hash);
 }
 

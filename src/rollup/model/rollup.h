@@ -33,9 +33,11 @@ typedef struct RollupKey
 	int16		typlen;
 	bool		typbyval;
 	Oid			collation;
-	KeyHash		hash;
-	FmgrInfo	equal;			/* as GROUP BY compares */
-	RegProcedure search;		/* the same, for the index on the partials */
+	bool		by_image;		/* equal values may differ, and are told apart */
+	KeyHash		hash;			/* of groups: identical values alike where equal ones may differ */
+	FmgrInfo	equal;			/* compares in the same way */
+	KeyHash		index_hash;		/* as the index on the hash has it: equal values alike */
+	RegProcedure search;		/* equality, for the index on the partials */
 } RollupKey;
 
 typedef struct RollupState
@@ -72,6 +74,7 @@ typedef struct Rollup
 	ExprState  *filter;			/* NULL: all rows */
 	int			nkeys;
 	RollupKey  *keys;
+	bool		by_image;		/* some are by image: then what is a group here is one of identical keys */
 	int			ninputs;
 	RollupValue *inputs;
 	int			nstates;
@@ -122,8 +125,11 @@ extern void rollup_make_states(Rollup *rollup);
 /* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
 extern void rollup_check_partials(const Rollup *rollup, Relation partials);
 
-/* Hash of a group's keys, alike for equal ones. */
+/* Hash of a group's keys. */
 extern uint32 rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull);
+
+/* The same as the partials' index on it has it: alike for equal keys, also of several groups. */
+extern uint32 rollup_hash_index(const Rollup *rollup, const Datum *keys, const bool *isnull);
 
 /*
  * Where a table has the columns that the rollup uses, in their order. NULL: it is neither the source nor below it.

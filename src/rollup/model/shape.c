@@ -9,8 +9,10 @@
 #include "parser/parsetree.h"
 #include "utils/rel.h"
 
+#include "base/catalog.h"
 #include "rollup/model/aggregate.h"
 #include "rollup/model/flatten.h"
+#include "rollup/model/key.h"
 
 static int
 find_state(const RollupShape *shape, const AggregateState *wanted)
@@ -103,6 +105,20 @@ shape_columns(const RollupShape *shape)
 	foreach(cell, shape->states)
 		used = bms_add_members(used, shape_state_columns(shape, lfirst(cell)));
 	return used;
+}
+
+bool
+shape_by_image(const RollupShape *shape)
+{
+	ListCell   *cell;
+
+	/* until the extension is upgraded all goes on as before */
+	if (!catalog_has_function("key_image"))
+		return false;
+	foreach(cell, shape->keys)
+		if (!key_is_identical((Node *) lfirst_node(TargetEntry, cell)->expr))
+			return true;
+	return false;
 }
 
 /* Lists of TargetEntry; how they are numbered for GROUP BY does not count. */

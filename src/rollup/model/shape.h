@@ -35,6 +35,12 @@ typedef struct RollupShape
 /* The query must have passed define_check. Allocates in CurrentMemoryContext. */
 extern RollupShape *shape_of_query(const Query *query);
 
+/*
+ * Whether equal values of a key may differ. Partials are then of one image of the keys each, as if the query grouped by that
+ * as well, and the view adds up those of equal keys.
+ */
+extern bool shape_by_image(const RollupShape *shape);
+
 /* Whether both have the same columns, by name and expression, of the same rows in the same groups. */
 extern bool shape_equal(const RollupShape *a, const RollupShape *b);
 

@@ -195,6 +195,7 @@ sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 static char *
 select_text(const RollupShape *shape, const char *condition)
 {
+	char	   *image = sql_image_of_source(shape);
 	StringInfoData sql;
 	ListCell   *cell;
 	bool		first = true;
@@ -217,6 +218,8 @@ select_text(const RollupShape *shape, const char *condition)
 		appendStringInfo(&sql, " AND (%s)", sql_name_expression(shape->filter, shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
+	if (image)
+		appendStringInfo(&sql, ", %s", image);
 	/* without keys there is a row even of no rows: its states are zero, it is no partial */
 	appendStringInfoString(&sql, " HAVING count(*) > 0");
 	return sql.data;
@@ -249,6 +252,7 @@ sql_group(const RollupShape *shape, const bool *isnull)
 			appendStringInfo(&condition, " AND (%s) %s $%d", text,
 							 marked_operator_text(lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr), ++parameter);
 	}
+	appendStringInfoString(&condition, sql_image_condition(shape, isnull));
 	return select_text(shape, condition.data);
 }
 
@@ -336,7 +340,7 @@ sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape)
 		appendStringInfo(&sql, "%s%s AS %s", foreach_current_index(cell) ? ", " : "",
 						 sql_name_expression(output, partials), quote_identifier(target->resname));
 	}
-	appendStringInfo(&sql, " FROM %s", name_of_relation(partials));
+	appendStringInfo(&sql, " FROM %s", sql_image_partials(partials, shape, build.names));
 	if (shape->keys != NIL)
 	{
 		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape), catalog_own("total"), state_column(&build, 0));

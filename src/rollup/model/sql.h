@@ -41,7 +41,22 @@ extern char *sql_name_cut(char *name);
 extern List *sql_name_add(List *names, const char *wanted);
 extern List *sql_name_columns(const RollupShape *shape);
 
-/* What marks a group, said over the columns of its partials; "false" where none can be. */
+/* Images of the source's rows that differ where equal keys do: what to group by besides the keys; NULL where they do not. */
+extern char *sql_image_of_source(const RollupShape *shape);
+
+/* " AND ...": of the rows with keys equal to the parameters, which are those that are not NULL, the identical ones. */
+extern char *sql_image_condition(const RollupShape *shape, const bool *isnull);
+
+/*
+ * What stands in FROM, with a WHERE where it needs one, for partials that are to be added up. Columns are the names of the
+ * partials' columns.
+ */
+extern char *sql_image_partials(Oid partials, const RollupShape *shape, List *columns);
+
+/* Whether the partials of a group, read in that way, are of several images; NULL: they never are. */
+extern char *sql_image_is_one_of_many(const RollupShape *shape, List *columns);
+
+/* What marks a group, said over the columns of sql_image_partials; "false" where none can be. */
 extern char *sql_marked_when(const RollupShape *shape, List *columns);
 
 /* Whether a group of the rollup can be marked: it has an aggregate that is not made of sums. */

@@ -114,11 +114,15 @@ aggregate_columns(const MarkedView *view, const Aggref *aggregate)
 	return columns;
 }
 
-/* Each condition once: all aggregates that only the source gives share a flag. */
+/*
+ * Each condition once: all aggregates that only the source gives share a flag. The values of these are kept by image, and
+ * those of several images say nothing of all rows together; minimums and maximums do.
+ */
 static char *
 when_marked(const MarkedView *view)
 {
 	List	   *conditions = NIL;
+	char	   *many = sql_image_is_one_of_many(view->shape, view->columns);
 	StringInfoData text;
 	ListCell   *cell;
 
@@ -127,9 +131,12 @@ when_marked(const MarkedView *view)
 	{
 		Aggref	   *aggregate = lfirst(cell);
 
-		if (is_marked_aggregate(aggregate))
-			conditions = list_append_unique(conditions,
-											makeString(marked_when_text(aggregate, aggregate_columns(view, aggregate))));
+		if (!is_marked_aggregate(aggregate))
+			continue;
+		conditions = list_append_unique(conditions,
+										makeString(marked_when_text(aggregate, aggregate_columns(view, aggregate))));
+		if (many && aggregate_way(aggregate) == AGGREGATE_BY_SOURCE)
+			conditions = list_append_unique(conditions, makeString(many));
 	}
 	foreach(cell, conditions)
 		appendStringInfo(&text, "%s%s", foreach_current_index(cell) ? " OR " : "", strVal(lfirst(cell)));
@@ -162,7 +169,8 @@ groups_text(const MarkedView *view)
 		appendStringInfo(&sql, "%s AS %s, ",
 						 aggregate_text(lfirst(cell), aggregate_columns(view, lfirst(cell)), nkeys > 0),
 						 column_name(view, nkeys + foreach_current_index(cell)));
-	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view), name_of_relation(view->partials));
+	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view),
+					 sql_image_partials(view->partials, view->shape, view->columns));
 	if (nkeys > 0)
 		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", keys.data, catalog_own("total"),
 						 quote_identifier(list_nth(view->columns, nkeys)));

@@ -294,7 +294,7 @@ static void
 write_indexes(Partials *partials)
 {
 	TupleTableSlot *out = partials->out;
-	uint32		hash = rollup_hash_keys(partials->rollup, out->tts_values, out->tts_isnull);
+	uint32		hash = rollup_hash_index(partials->rollup, out->tts_values, out->tts_isnull);
 	ListCell   *cell;
 
 	partials_open_indexes(partials);

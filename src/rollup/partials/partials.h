@@ -20,6 +20,7 @@ typedef struct Partials
 	List	   *indexes;		/* all of them, of KeyIndex */
 	Relation	search;			/* the one on the keys, or on their hash; NULL: there is none, scan the table */
 	bool		search_by_hash;
+	bool		search_exact;	/* what the index finds is of the group */
 	Buffer		page;			/* that was read last, pinned */
 	IndexScanDesc index_scan;
 	bool		within_chain;	/* the scan has not yet come to the end of a HOT chain */

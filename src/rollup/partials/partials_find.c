@@ -36,6 +36,7 @@ partials_open_indexes(Partials *partials)
 			continue;
 		partials->search = index->relation;
 		partials->search_by_hash = index->on_hash;
+		partials->search_exact = !index->on_hash && !partials->rollup->by_image;
 	}
 	partials->indexes_open = true;
 	MemoryContextSwitchTo(old);
@@ -127,7 +128,7 @@ search_keys(Partials *partials, ScanKey keys)
 
 	if (partials->search_by_hash)
 	{
-		uint32		hash = rollup_hash_keys(rollup, partials->keys, partials->isnull);
+		uint32		hash = rollup_hash_index(rollup, partials->keys, partials->isnull);
 
 		ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum((int32) hash));
 		return 1;
@@ -231,7 +232,6 @@ next_of_index(Partials *partials)
 bool
 partials_next(Partials *partials)
 {
-	bool		exact = partials->search && !partials->search_by_hash;
 	bool		found;
 
 	do
@@ -241,7 +241,7 @@ partials_next(Partials *partials)
 		found = partials->search ? next_of_index(partials) :
 			table_scan_getnextslot(partials->table_scan, ForwardScanDirection, partials->candidate);
 		MemoryContextSwitchTo(old);
-	} while (found && !exact && !keys_match(partials));
+	} while (found && !partials->search_exact && !keys_match(partials));
 	return found;
 }
 
