@@ -56,7 +56,7 @@ our %aggregate = (
 
 # A key is equal by value; where its type's equal values are the same, as text too.
 our %key = (
-	'column' => [ map { [ $_, $RandomSource::column{$_}{same} ? 'same' : 'value', $_ ] } grep { !/^(xi|mo|ci)$/ } 'k', 'ge', @any ],
+	'column' => [ map { [ $_, $RandomSource::column{$_}{same} ? 'same' : 'value', $_ ] } grep { !/^(xi|mo|ci)$/ } 'k', 'ge', 'fz', 'jn', @any ],
 	'column with hashing only' => [ over('same', '?', 'xi') ],
 	'column with order only' => [ over('same', '?', 'mo') ],
 	'nondeterministic collation' => [ over('value', '?', 'ci') ],

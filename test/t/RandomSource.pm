@@ -52,6 +52,8 @@ our %column = (
 	ar => { type => 'integer[]', same => 1, value => sub { pick($_[0], '{}', '{1}', '{1,2}', '{NULL,3}', '{2}') } },
 	ra => { type => 'int4range', same => 1, value => sub { my $n = below($_[0], 9); pick($_[0], "[$n," . ($n + 3) . ')', 'empty') } },
 	cm => { type => 'place', same => 1, value => sub { pick($_[0], '(1,a)', '(2,b)', '(2,)') } },
+	fz => { type => 'double precision', same => 0, value => sub { pick($_[0], '0', '-0', '1', 'NaN') } },
+	jn => { type => 'jsonb', same => 0, value => sub { pick($_[0], '1', '1.0', '1.00', '{"a": 2}', '{"a": 2.0}') } },
 	xi => { type => 'xid', same => 1, value => sub { below($_[0], 4) } },
 	ge => { type => 'integer', same => 1, generated => 'i4 / 3' },
 	note => { type => 'text', same => 1, value => sub { 'note ' . below($_[0], 1000) } },
