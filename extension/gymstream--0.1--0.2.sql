@@ -209,6 +209,38 @@ COMMENT ON COLUMN gymstream.status.wal_level IS
 	'what the write-ahead log holds: logical where changes can be decoded. From PostgreSQL 19 on, the first topic turns it on where the setting is replica.';
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS
 	'no longer publishes the changes of a table or rollup';
+COMMENT ON TYPE gymstream_internal.numeric_sum IS
+	'sum of numerics, and how many of them have each display scale; values can be taken away';
+COMMENT ON TYPE gymstream_internal.bit_counts IS
+	'for each bit, from the lowest on, the number of integers that have it set; the last number is for all higher bits; values can be taken away';
+COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
+	'makes one partial of the several that a group may have, and leaves out partials that somebody holds; returns the number of groups that it has folded';
+COMMENT ON FUNCTION gymstream_internal.rollup_problem(regclass) IS
+	'what a rollup lacks to be exact and readable, and what to do; null when all is well';
+COMMENT ON VIEW gymstream.rollups IS
+	'a row for each rollup; cheap to read, however large the rollups are';
+COMMENT ON COLUMN gymstream.rollups.source IS
+	'the table that the rollup reads';
+COMMENT ON COLUMN gymstream.rollups.owner IS
+	'who owns the rollup';
+COMMENT ON COLUMN gymstream.rollups.definition IS
+	'the query that the rollup equals';
+COMMENT ON COLUMN gymstream.rollups.partials IS
+	'number of partials, one for each group that is not busy; an estimate where the partials have more than 1 MB';
+COMMENT ON COLUMN gymstream.rollups.created IS
+	'when the rollup was created';
+COMMENT ON COLUMN gymstream.rollups.problem IS
+	'what may make the rollup inexact or unreadable, and what to do; null when all is well';
+COMMENT ON COLUMN gymstream.status.last_error_at IS
+	'when the last error of a worker was';
+COMMENT ON FUNCTION gymstream_internal.money_total(numeric) IS
+	'a number of the smallest unit as money';
+COMMENT ON COLUMN gymstream.status.folder_pid IS
+	'the worker that folds the partials of groups; runs while there is something to fold';
+COMMENT ON FUNCTION gymstream_internal.on_drop() IS
+	'takes away what belonged to a dropped rollup; refuses to drop a single part of a rollup';
+COMMENT ON EVENT TRIGGER gymstream_drop IS
+	'takes away what belonged to a dropped rollup; refuses to drop a single part of a rollup';
 
 ------------------------------------------------------------------------------------------------------------------------
 -- position: where an event stands. Ordered as events are; its text sorts in the same order.

@@ -69,7 +69,7 @@ CREATE FUNCTION gymstream_internal.numeric_sum_out(gymstream_internal.numeric_su
 CREATE TYPE gymstream_internal.numeric_sum (
 	INPUT = gymstream_internal.numeric_sum_in, OUTPUT = gymstream_internal.numeric_sum_out,
 	INTERNALLENGTH = VARIABLE, ALIGNMENT = double, STORAGE = extended);
-COMMENT ON TYPE gymstream_internal.numeric_sum IS 'sum of numerics with their number by display scale; values can be taken away';
+COMMENT ON TYPE gymstream_internal.numeric_sum IS 'sum of numerics, and how many of them have each display scale; values can be taken away';
 COMMENT ON FUNCTION gymstream_internal.numeric_sum_in(cstring) IS 'I/O';
 COMMENT ON FUNCTION gymstream_internal.numeric_sum_out(gymstream_internal.numeric_sum) IS 'I/O';
 
@@ -170,7 +170,7 @@ CREATE TYPE gymstream_internal.bit_counts (
 	INPUT = gymstream_internal.bit_counts_in, OUTPUT = gymstream_internal.bit_counts_out,
 	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended);
 COMMENT ON TYPE gymstream_internal.bit_counts IS
-	'by bit, from the lowest on, how many integers have it set, the last for all above; values can be taken away';
+	'for each bit, from the lowest on, the number of integers that have it set; the last number is for all higher bits; values can be taken away';
 COMMENT ON FUNCTION gymstream_internal.bit_counts_in(cstring) IS 'I/O';
 COMMENT ON FUNCTION gymstream_internal.bit_counts_out(gymstream_internal.bit_counts) IS 'I/O';
 
@@ -243,7 +243,7 @@ CREATE FUNCTION gymstream_internal.money_units(money) RETURNS bigint
 COMMENT ON FUNCTION gymstream_internal.money_units(money) IS 'money in its smallest unit';
 CREATE FUNCTION gymstream_internal.money_total(numeric) RETURNS money
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_money_total';
-COMMENT ON FUNCTION gymstream_internal.money_total(numeric) IS 'so many of the smallest unit as money';
+COMMENT ON FUNCTION gymstream_internal.money_total(numeric) IS 'a number of the smallest unit as money';
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Rollups
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION gymstream.rebuild_rollup(regclass) IS
 CREATE FUNCTION gymstream.fold_rollup(rollup regclass) RETURNS bigint
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_fold_rollup';
 COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
-	'makes one partial of each group''s many, as far as nobody holds them just now; returns how many groups it folded';
+	'makes one partial of the several that a group may have, and leaves out partials that somebody holds; returns the number of groups that it has folded';
 CREATE FUNCTION gymstream_internal.rollup_query(rollup regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rollup_query';
 COMMENT ON FUNCTION gymstream_internal.rollup_query(regclass) IS
@@ -327,7 +327,7 @@ COMMENT ON FUNCTION gymstream_internal.count_rollup(regclass, bigint) IS
 CREATE FUNCTION gymstream_internal.rollup_problem(rollup regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_problem';
 COMMENT ON FUNCTION gymstream_internal.rollup_problem(regclass) IS
-	'what of that is not in place which keeps a rollup exact and readable, and what to do; null when all is well';
+	'what a rollup lacks to be exact and readable, and what to do; null when all is well';
 
 CREATE VIEW gymstream.rollups AS
 	SELECT r.rollup, gymstream_internal.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
@@ -335,20 +335,20 @@ CREATE VIEW gymstream.rollups AS
 		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created, gymstream_internal.rollup_problem(r.rollup) AS problem
 	FROM gymstream_internal.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
 		LATERAL gymstream_internal.count_rollup(r.rollup, 1048576) n;
-COMMENT ON VIEW gymstream.rollups IS 'each rollup, and what there is of it; cheap to read, however large they are';
+COMMENT ON VIEW gymstream.rollups IS 'a row for each rollup; cheap to read, however large the rollups are';
 COMMENT ON COLUMN gymstream.rollups.rollup IS 'the view that users read';
-COMMENT ON COLUMN gymstream.rollups.source IS 'the table that it reads';
-COMMENT ON COLUMN gymstream.rollups.owner IS 'whose it is';
-COMMENT ON COLUMN gymstream.rollups.definition IS 'the query that it equals';
+COMMENT ON COLUMN gymstream.rollups.source IS 'the table that the rollup reads';
+COMMENT ON COLUMN gymstream.rollups.owner IS 'who owns the rollup';
+COMMENT ON COLUMN gymstream.rollups.definition IS 'the query that the rollup equals';
 COMMENT ON COLUMN gymstream.rollups.groups IS
 	'number of groups; an estimate where the partials have more than 1 MB';
 COMMENT ON COLUMN gymstream.rollups.partials IS
-	'number of partials, one for each group that is not busy; an estimate likewise';
+	'number of partials, one for each group that is not busy; an estimate where the partials have more than 1 MB';
 COMMENT ON COLUMN gymstream.rollups.marked IS
 	'number of groups that are computed from the source when read; null where the partials have more than 1 MB';
 COMMENT ON COLUMN gymstream.rollups.size IS 'bytes of the partials with their indexes';
-COMMENT ON COLUMN gymstream.rollups.created IS 'since when';
-COMMENT ON COLUMN gymstream.rollups.problem IS 'what may make it inexact or unreadable, and what to do; null when all is well';
+COMMENT ON COLUMN gymstream.rollups.created IS 'when the rollup was created';
+COMMENT ON COLUMN gymstream.rollups.problem IS 'what may make the rollup inexact or unreadable, and what to do; null when all is well';
 GRANT SELECT ON gymstream.rollups TO PUBLIC;
 
 CREATE FUNCTION gymstream_internal.progress() RETURNS boolean
@@ -416,11 +416,11 @@ COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
 
 CREATE FUNCTION gymstream_internal.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';
-COMMENT ON FUNCTION gymstream_internal.on_drop() IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
+COMMENT ON FUNCTION gymstream_internal.on_drop() IS 'takes away what belonged to a dropped rollup; refuses to drop a single part of a rollup';
 -- CASCADE takes rollups away from nearly everything that can be dropped
 CREATE EVENT TRIGGER gymstream_drop ON sql_drop EXECUTE FUNCTION gymstream_internal.on_drop();
 ALTER EVENT TRIGGER gymstream_drop ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup; refuses to drop a part of one by itself';
+COMMENT ON EVENT TRIGGER gymstream_drop IS 'takes away what belonged to a dropped rollup; refuses to drop a single part of a rollup';
 
 -- Looks only at what the command has locked: the tables it altered, their partitions and parents.
 CREATE FUNCTION gymstream_internal.on_ddl() RETURNS event_trigger
@@ -647,7 +647,7 @@ COMMENT ON COLUMN gymstream.status.launcher_pid IS 'the worker that starts the o
 COMMENT ON COLUMN gymstream.status.publisher_pid IS 'the worker that tells listeners';
 COMMENT ON COLUMN gymstream.status.decoder_pid IS 'the worker that reads the write-ahead log; runs while there are topics';
 COMMENT ON COLUMN gymstream.status.folder_pid IS
-	'the worker that folds the partials of rollups'' groups; runs while there are any to fold';
+	'the worker that folds the partials of groups; runs while there is something to fold';
 COMMENT ON COLUMN gymstream.status.slot_name IS 'the decoder''s replication slot';
 COMMENT ON COLUMN gymstream.status.decoded_lsn IS 'the write-ahead log was read up to here';
 COMMENT ON COLUMN gymstream.status.published_lsn IS 'listeners know of all commits up to here';
@@ -663,7 +663,7 @@ COMMENT ON COLUMN gymstream.status.skipped IS
 COMMENT ON COLUMN gymstream.status.folded IS 'groups whose partials were folded in the background';
 COMMENT ON COLUMN gymstream.status.waiting_for IS 'what holds publishing up';
 COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
-COMMENT ON COLUMN gymstream.status.last_error_at IS 'when that was';
+COMMENT ON COLUMN gymstream.status.last_error_at IS 'when the last error of a worker was';
 COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
 COMMENT ON COLUMN gymstream.status.publisher_since IS
 	'when the publisher started: another one may get its process id, and never the same time';
