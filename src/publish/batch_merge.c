@@ -19,8 +19,8 @@
 #include "base/settings.h"
 #include "publish/attempt.h"
 #include "rollup/model/key.h"
+#include "rollup/model/marked.h"
 #include "rollup/model/message.h"
-#include "rollup/model/state.h"
 #include "worker/incident.h"
 #include "worker/pause.h"
 
@@ -50,29 +50,6 @@ typedef struct BatchRollup
 	int			next;			/* those before have been merged */
 } BatchRollup;
 
-/* Add a state to another of its kind. False when the sum does not fit. */
-static bool
-add_state(StateKind kind, Form_pg_attribute column, Datum *a, Datum b)
-{
-	TypeCacheEntry *type;
-	int			comparison;
-
-	if (STATE_IS_SUM(kind))
-		return state_add(kind, *a, b, a);
-	if (kind == STATE_CHANGED)
-	{
-		*a = BoolGetDatum(DatumGetBool(*a) || DatumGetBool(b));
-		return true;
-	}
-	if (kind == STATE_VALUE)
-		return datum_image_eq(*a, b, column->attbyval, column->attlen);
-	type = lookup_type_cache(column->atttypid, TYPECACHE_CMP_PROC_FINFO);
-	comparison = DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo, column->attcollation, *a, b));
-	if (kind == STATE_MIN_IN || kind == STATE_MIN_OUT ? comparison > 0 : comparison < 0)
-		*a = b;
-	return true;
-}
-
 /* The sum of two deltas of a group, or NULL when there is none: they are told apart then. */
 static HeapTuple
 add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple b)
@@ -86,13 +63,13 @@ add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple
 	heap_deform_tuple(b, desc, more, more_nulls);
 	for (int i = nkeys; i < desc->natts; i++)
 	{
-		if (more_nulls[i])
-			continue;
-		if (nulls[i])
-			values[i] = more[i];
-		else if (!add_state(kinds[i - nkeys], TupleDescAttr(desc, i), &values[i], more[i]))
+		NullableDatum sum = {values[i], nulls[i]};
+		NullableDatum state = {more[i], more_nulls[i]};
+
+		if (!marked_add(kinds[i - nkeys], NULL, TupleDescAttr(desc, i), &sum, state))
 			return NULL;
-		nulls[i] = false;
+		values[i] = sum.value;
+		nulls[i] = sum.isnull;
 	}
 	return heap_form_tuple(desc, values, nulls);
 }
