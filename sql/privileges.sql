@@ -277,11 +277,6 @@ BEGIN
 END $$;
 CREATE FUNCTION test_made.leave(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM test_made.act(); RETURN x; END';
 SELECT gymstream.create_rollup('test_made.left_behind', 'SELECT test_made.leave(k) AS k, count(*) AS n FROM test_privileges.t GROUP BY 1');
--- so far it was their own session
-DROP DOMAIN pg_temp.text, pg_temp.d;
-DROP TYPE pg_temp.e;
-DROP FUNCTION pg_temp.f();
-DROP TABLE test_privileges.left_behind;
 RESET ROLE;
 INSERT INTO t VALUES (5, 5);
 SELECT 'x'::text, count(*) FROM pg_type WHERE typnamespace = pg_my_temp_schema();

@@ -427,7 +427,7 @@ shared_enter(SharedDatabase *place, SharedRole role)
 }
 
 void
-shared_note_problem(SharedDatabase *place, const char *message)
+shared_note_problem(SharedDatabase *place, int sqlerrcode, const char *message)
 {
 	int			length = strlen(message);
 
@@ -436,6 +436,7 @@ shared_note_problem(SharedDatabase *place, const char *message)
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	memcpy(place->error, message, length);
 	place->error[length] = '\0';
+	place->error_code = sqlerrcode;
 	place->error_at = GetCurrentTimestamp();
 	LWLockRelease(shared_state->lock);
 }
@@ -449,6 +450,14 @@ shared_note_error(SharedDatabase *place)
 	MemoryContextSwitchTo(old);
 	/* the error may have come while the lock was held */
 	LWLockReleaseAll();
-	shared_note_problem(place, error->message ? error->message : "unknown error");
+	shared_note_problem(place, error->sqlerrcode, error->message ? error->message : "unknown error");
 	FreeErrorData(error);
+}
+
+void
+shared_note_well(SharedDatabase *place)
+{
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	place->failing = false;
+	LWLockRelease(shared_state->lock);
 }

@@ -108,7 +108,9 @@ typedef struct SharedDatabase
 	pid_t		pids[SHARED_ROLES];
 	TimestampTz publisher_since;	/* when the publisher entered; no two of a server have the same */
 	char		error[SHARED_ERROR_SIZE];
+	int			error_code;		/* of that error */
 	TimestampTz error_at;
+	bool		failing;		/* the workers have ended with an error, and are not yet where they were */
 	TimestampTz retry_at;		/* 0: not waiting to start workers again */
 	uint32		epoch;			/* of positions; 0: not known yet */
 	uint32		slots_known;	/* how many slots the epoch takes into account */
@@ -191,7 +193,10 @@ extern void shared_enter(SharedDatabase *place, SharedRole role);
 
 /* Remember the error in hand, for status. In a PG_CATCH block, before rethrowing. */
 extern void shared_note_error(SharedDatabase *place);
-extern void shared_note_problem(SharedDatabase *place, const char *message);
+extern void shared_note_problem(SharedDatabase *place, int sqlerrcode, const char *message);
+
+/* The workers are where they should be. */
+extern void shared_note_well(SharedDatabase *place);
 
 extern void shared_advance(pg_atomic_uint64 *lsn, XLogRecPtr to);
 

@@ -10,6 +10,7 @@
 #include "decode/json.h"
 #include "rollup/model/message.h"
 #include "topic/position.h"
+#include "worker/incident.h"
 
 /* what no notification has room for is not rendered whole */
 static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
@@ -85,6 +86,17 @@ rollup_json(BatchEvent *event)
 	return json.data;
 }
 
+/* Some of the event could not be rendered, as its text says. */
+static void
+note_unrendered(SharedDatabase *place, const BatchEvent *event, const Position *position)
+{
+	Incident	incident = {.kind = INCIDENT_UNRENDERED,.relation = event->frame.relation,.epoch = position->epoch,
+	.lsn = position->lsn,.index = position->index};
+
+	incident_note(place, &incident);
+	pg_atomic_fetch_add_u64(&place->incomplete, 1);
+}
+
 /* {"topic":"...","position":"..." */
 static void
 append_start(StringInfo payload, const char *name, const Position *position)
@@ -119,6 +131,8 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 
 	if (whole)
 		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
+	if (event->frame.unrendered)
+		note_unrendered(place, event, &position);
 	append_start(&payload, topic->name, &position);
 	head = payload.len;
 	if (json != NULL)

@@ -429,6 +429,7 @@ decoder_open(void)
 	shared_wake(place, SHARED_PUBLISHER);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->ready = true;
+	place->failing = false;
 	LWLockRelease(shared_state->lock);
 	ConditionVariableBroadcast(&shared_state->changed);
 	return ctx;

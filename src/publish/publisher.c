@@ -258,6 +258,9 @@ publisher_run(void)
 	if (served == DATABASE_ABSENT)
 		publisher_end(PUBLISHER_ABSENT);
 
+	/* with topics, that is for the decoder to say */
+	if (served == DATABASE_IDLE)
+		shared_note_well(place);
 	pgstat_report_activity(STATE_IDLE, "");
 	for (;;)
 	{

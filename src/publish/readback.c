@@ -264,38 +264,63 @@ is_long(const JsonColumn *column, Form_pg_attribute attribute, Datum value)
 	return attribute->attlen == -1 && column->category != JSON_NUMERIC && toast_raw_datum_size(value) > LONG_VALUE;
 }
 
-/* The view's columns of a result row as a JSON object, or NULL when that does not fit into a notification. */
-static char *
-readback_render(EventRelation *view, HeapTuple tuple, TupleDesc desc, MemoryContext context)
+/* A row to be rendered. */
+typedef struct ReadbackRow
 {
-	StringInfoData json;
-	char	   *result = NULL;
-	bool		fits = true;
+	EventRelation *view;
+	HeapTuple	tuple;
+	TupleDesc	desc;			/* of the result: a number, and the view's columns */
+} ReadbackRow;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	for (int i = 0; i < view->desc->natts && fits; i++)
+/* The view's columns of a result row as a JSON object. */
+static void
+readback_render(StringInfo json, void *argument)
+{
+	const ReadbackRow *row = argument;
+
+	appendStringInfoChar(json, '{');
+	for (int i = 0; i < row->view->desc->natts; i++)
 	{
-		JsonColumn *column = &view->shape.columns[i].json;
+		JsonColumn *column = &row->view->shape.columns[i].json;
 		bool		isnull;
-		Datum		value = heap_getattr(tuple, i + 2, desc, &isnull);
+		Datum		value = heap_getattr(row->tuple, i + 2, row->desc, &isnull);
 
 		if (i > 0)
-			appendStringInfoChar(&json, ',');
-		appendBinaryStringInfo(&json, column->label, column->label_len);
+			appendStringInfoChar(json, ',');
+		appendBinaryStringInfo(json, column->label, column->label_len);
 		if (isnull)
-			appendStringInfoString(&json, "null");
-		else if (is_long(column, TupleDescAttr(desc, i + 1), value))
-			fits = false;
+			appendStringInfoString(json, "null");
+		else if (is_long(column, TupleDescAttr(row->desc, i + 1), value))
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a value is too long for a notification")));
 		else
-			json_append_value(&json, column, value);
-		fits = fits && json.len < GS_NOTIFY_LIMIT;
+			json_append_value(json, column, value);
 	}
-	appendStringInfoChar(&json, '}');
-	if (fits)
-		result = MemoryContextStrdup(context, json.data);
+	appendStringInfoChar(json, '}');
+}
+
+/* Show the row of a group, if that can be done. */
+static void
+readback_show(ReadbackGroup *group, ReadbackRow *row, MemoryContext context)
+{
+	StringInfoData json;
+	EventFault	fault;
+
+	initStringInfo(&json);
+	if (event_try(readback_render, &json, row, row->view->shape.contained, GS_NOTIFY_LIMIT, &fault))
+	{
+		group->state = READBACK_ROW;
+		group->row = MemoryContextStrdup(context, json.data);
+	}
+	else if (fault.too_long)
+		group->state = READBACK_LONG;
+	else
+	{
+		group->state = READBACK_UNREAD;
+		group->fault = (AttemptFault) {fault.sqlerrcode, MemoryContextStrdup(context, fault.message), false};
+	}
 	pfree(json.data);
-	return result;
 }
 
 /* The keys as the row shows them, which need not be those of the delta: 1.0 and 1.00 are one group. */
@@ -346,8 +371,7 @@ readback_query_set(const Readback *readback, ReadbackSet *set)
 		int64		n = DatumGetInt64(heap_getattr(tuple, 1, desc, &isnull));
 		ReadbackGroup *group = &readback->groups[set->members[n - 1]];
 
-		group->row = readback_render(view, tuple, desc, readback->context);
-		group->state = group->row ? READBACK_ROW : READBACK_LONG;
+		readback_show(group, &(ReadbackRow) {view, tuple, desc}, readback->context);
 		readback_keys(set, tuple, desc, group, readback->context);
 	}
 	SPI_freetuptable(SPI_tuptable);

@@ -37,6 +37,7 @@
 #define QUEUE_SIZE (1024 * 1024)
 #define FIRST_RETRY_MS 1000
 #define LAST_RETRY_MS 60000
+#define EXHAUSTED_RETRY_MS 2000	/* at the longest, where the server has used up something */
 #define FOLDER_MS 2000			/* between two starts of a folder in a database */
 #define GOOD_RUN_MS 60000		/* after a run of this length the next retry is soon again */
 #define FALLBACK_MS 60000		/* look around even if nobody woke us */
@@ -276,10 +277,15 @@ launcher_back_off(SharedDatabase *place, Pair *pair)
 	if (pair->retry_ms == 0 ||
 		(pair->started_at != 0 && TimestampDifferenceExceeds(pair->started_at, now, GOOD_RUN_MS)))
 		pair->retry_ms = FIRST_RETRY_MS;
+	/* what has been used up may be free any moment, and nobody tells us */
+	if (ERRCODE_TO_CATEGORY(place->error_code) == ERRCODE_INSUFFICIENT_RESOURCES)
+		pair->retry_ms = Min(pair->retry_ms, EXHAUSTED_RETRY_MS);
 	pair->retry_at = TimestampTzPlusMilliseconds(now, pair->retry_ms);
 	pair->retry_ms = Min(pair->retry_ms * 2, LAST_RETRY_MS);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->retry_at = pair->retry_at;
+	place->failing = true;
+	place->error_code = 0;
 	LWLockRelease(shared_state->lock);
 }
 
@@ -338,12 +344,13 @@ launcher_start_pair(SharedDatabase *place, Pair *pair)
 	pair->started_at = GetCurrentTimestamp();
 	if (!launcher_create_queue(pair))
 	{
-		shared_note_problem(place, "no dynamic shared memory segment is free");
+		shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "no dynamic shared memory segment is free");
 		pair->ending = true;
 	}
 	else if (!launcher_start_worker(place, pair, SHARED_PUBLISHER))
 	{
-		shared_note_problem(place, "no background worker slot is free: increase max_worker_processes");
+		shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							"no background worker slot is free: increase max_worker_processes");
 		pair->ending = true;
 	}
 }
@@ -362,7 +369,8 @@ launcher_start_decoder(SharedDatabase *place, Pair *pair)
 	}
 	else if (!launcher_start_worker(place, pair, SHARED_DECODER))
 	{
-		shared_note_problem(place, "no background worker slot is free: increase max_worker_processes");
+		shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							"no background worker slot is free: increase max_worker_processes");
 		pair->ending = true;
 	}
 }
@@ -419,7 +427,8 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 	pair->folder_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FOLDER_MS);
 	if (launcher_register(place, "folder", &MyProcPid, sizeof(MyProcPid), &pair->folder))
 		return 0;
-	shared_note_problem(place, "no background worker slot is free: increase max_worker_processes");
+	shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							"no background worker slot is free: increase max_worker_processes");
 	return pair->folder_at;
 }
 

@@ -189,7 +189,7 @@ status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 		return "gymstream serves as many databases as it may: increase gymstream.max_databases and restart the server";
 	if (database == NULL)
 		return NULL;
-	if (database->retry_at > GetCurrentTimestamp())
+	if (database->failing)
 		return psprintf("the workers ended with an error and will be started again: %s",
 						database->error_at != 0 ? status_error(database) : "see the server's log");
 	if (pg_atomic_read_u32(&((SharedDatabase *) database)->queue_full) != 0)
