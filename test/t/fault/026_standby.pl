@@ -46,13 +46,20 @@ is($status, 0, 'with which nothing is wrong');
 like($out, qr/^NOTE: +the server is a standby/m, 'as gymstream doctor says');
 is((client('slots', '-d', $standby->connstr('postgres')))[0], 0, 'its slots can be looked at');
 
+my $before = GymstreamListener->new($primary, 'postgres', 'gymstream:public.by_class');
+$primary->safe_psql('postgres', 'INSERT INTO booking VALUES (99, 4)');
+my $last = ($before->take(1))[0]{position};
+$before->close;
+$primary->wait_for_catchup($standby);
 $primary->stop;
 $standby->promote;
-ok($standby->poll_query_until('postgres', 'SELECT decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
-	'promoted, it has');
+ok($standby->poll_query_until('postgres', 'SELECT decoder_pid IS NOT NULL AND lag_bytes = 0 FROM gymstream.status'), 'promoted, it has');
 my $listener = GymstreamListener->new($standby, 'postgres', 'gymstream:public.by_class');
 $standby->safe_psql('postgres', 'INSERT INTO booking VALUES (100, 1)');
-is(($listener->take(1))[0]{row}{n}, 6, 'which tell listeners');
+my ($event) = $listener->take(1);
+is($event->{row}{n}, 6, 'which tell listeners');
+cmp_ok($event->{position}, 'gt', $last, 'at a position behind those of the old primary');
+isnt(substr($event->{position}, 0, 8), substr($last, 0, 8), 'in another epoch');
 is($standby->safe_psql('postgres', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'and the rollup goes on exact');
 
 $listener->close;

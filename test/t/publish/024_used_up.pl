@@ -26,8 +26,8 @@ $node->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('$_')")
 $node->safe_psql('postgres', q{CREATE TABLE booking (id int); SELECT gymstream.create_topic('booking', notify => 'row')});
 ok($node->poll_query_until('postgres', q{SELECT problem LIKE '%all replication slots are in use%' FROM gymstream.status}), 'no slot: status says so');
 my $seen = 0;
-for (1 .. 300) { $seen++ if problem_in('postgres') =~ /all replication slots/ }
-is($seen, 300, 'also while it is tried again');
+for (1 .. 60) { $seen++ if problem_in('postgres') =~ /all replication slots/ }
+is($seen, 60, 'also while it is tried again');
 $node->safe_psql('postgres', "SELECT pg_drop_replication_slot('one')");
 heals('postgres', 'a slot');
 

@@ -26,6 +26,10 @@ $node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->co
 is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}), '', 'the rollup is exact');
 ok($node->poll_query_until('copy', 'SELECT topics = 1 AND decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
 	'the workers have found the topic');
+ok($node->poll_query_until('copy', 'SELECT lag_bytes = 0 FROM gymstream.status'), 'and are ready');
+cmp_ok($node->safe_psql('copy', 'SELECT epoch FROM gymstream.status'), '>=', $node->safe_psql('postgres', 'SELECT epoch FROM gymstream.status'),
+	'in an epoch of their own');
+is($node->safe_psql('copy', 'SELECT count(*) FROM gymstream_internal.epoch'), 1, 'which did not come with the dump');
 
 my $listener = GymstreamListener->new($node, 'copy', 'gymstream:public.by_class');
 $node->safe_psql('copy', 'INSERT INTO booking VALUES (31, 1, 0.25)');
