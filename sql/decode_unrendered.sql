@@ -50,7 +50,7 @@ INSERT INTO long (id, x, note) VALUES (1, repeat('y', 9000), 'kept'), (2, repeat
 INSERT INTO long (id, by, note) VALUES (4, decode(repeat('ab', 5000), 'hex'), 'kept'), (5, decode(repeat('ab', 3000), 'hex'), 'kept');
 INSERT INTO long (id, n, note) VALUES (6, 1e9000, 'kept'), (7, 1e-9000::numeric, 'kept'), (8, 1e6000, 'kept');
 INSERT INTO long (id, ns, note) VALUES (9, array_fill(1e131071::numeric, ARRAY[500]), 'kept'), (10, '{1,2,3}', 'kept');
-INSERT INTO long (id, j, jb, note) VALUES (11, (repeat(' ', 9000) || 'null')::json, NULL, 'kept'), (12, NULL, to_jsonb(array_fill(1e131071::numeric, ARRAY[500])), 'kept'), (13, to_json(repeat('y', 8000)), '1', 'kept');
+INSERT INTO long (id, j, jb, note) VALUES (11, (repeat(' ', 9000) || 'null')::json, NULL, 'kept'), (12, NULL, ('[' || repeat('1e131071,', 499) || '1]')::jsonb, 'kept'), (13, to_json(repeat('y', 8000)), '1', 'kept');
 INSERT INTO long (id, p, r, mr, ps, note) VALUES (14, (1, array_fill(1e131071::numeric, ARRAY[500])), NULL, NULL, NULL, 'kept'), (15, NULL, numrange(1, 1e131071::numeric), '{[1,2]}', NULL, 'kept'),
   (16, NULL, 'empty', nummultirange(numrange(1, 1e131071::numeric)), ARRAY[(1, array_fill(1e131071::numeric, ARRAY[500]))]::pair[], 'kept');
 INSERT INTO long (id, bits, note) VALUES (17, repeat('1', 9000)::varbit, 'kept');
@@ -61,7 +61,7 @@ SELECT short(data) FROM events('max-event-size', '8kB') data;
 SELECT short(regexp_replace(data, '"source".*?("op":".").*?("unrendered":.*|$)', '\1,\2')) AS data FROM events('max-event-size', '8192', 'format', 'debezium') data WHERE data ~ '"unrendered":';
 SELECT seen();
 -- by default there is room for nearly 1 GB
-INSERT INTO long (id, jb, ps, note) VALUES (20, to_jsonb(array_fill(1e131071::numeric, ARRAY[10000])), ARRAY[(1, array_fill(1e131071::numeric, ARRAY[10000]))]::pair[], 'kept'), (21, NULL, NULL, 'kept');
+INSERT INTO long (id, jb, ps, note) VALUES (20, ('[' || repeat('1e131071,', 9999) || '1]')::jsonb, ARRAY[(1, array_fill(1e131071::numeric, ARRAY[10000]))]::pair[], 'kept'), (21, NULL, NULL, 'kept');
 SELECT short(data) FROM events() data;
 SELECT short(regexp_replace(data, '"source".*?("op":".").*?("unrendered":.*|$)', '\1,\2')) AS data FROM events('format', 'debezium') data;
 SELECT seen();
