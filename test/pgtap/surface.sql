@@ -44,7 +44,7 @@ SELECT set_eq($$ SELECT DISTINCT schema::text FROM member, pg_identify_object(cl
 SELECT set_eq($$ SELECT signature, result, volatility, to_public FROM function WHERE pronamespace = 'gymstream'::regnamespace $$,
 	$$ SELECT signature, result, volatility, true FROM contract $$, 'the functions that people call, each for everyone');
 SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'gymstream'::regnamespace $$,
-	$$ SELECT name, 'v' FROM unnest('{rollups, topics, status, progress_create_rollup}'::text[]) name $$, 'the views');
+	$$ SELECT name, 'v' FROM unnest('{rollups, topics, status, incidents, progress_create_rollup}'::text[]) name $$, 'the views');
 SELECT set_eq($$ SELECT format_type(oid, NULL) FROM pg_type WHERE typnamespace = 'gymstream'::regnamespace AND typrelid = 0 AND typelem = 0 $$,
 	ARRAY['gymstream."position"'], 'the type');
 SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'gymstream'::regnamespace $$,
@@ -56,7 +56,8 @@ SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify',
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
 	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
-	'skipped', 'folded', 'waiting_for', 'last_error', 'last_error_at', 'problem', 'publisher_since']);
+	'skipped', 'folded', 'waiting_for', 'last_error', 'last_error_at', 'problem', 'publisher_since', 'incomplete', 'epoch', 'missed_at',
+	'reset_at']);
 SELECT is_empty($$ SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
 	WHERE relnamespace = 'gymstream'::regnamespace AND attnum > 0 AND atttypid IN ('oid'::regtype, 'name'::regtype) $$,
 	'relations are shown as regclass');
@@ -64,12 +65,12 @@ SELECT is_empty($$ SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_
 SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WHERE pronamespace = 'gymstream'::regnamespace
 	UNION SELECT attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
 		WHERE relnamespace IN ('gymstream'::regnamespace, 'gymstream_internal'::regnamespace) AND relkind IN ('r', 'v') AND attnum > 0) n (name)
-	WHERE quote_ident(name) <> name $$, 'no name needs quotes');
+	WHERE quote_ident(name) <> name AND name <> 'position' $$, 'no name needs quotes: a column may be called position without them');
 
 -- The others are there for views, triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
 	ARRAY['collect', 'flush', 'guards', 'topic_restored', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
-		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'topics_changed',
+		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed',
 		'rollup_query', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
 		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',
 		'numeric_sum_agg', 'numeric_sum_merge',
@@ -99,7 +100,9 @@ SELECT columns_are('gymstream_internal', 'rollup', ARRAY['rollup', 'definition',
 SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', 'notify', 'created']);
 SELECT ok(has_table_privilege('public', objid, 'SELECT') AND NOT has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 	objid::regclass || ' may be read by everyone and written by nobody')
-FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass WHERE relkind IN ('r', 'v') ORDER BY objid::regclass::text;
+FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass
+WHERE relkind IN ('r', 'v') AND relname <> 'epoch' ORDER BY objid::regclass::text;
+SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.epoch', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), 'the epochs are nobody else''s');
 SELECT ok('user_catalog_table=true' = ANY (reloptions), relname || ' is read while decoding')
 FROM pg_class WHERE oid IN ('gymstream_internal.rollup'::regclass, 'gymstream_internal.topic'::regclass) ORDER BY relname;
 SELECT set_eq($$ SELECT unnest(extconfig)::regclass FROM pg_extension WHERE extname = 'gymstream' $$,
