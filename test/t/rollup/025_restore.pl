@@ -27,9 +27,8 @@ is($node->safe_psql('copy', q{SELECT * FROM gymstream.verify_rollup('by_class')}
 ok($node->poll_query_until('copy', 'SELECT topics = 1 AND decoder_pid IS NOT NULL AND decoded_lsn IS NOT NULL FROM gymstream.status'),
 	'the workers have found the topic');
 ok($node->poll_query_until('copy', 'SELECT lag_bytes = 0 FROM gymstream.status'), 'and are ready');
-cmp_ok($node->safe_psql('copy', 'SELECT epoch FROM gymstream.status'), '>=', $node->safe_psql('postgres', 'SELECT epoch FROM gymstream.status'),
-	'in an epoch of their own');
-is($node->safe_psql('copy', 'SELECT count(*) FROM gymstream_internal.epoch'), 1, 'which did not come with the dump');
+is($node->safe_psql('copy', 'SELECT count(*), count(*) FILTER (WHERE e.epoch = s.epoch) FROM gymstream_internal.epoch e, gymstream.status s'), '1|1',
+	'in an epoch of their own: none came with the dump');
 
 my $listener = GymstreamListener->new($node, 'copy', 'gymstream:public.by_class');
 $node->safe_psql('copy', 'INSERT INTO booking VALUES (31, 1, 0.25)');
