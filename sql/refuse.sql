@@ -133,7 +133,7 @@ DROP VIEW scales;
 -- too many
 SELECT refuse('SELECT count(*) FROM t GROUP BY ' || string_agg('k + ' || i, ', ')) FROM generate_series(1, 33) i;
 DO $$ BEGIN EXECUTE 'CREATE TABLE wide (' || (SELECT string_agg('c' || i || ' int', ', ') FROM generate_series(1, 60) i) || ')'; END $$;
-SELECT refuse('SELECT ' || string_agg('sum(c' || i || ')', ', ') || ' FROM wide') FROM generate_series(1, 50) i;
+SELECT refuse('SELECT ' || string_agg('sum(c' || i || ') AS c' || i, ', ') || ' FROM wide') FROM generate_series(1, 50) i;
 SELECT gymstream.create_rollup('wide_rollup', 'SELECT ' || string_agg('sum(c' || i || ') AS c' || i, ', ') || ' FROM wide') FROM generate_series(1, 49) i;
 INSERT INTO wide (c1, c49) VALUES (1, 49);
 UPDATE wide SET c49 = 50;

@@ -214,7 +214,7 @@ note_missing_index(const RollupShape *shape)
 	if (index)
 		ereport(NOTICE,
 				(errmsg("no index of \"%s\" finds the rows of a group", get_rel_name(shape->source)),
-				 errdetail("The rollup has aggregates that must at times be computed from all rows of the group."),
+				 errdetail("The rollup has aggregates that may have to be computed from all rows of a group."),
 				 errhint("Run %s.", index)));
 }
 

@@ -203,19 +203,46 @@ function_is_mutable(Oid function, void *context)
 	return true;
 }
 
+static bool check_node_walker(Node *node, Query *query);
+
+/* What to write instead of a function that is not immutable. */
+static const char *
+hint_for_mutable(Oid function)
+{
+	Oid		   *types;
+	int			ntypes;
+
+	if (func_volatile(function) == PROVOLATILE_STABLE)
+	{
+		if (get_func_rettype(function) == TIMESTAMPTZOID && get_func_nargs(function) == 0)
+			return "Leave the current time to queries on the rollup.";
+		get_func_signature(function, &types, &ntypes);
+		for (int i = 0; i < ntypes; i++)
+		{
+			if (types[i] == TIMESTAMPTZOID)
+				return "Name a time zone, as in (x AT TIME ZONE 'UTC')::date or "
+					"date_trunc('hour', x AT TIME ZONE 'UTC').";
+		}
+	}
+	return "Use immutable functions only, or store the value in a column.";
+}
+
 static void
-check_function(const Node *node)
+check_function(const Node *node, Query *query)
 {
 	Oid			function = InvalidOid;
 
-	if (check_functions_in_node((Node *) node, function_is_mutable, &function))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-				 errmsg("a rollup cannot use function %s", format_procedure(function)),
-				 errdetail("It is %s: its result may change while the table does not.",
-						   func_volatile(function) == PROVOLATILE_STABLE ? "stable" : "volatile"),
-				 errhint("Use immutable functions only, or store the value in a column."),
-				 refuse_at(refuse_place(node))));
+	if (!check_functions_in_node((Node *) node, function_is_mutable, &function))
+		return;
+	/* the argument is to blame in now() - interval '1 day' */
+	expression_tree_walker((Node *) node, check_node_walker, query);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+			 errmsg("a rollup cannot use function %s", format_procedure(function)),
+			 errdetail("It is %s: its result may change while the table does not.",
+					   func_volatile(function) == PROVOLATILE_STABLE ? "stable" : "volatile"),
+			 errhint("%s", hint_for_mutable(function)),
+			 refuse_at(refuse_place(node))));
 }
 
 /* What the server calls to compute an aggregate must be immutable like all else. */
@@ -369,7 +396,7 @@ check_node_walker(Node *node, Query *query)
 	if (node == NULL)
 		return false;
 	if (!IsA(node, Aggref))
-		check_function(node);
+		check_function(node, query);
 	if (IsA(node, Var))
 		check_column(query, (Var *) node);
 	else if (IsA(node, Aggref))

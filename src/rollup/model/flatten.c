@@ -156,7 +156,7 @@ check_group_clauses(const Level *level)
 {
 	const Query *query = level->query;
 	const SelectStmt *raw = level->raw;
-	const char *hint = "Group once, in the rollup's own query, or make a rollup of this one and a view over it.";
+	const char *hint = "Group once, in the query of the rollup, or make a rollup of the inner query and a view over that rollup.";
 
 	if (query->hasAggs)
 		refuse(level, place_of(query, is_aggregate), "an aggregate", hint);
@@ -320,14 +320,14 @@ view_query(const Level *level, Oid view, int place)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(relation)),
 				 errdetail("It is a rollup itself."),
-				 errhint("Make this one of the table too, or a view over the rollup."),
+				 errhint("Make this rollup over the same table, or make a view over the other rollup."),
 				 refuse_at(place)));
 	if (RelationIsSecurityView(relation) || RelationHasSecurityInvoker(relation))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("a rollup cannot read %s", name),
 				 RelationIsSecurityView(relation) ?
-				 errdetail("It is a security_barrier view: its conditions must be evaluated apart from those over it.") :
+				 errdetail("It is a security_barrier view: its conditions must be evaluated before all others.") :
 				 errdetail("It is a security_invoker view: what it shows depends on who reads it."),
 				 errhint("Write the query over the table that the view reads."),
 				 refuse_at(place)));
