@@ -437,6 +437,10 @@ REVOKE ALL ON gymstream_internal.epoch FROM PUBLIC;
 -- A rollup's triggers say what it is made of: the table only repeats it, and is not dumped any more.
 ------------------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION gymstream_internal.readable(partials regclass) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_readable';
+COMMENT ON FUNCTION gymstream_internal.readable(regclass) IS
+	'in a rollup''s view: true, or an error where the rollup may not be read just now';
 CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
 COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS
@@ -446,11 +450,33 @@ CREATE FUNCTION gymstream_internal.guards(rollup regclass, definition regclass) 
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_guards';
 COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
 	'in the WHEN of the trigger on a rollup''s partials: says which rollup they are of; true';
+CREATE FUNCTION gymstream_internal.before_drop() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_drop';
+COMMENT ON FUNCTION gymstream_internal.before_drop() IS
+	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
+CREATE EVENT TRIGGER gymstream_before_drop ON ddl_command_start
+	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW')
+	EXECUTE FUNCTION gymstream_internal.before_drop();
+ALTER EVENT TRIGGER gymstream_before_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_before_drop IS
+	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
+
 ALTER EXTENSION gymstream DROP TABLE gymstream_internal.rollup;
 ALTER EXTENSION gymstream ADD TABLE gymstream_internal.rollup;
 COMMENT ON TABLE gymstream_internal.rollup IS
 	'each rollup and the relations it is made of, as its triggers say; not dumped';
 COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created, or restored';
+
+CREATE TABLE gymstream_internal.uncounted (
+	partials	regclass NOT NULL,
+	since		timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ON gymstream_internal.uncounted (partials);
+COMMENT ON TABLE gymstream_internal.uncounted IS
+	'rollups that lack changes of their source, made while their owner was not allowed to read it; not dumped';
+COMMENT ON COLUMN gymstream_internal.uncounted.partials IS 'the partials of the rollup';
+COMMENT ON COLUMN gymstream_internal.uncounted.since IS 'when the transaction began that made the first such change';
+GRANT SELECT ON gymstream_internal.uncounted TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- The schema belongs to the extension now, and not the extension to the schema. There is no command for it.

@@ -43,6 +43,17 @@ COMMENT ON COLUMN gymstream_internal.rollup.partials IS 'the table that holds pa
 COMMENT ON COLUMN gymstream_internal.rollup.created IS 'when the rollup was created, or restored';
 GRANT SELECT ON gymstream_internal.rollup TO PUBLIC;
 
+CREATE TABLE gymstream_internal.uncounted (
+	partials	regclass NOT NULL,
+	since		timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ON gymstream_internal.uncounted (partials);
+COMMENT ON TABLE gymstream_internal.uncounted IS
+	'rollups that lack changes of their source, made while their owner was not allowed to read it; not dumped';
+COMMENT ON COLUMN gymstream_internal.uncounted.partials IS 'the partials of the rollup';
+COMMENT ON COLUMN gymstream_internal.uncounted.since IS 'when the transaction began that made the first such change';
+GRANT SELECT ON gymstream_internal.uncounted TO PUBLIC;
+
 CREATE TABLE gymstream_internal.topic (
 	relation	regclass NOT NULL PRIMARY KEY,
 	channel		text NOT NULL UNIQUE,
@@ -404,6 +415,10 @@ CREATE FUNCTION gymstream_internal.guard_partials() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_guard_partials';
 COMMENT ON FUNCTION gymstream_internal.guard_partials() IS
 	'the function of the triggers on a rollup''s partials: refuses to let anybody but gymstream write them';
+CREATE FUNCTION gymstream_internal.readable(partials regclass) RETURNS boolean
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_readable';
+COMMENT ON FUNCTION gymstream_internal.readable(regclass) IS
+	'in a rollup''s view: true, or an error where the rollup may not be read just now';
 CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
 COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS
@@ -413,6 +428,17 @@ CREATE FUNCTION gymstream_internal.guards(rollup regclass, definition regclass) 
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_guards';
 COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
 	'in the WHEN of the trigger on a rollup''s partials: says which rollup they are of; true';
+
+CREATE FUNCTION gymstream_internal.before_drop() RETURNS event_trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_drop';
+COMMENT ON FUNCTION gymstream_internal.before_drop() IS
+	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
+CREATE EVENT TRIGGER gymstream_before_drop ON ddl_command_start
+	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW')
+	EXECUTE FUNCTION gymstream_internal.before_drop();
+ALTER EVENT TRIGGER gymstream_before_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_before_drop IS
+	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
 
 CREATE FUNCTION gymstream_internal.on_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_on_drop';

@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "base/shared.h"
 #include "rollup/model/rollup.h"
+#include "rollup/model/standing.h"
 #include "rollup/partials/claim.h"
 #include "rollup/partials/hint.h"
 #include "rollup/partials/note.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 	shared_init();
 	owner_init();
 	hint_init();
+	standing_init();
 	rollup_init();
 	rollup_enter_init();
 	flush_init();

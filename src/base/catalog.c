@@ -68,18 +68,28 @@ catalog_own(const char *name)
 	return psprintf("%s.%s", OidIsValid(schema) ? get_namespace_name(schema) : GS_INTERNAL, name);
 }
 
-bool
-catalog_has_function(const char *name)
+Oid
+catalog_function(const char *name)
 {
 	Oid			schema = catalog_schema();
 	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	bool		found = false;
+	Oid			found = InvalidOid;
 
 	for (int i = 0; i < list->n_members; i++)
-		found = found ||
-			((Form_pg_proc) GETSTRUCT(&list->members[i]->tuple))->pronamespace == schema;
+	{
+		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->pronamespace == schema)
+			found = form->oid;
+	}
 	ReleaseCatCacheList(list);
 	return found;
+}
+
+bool
+catalog_has_function(const char *name)
+{
+	return OidIsValid(catalog_function(name));
 }
 
 Oid
@@ -313,9 +323,63 @@ catalog_relations_delete(Oid rollup)
 	Relation	catalog = catalog_open_rollups();
 	HeapTuple	tuple = catalog_find(catalog, ROLLUP_ROLLUP, ObjectIdGetDatum(rollup));
 
+	RollupRelations relations = {0};
+
 	if (HeapTupleIsValid(tuple))
+	{
+		read_relations(&relations, tuple, RelationGetDescr(catalog));
+		CatalogTupleDelete(catalog, &tuple->t_self);
+	}
+	table_close(catalog, NoLock);
+	CommandCounterIncrement();
+	catalog_uncounted_delete(relations.partials);
+}
+
+bool
+catalog_is_uncounted(Oid partials)
+{
+	Relation	catalog = catalog_open(CATALOG_UNCOUNTED, AccessShareLock);
+	bool		found = catalog && HeapTupleIsValid(catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials)));
+
+	if (catalog)
+		table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/*
+ * Without a unique index: who does not see another one's row, which is not committed, has one of its own. Each goes with the
+ * changes that were not counted.
+ */
+void
+catalog_uncounted_insert(Oid partials)
+{
+	Relation	catalog;
+	Datum		values[] = {ObjectIdGetDatum(partials), TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
+	bool		nulls[lengthof(values)] = {false};
+
+	if (catalog_is_uncounted(partials))
+		return;
+	catalog = catalog_open(CATALOG_UNCOUNTED, RowExclusiveLock);
+	if (catalog == NULL)
+		return;
+	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	table_close(catalog, NoLock);
+	CacheInvalidateRelcacheByRelid(partials);
+}
+
+void
+catalog_uncounted_delete(Oid partials)
+{
+	Relation	catalog = catalog_open(CATALOG_UNCOUNTED, RowExclusiveLock);
+	HeapTuple	tuple;
+
+	if (catalog == NULL)
+		return;
+	while (HeapTupleIsValid(tuple = catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials))))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	table_close(catalog, NoLock);
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(partials)))
+		CacheInvalidateRelcacheByRelid(partials);
 	CommandCounterIncrement();
 }
 

@@ -18,6 +18,9 @@
 #define ROLLUP_PARTIALS 3
 #define ROLLUP_CREATED 4
 
+#define CATALOG_UNCOUNTED "uncounted"
+#define UNCOUNTED_PARTIALS 1
+
 #define CATALOG_TOPIC "topic"
 #define TOPIC_RELATION 1
 #define TOPIC_CHANNEL 2
@@ -41,7 +44,8 @@ extern bool catalog_is_schema(Oid schema);
 /* An object's name with that schema, for SQL made here. Right before ALTER EXTENSION gymstream UPDATE, too. */
 extern char *catalog_own(const char *name);
 
-/* Whether the installed version has a function of that name in that schema. */
+/* A function of that name in that schema; InvalidOid where the installed version has none. */
+extern Oid	catalog_function(const char *name);
 extern bool catalog_has_function(const char *name);
 
 /* One of the extension's types that states are of. */
@@ -75,6 +79,14 @@ extern void catalog_relations_delete(Oid rollup);
 
 /* One OID column of the row of the table rollup whose column is relid; InvalidOid when there is none. */
 extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
+
+/*
+ * Whether a rollup with these partials lacks changes of its source; to say that it does, which waits for nobody; and that it
+ * does no longer.
+ */
+extern bool catalog_is_uncounted(Oid partials);
+extern void catalog_uncounted_insert(Oid partials);
+extern void catalog_uncounted_delete(Oid partials);
 
 /* Whose the relation is; InvalidOid when there is none. */
 extern Oid	catalog_owner(Oid relid);

@@ -230,6 +230,13 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_ereturn(context, value, ...) ereport_domain(ERROR, TEXTDOMAIN, __VA_ARGS__)
 #endif
 
+/* 16: a view's rule does not begin with entries for OLD and NEW any more */
+#if PG_VERSION_NUM >= 160000
+#define GS_VIEW_ENTRIES 0
+#else
+#define GS_VIEW_ENTRIES 2
+#endif
+
 /* 16: which rights a query needs, and whose, stands apart from the tables it reads */
 #include "nodes/plannodes.h"
 static inline void

@@ -82,29 +82,13 @@ ddl_alterations(const DdlObject *object)
 	return object->command->type == SCT_AlterTable ? object->command->d.alterTable.subcmds : NIL;
 }
 
-/* By the names that lead to it: where the relation is gone too, there is nothing to say. */
-static bool
-read_trigger(DdlDropped *dropped, ArrayType *names)
-{
-	Datum	   *name;
-	int			n;
-	Oid			schema;
-
-	deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &name, NULL, &n);
-	if (n != 3)
-		return false;
-	schema = get_namespace_oid(TextDatumGetCString(name[0]), true);
-	dropped->relation = OidIsValid(schema) ? get_relname_relid(TextDatumGetCString(name[1]), schema) : InvalidOid;
-	dropped->trigger = TextDatumGetCString(name[2]);
-	return OidIsValid(dropped->relation);
-}
-
 List *
 ddl_dropped(void)
 {
 	List	   *dropped = NIL;
 
-	ask("SELECT objid, original, object_identity, object_type, address_names FROM pg_catalog.pg_event_trigger_dropped_objects()");
+	ask("SELECT objid, original, object_identity, object_type "
+		"FROM pg_catalog.pg_event_trigger_dropped_objects()");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		const char *type = TextDatumGetCString(answer(i, 4));
@@ -113,8 +97,7 @@ ddl_dropped(void)
 		object->relation = DatumGetObjectId(answer(i, 1));
 		object->asked_for = DatumGetBool(answer(i, 2));
 		object->identity = TextDatumGetCString(answer(i, 3));
-		if (strcmp(type, "table") == 0 || strcmp(type, "view") == 0 ||
-			(strcmp(type, "trigger") == 0 && read_trigger(object, DatumGetArrayTypeP(answer(i, 5)))))
+		if (strcmp(type, "table") == 0 || strcmp(type, "view") == 0)
 			dropped = lappend(dropped, object);
 	}
 	SPI_finish();

@@ -37,11 +37,10 @@ extern Oid	ddl_relation(Oid class, Oid object);
  */
 extern List *ddl_watched_parents(Oid table);
 
-/* A table or view that the command has dropped, or a trigger of one. */
+/* A table or view that the command has dropped. */
 typedef struct DdlDropped
 {
 	Oid			relation;
-	char	   *trigger;		/* NULL: the relation itself */
 	bool		asked_for;		/* the command names it */
 	char	   *identity;
 } DdlDropped;

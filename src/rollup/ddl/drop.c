@@ -6,29 +6,26 @@
  */
 #include "base/base.h"
 
-#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/name.h"
+#include "rollup/ddl/before_drop.h"
 #include "rollup/ddl/ddl.h"
 #include "rollup/ddl/drop.h"
 #include "rollup/define/define.h"
 #include "rollup/write/trigger.h"
 #include "topic/topic.h"
-
-static char *
-relation_name(Oid relid)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
-}
 
 static void
 drop_if_exists(Oid relid, DropBehavior behavior)
@@ -41,21 +38,41 @@ drop_if_exists(Oid relid, DropBehavior behavior)
 	performDeletion(&object, behavior, PERFORM_DELETION_QUIETLY);
 }
 
-/* The rollup, or one of its companions, was dropped: what is left of it goes as well. */
+/* Before the partials, as writers have them. Tables with triggers that need the partials are the source's. */
 static void
-drop_rollup(const RollupRelations *relations, const DdlDropped *dropped)
+lock_sources(Oid partials)
 {
-	if (dropped->relation != relations->rollup && dropped->asked_for && get_rel_name(relations->rollup))
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
-						relation_name(relations->rollup)),
-				 errhint("Drop the view of the rollup instead.")));
+	List	   *tables = list_delete_oid(trigger_tables(partials), partials);
+	ListCell   *cell;
+
+	list_sort(tables, list_oid_cmp);
+	foreach(cell, tables)
+		LockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+}
+
+static void
+drop_all(const RollupRelations *relations)
+{
+	(void) topic_delete(relations->rollup);
+	lock_sources(relations->partials);
 	catalog_relations_delete(relations->rollup);
 	drop_if_exists(relations->rollup, DROP_CASCADE);
 	drop_if_exists(relations->definition, DROP_RESTRICT);
 	/* the triggers on the source depend on the partials */
 	drop_if_exists(relations->partials, DROP_CASCADE);
+}
+
+/* The rollup, or one of its companions, was dropped: what is left of it goes as well. */
+static void
+drop_rest(const RollupRelations *relations, const DdlDropped *dropped)
+{
+	if (dropped->relation != relations->rollup && dropped->asked_for && get_rel_name(relations->rollup))
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
+						name_of_relation(relations->rollup)),
+				 errhint("Drop the view of the rollup instead.")));
+	drop_all(relations);
 }
 
 static void
@@ -67,32 +84,33 @@ dropped_relation(const DdlDropped *dropped)
 	for (AttrNumber column = ROLLUP_ROLLUP; column <= ROLLUP_PARTIALS; column++)
 		if (catalog_relations(column, dropped->relation, &relations))
 		{
-			drop_rollup(&relations, dropped);
+			drop_rest(&relations, dropped);
 			break;
 		}
 }
 
-/* One of a rollup's, by itself. It is gone, but not the others that the rollup has on the table. */
+/*
+ * Triggers were dropped, by whoever owns their table. A rollup without one of its triggers would miss
+ * changes: so it depends on them, as the server would say.
+ */
 static void
-dropped_trigger(const DdlDropped *dropped)
+dropped_triggers(const EventTriggerData *event)
 {
-	Relation	table;
-	TriggerDesc *triggers;
-	bool		needed = false;
+	RollupRelations relations;
+	char	   *name;
 
-	if (!dropped->asked_for || strncmp(dropped->trigger, TRIGGER_PREFIX, strlen(TRIGGER_PREFIX)) != 0)
+	if (!before_drop_missed(event->parsetree, &relations))
 		return;
-	table = relation_open(dropped->relation, AccessShareLock);
-	triggers = trigger_list(table);
-	for (int i = 0; triggers && i < triggers->numtriggers; i++)
-		needed = needed || trigger_flushes(&triggers->triggers[i]) || trigger_guards(&triggers->triggers[i]);
-	relation_close(table, NoLock);
-	if (needed)
+	name = name_of_relation(relations.rollup);
+	if (castNode(DropStmt, event->parsetree)->behavior != DROP_CASCADE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("cannot drop trigger \"%s\" because a rollup of %s needs it", dropped->trigger,
-						relation_name(dropped->relation)),
-				 errhint("Drop the view of the rollup instead.")));
+				 errmsg("cannot drop a trigger of the rollup %s because the rollup needs it", name),
+				 errhint("Use DROP TRIGGER ... CASCADE, or gymstream.drop_rollup(%s), to drop the rollup too.",
+						 quote_literal_cstr(name))));
+	ereport(NOTICE,
+			(errmsg("drop cascades to rollup %s", name)));
+	drop_all(&relations);
 }
 
 static void
@@ -136,13 +154,8 @@ gs_on_drop(PG_FUNCTION_ARGS)
 	if (!OidIsValid(catalog_schema()))
 		return PointerGetDatum(NULL);
 	foreach(cell, ddl_dropped())
-	{
-		const DdlDropped *dropped = lfirst(cell);
-
-		if (dropped->trigger == NULL)
-			dropped_relation(dropped);
-		else if (event->tag == CMDTAG_DROP_TRIGGER)
-			dropped_trigger(dropped);
-	}
+		dropped_relation(lfirst(cell));
+	if (event->tag == CMDTAG_DROP_TRIGGER)
+		dropped_triggers(event);
 	return PointerGetDatum(NULL);
 }

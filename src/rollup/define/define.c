@@ -280,7 +280,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	shape = rollup_shape(&relations);
 	define_lock_source(shape->source, "make a rollup of");
 	relations.partials = create_partials(&partials, shape);
-	define_run(sql_view(&view, relations.partials, shape));
+	define_run(psprintf("CREATE VIEW %s AS %s", name_qualified(&view), sql_view(relations.partials, shape)));
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	/* first of all: decoding would take the partials' rows for those of an ordinary table */
 	catalog_relations_insert(&relations);

@@ -50,8 +50,21 @@ extern void define_run(const char *sql);
  */
 extern void define_lock_source(Oid source, const char *what);
 
+/* The triggers on the partials alone. */
+extern void define_create_guards(const RollupRelations *relations);
+
+/* Make the view that users read what create_rollup makes it, if it is not. Its columns keep their names. */
+extern void define_mend_view(const RollupRelations *relations, const RollupShape *shape);
+
 /* What of a rollup is not in a view that users name goes with the extension. */
 extern void define_depend(const RollupRelations *relations);
+
+/*
+ * Lock all that a rollup is made of, to drop it or to alter it as a whole. Writers have the source before the partials, and
+ * readers the view before the partials, so: the source and its partitions against writers, the view, its companions, and then,
+ * to drop triggers, the source against readers too.
+ */
+extern void define_lock_whole(const RollupRelations *relations, bool to_drop);
 
 /* Error if the table cannot be a partition of a rollup's source. */
 extern void define_check_partition(Oid source, Oid partition);

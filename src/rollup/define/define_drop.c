@@ -16,9 +16,41 @@
 #include "base/argument.h"
 #include "base/name.h"
 #include "base/owner.h"
+#include "rollup/model/rollup.h"
+#include "rollup/model/source.h"
 
 PG_FUNCTION_INFO_V1(gs_drop_rollup);
 PG_FUNCTION_INFO_V1(gs_drop_rollup_by_oid);
+
+void
+define_lock_whole(const RollupRelations *relations, bool to_drop)
+{
+	Oid			source = rollup_shape(relations)->source;
+	List	   *tables;
+	ListCell   *cell;
+
+	LockRelationOid(source, ShareRowExclusiveLock);
+	tables = source_tables(source, ShareRowExclusiveLock);
+	LockRelationOid(relations->rollup, AccessExclusiveLock);
+	LockRelationOid(relations->definition, AccessExclusiveLock);
+	LockRelationOid(relations->partials, AccessExclusiveLock);
+	foreach(cell, tables)
+		if (to_drop)
+			LockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+}
+
+static bool
+owns_source(const RollupRelations *relations)
+{
+	return gs_owns_relation(rollup_shape(relations)->source, GetUserId());
+}
+
+static bool
+owns_view(Oid rollup)
+{
+	return gs_owns_relation(rollup, GetUserId()) ||
+		gs_owns_schema(get_rel_namespace(rollup), GetUserId());
+}
 
 /*
  * What DROP VIEW asks for, asked before anything is locked. Nothing to say of a relation that is
@@ -33,14 +65,8 @@ check_droppable(Oid relid)
 	if (name == NULL)
 		return;
 	argument_rollup(relid, &relations);
-	if (!gs_owns_relation(relid, GetUserId()) && !gs_owns_schema(get_rel_namespace(relid), GetUserId()))
+	if (!owns_view(relid) && !owns_source(&relations))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_VIEW, name);
-}
-
-static void
-check_before_lock(const RangeVar *name, Oid relid, Oid before, void *context)
-{
-	check_droppable(relid);
 }
 
 /*
@@ -61,6 +87,41 @@ drop_view(Oid rollup, bool cascade)
 	AtEOXact_GUC(false, nest);
 }
 
+/* Who owns the source only, drops it in the name of its owner. */
+static void
+drop_by_right(Oid rollup, bool cascade)
+{
+	OwnerCaller caller;
+
+	if (owns_view(rollup))
+	{
+		drop_view(rollup, cascade);
+		return;
+	}
+	owner_enter(&caller, catalog_owner(rollup));
+	drop_view(rollup, cascade);
+	owner_leave(&caller);
+}
+
+/* False if it is not there, or has gone meanwhile. */
+static bool
+drop_rollup(Oid rollup, bool cascade)
+{
+	RollupRelations relations;
+
+	check_droppable(rollup);
+	if (get_rel_name(rollup) == NULL)
+		return false;
+	argument_rollup(rollup, &relations);
+	define_lock_whole(&relations, true);
+	/* it may have been dropped, or its owner changed, while another session had the locks */
+	check_droppable(rollup);
+	if (get_rel_name(rollup) == NULL)
+		return false;
+	drop_by_right(rollup, cascade);
+	return true;
+}
+
 static void
 require_rollup(FunctionCallInfo fcinfo)
 {
@@ -78,6 +139,16 @@ note_missing(const char *name)
 			 errmsg("rollup \"%s\" does not exist, skipping", name)));
 }
 
+static void
+report_missing(Oid rollup, bool if_exists)
+{
+	if (!if_exists)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", rollup)));
+	note_missing(psprintf("%u", rollup));
+}
+
 /* gymstream.drop_rollup(rollup text, if_exists boolean, cascade boolean) returns void */
 Datum
 gs_drop_rollup(PG_FUNCTION_ARGS)
@@ -89,12 +160,11 @@ gs_drop_rollup(PG_FUNCTION_ARGS)
 
 	require_rollup(fcinfo);
 	name = define_parse_name(PG_GETARG_TEXT_PP(0));
-	rollup = RangeVarGetRelidExtended(name, AccessExclusiveLock, if_exists ? RVR_MISSING_OK : 0,
-									  check_before_lock, NULL);
-	if (OidIsValid(rollup))
-		drop_view(rollup, cascade);
-	else
+	rollup = RangeVarGetRelid(name, NoLock, if_exists);
+	if (!OidIsValid(rollup))
 		note_missing(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	else if (!drop_rollup(rollup, cascade))
+		report_missing(rollup, if_exists);
 	PG_RETURN_VOID();
 }
 
@@ -108,17 +178,7 @@ gs_drop_rollup_by_oid(PG_FUNCTION_ARGS)
 
 	require_rollup(fcinfo);
 	rollup = PG_GETARG_OID(0);
-	check_droppable(rollup);
-	LockRelationOid(rollup, AccessExclusiveLock);
-	/* it may have been dropped, or its owner changed, while another session had the lock */
-	check_droppable(rollup);
-	if (get_rel_name(rollup))
-		drop_view(rollup, cascade);
-	else if (if_exists)
-		note_missing(psprintf("%u", rollup));
-	else
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", rollup)));
+	if (!drop_rollup(rollup, cascade))
+		report_missing(rollup, if_exists);
 	PG_RETURN_VOID();
 }

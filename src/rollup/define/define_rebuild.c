@@ -23,10 +23,11 @@
 #include "utils/snapmgr.h"
 
 #include "base/argument.h"
+#include "base/owner.h"
 #include "rollup/define/fill.h"
-#include "rollup/define/renew.h"
 #include "rollup/define/survey.h"
 #include "rollup/model/source.h"
+#include "rollup/model/standing.h"
 #include "rollup/partials/protect.h"
 #include "rollup/write/trigger.h"
 
@@ -116,6 +117,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	Oid			rollup = PG_GETARG_OID(0);
 	RollupRelations relations;
 	RollupShape *shape;
+	OwnerCaller caller;
 	bool		known = catalog_relations(ROLLUP_ROLLUP, rollup, &relations);
 	int			nest;
 
@@ -130,11 +132,15 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	define_lock_source(shape->source, "rebuild a rollup of");
 	if (!known)
 		make_known(&relations, shape);
+	standing_require(relations.partials);
+	owner_enter(&caller, catalog_owner(rollup));
+	define_mend_view(&relations, shape);
+	owner_leave(&caller);
+	catalog_uncounted_delete(relations.partials);
 	delete_partials(relations.partials);
 	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
 	define_create_triggers(&relations, shape);
 	fill_partials(&relations, shape, catalog_owner(rollup));
-	renew_view(&relations);
 	define_end(nest);
 	PG_RETURN_VOID();
 }
@@ -239,8 +245,8 @@ adopt(const RollupRelations *relations, Oid source)
 	problem = survey_triggers(relations, shape);
 	if (problem)
 		refuse_parts(relations, problem);
+	define_mend_view(relations, shape);
 	empty_partials(relations->partials);
-	renew_view(relations);
 	if (!has_rows(source))
 		return;
 	argument_read_committed("making a rollup of what was restored");
@@ -255,7 +261,17 @@ adopt_here(const RollupRelations *relations, Oid source)
 	int			nest = define_begin();
 
 	error_context_stack = &context;
-	adopt(relations, source);
+	/* whatever rights its owner has until now */
+	standing_trust(relations->partials);
+	PG_TRY();
+	{
+		adopt(relations, source);
+	}
+	PG_FINALLY();
+	{
+		standing_trust(InvalidOid);
+	}
+	PG_END_TRY();
 	error_context_stack = context.previous;
 	define_end(nest);
 }

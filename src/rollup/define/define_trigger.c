@@ -15,7 +15,6 @@
 
 #include "base/name.h"
 #include "base/owner.h"
-#include "rollup/define/renew.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
 #include "rollup/write/trigger.h"
@@ -125,8 +124,8 @@ create_row_triggers(const TriggerBuild *build, const RollupShape *shape)
 }
 
 /* Partials are written by gymstream alone: protect.c. */
-static void
-create_guards(const RollupRelations *relations)
+void
+define_create_guards(const RollupRelations *relations)
 {
 	TriggerBuild build;
 	char	   *condition = "";
@@ -143,27 +142,6 @@ create_guards(const RollupRelations *relations)
 	create(&build, KIND_GUARD_ROW, "BEFORE INSERT OR UPDATE OR DELETE",
 		   psprintf("ROW EXECUTE FUNCTION %s()", catalog_own("guard_partials")));
 	finish(&build);
-}
-
-/* gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this version, in its upgrade */
-PG_FUNCTION_INFO_V1(gs_renew_rollups);
-Datum
-gs_renew_rollups(PG_FUNCTION_ARGS)
-{
-	ListCell   *cell;
-	int			nest = define_begin();
-
-	foreach(cell, catalog_relations_all())
-	{
-		const RollupRelations *relations = lfirst(cell);
-
-		if (!OidIsValid(catalog_owner(relations->partials)))
-			continue;
-		create_guards(relations);
-		renew_warn(relations);
-	}
-	define_end(nest);
-	PG_RETURN_VOID();
 }
 
 /*
@@ -202,5 +180,5 @@ define_create_triggers(const RollupRelations *relations, const RollupShape *shap
 		define_check_partition(shape->source, lfirst_oid(cell));
 		define_create_partition_triggers(relations, lfirst_oid(cell));
 	}
-	create_guards(relations);
+	define_create_guards(relations);
 }

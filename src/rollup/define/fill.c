@@ -115,8 +115,10 @@ fill_partials(const RollupRelations *relations, const RollupShape *shape, Oid re
 
 	rollup_release_with(rollup, CurrentMemoryContext);
 	progress_begin(relations->rollup, shape->source);
-	/* by the caller, who may look into the schema: nothing of the owner's is run for it */
+	/* by the reader, who may look into the schema */
+	owner_enter(&caller, reader);
 	query = analyze_query(sql);
+	owner_leave(&caller);
 	owner_enter(&caller, rollup->owner);
 	fill_rows(rollup, query, sql, reader);
 	owner_leave(&caller);

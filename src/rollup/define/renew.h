@@ -15,7 +15,4 @@ extern bool renew_is_needed(const RollupRelations *relations, const RollupShape 
 /* The same as a WARNING that says what to do: an extension's script shows nothing less. */
 extern void renew_warn(const RollupRelations *relations);
 
-/* Then give it the view that it should have. Its partials must have been, or will be, computed anew in this transaction. */
-extern void renew_view(const RollupRelations *relations);
-
 #endif							/* GS_RENEW_H */

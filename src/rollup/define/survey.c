@@ -5,13 +5,16 @@
  */
 #include "rollup/define/survey.h"
 
+#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/plancat.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -22,6 +25,7 @@
 #include "rollup/define/renew.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
+#include "rollup/model/standing.h"
 #include "rollup/write/trigger.h"
 
 /* the columns of count_rollup */
@@ -64,7 +68,7 @@ count_sql(Oid partials, const RollupShape *shape)
 		stored = psprintf("(SELECT count(*) FROM %s)", name_of_relation(partials));
 	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), %s, "
 					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
-					stored, rows, sql_marked_when(shape, columns), sql_image_partials(partials, shape, columns), keys);
+					stored, rows, sql_marked_when(shape, columns), sql_image_partials(partials, shape, columns, false), keys);
 }
 
 static void
@@ -174,16 +178,47 @@ survey_triggers(const RollupRelations *relations, const RollupShape *shape)
 												TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
 }
 
+static bool
+reads_walker(Node *node, const Oid *partials)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, RangeTblEntry))
+		return ((RangeTblEntry *) node)->rtekind == RTE_RELATION && ((RangeTblEntry *) node)->relid == *partials;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, reads_walker, (void *) partials, QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, reads_walker, (void *) partials);
+}
+
+/* Whether the view shows what the partials hold. How it does is not asked here, where nothing of the owner's may be run. */
+static bool
+reads_partials(const RollupRelations *relations)
+{
+	Relation	view = relation_open(relations->rollup, AccessShareLock);
+	bool		reads = reads_walker((Node *) get_view_query(view), &relations->partials);
+
+	relation_close(view, AccessShareLock);
+	return reads;
+}
+
 static const char *
 rollup_problem(const RollupRelations *relations)
 {
 	RollupShape *shape = rollup_shape(relations);
 	Oid			owner = catalog_owner(relations->rollup);
+	Standing	standing;
 
 	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
-	if (pg_class_aclcheck(shape->source, owner, ACL_SELECT) != ACLCHECK_OK)
-		return "its owner may not read its source: grant SELECT";
+	if (!standing_look(relations->partials, &standing))
+		return NULL;
+	if (OidIsValid(standing.missing))
+		return psprintf("%s may not read %s: grant SELECT", GetUserNameFromId(standing.without, false),
+						name_of_relation(standing.missing));
+	if (standing.uncounted)
+		return "it lacks changes that were made while its owner was not allowed to read its source: run gymstream.rebuild_rollup";
+	if (!reads_partials(relations))
+		return "its view was replaced: drop the rollup and create it again";
 	if (renew_is_needed(relations, shape))
 		return "it may show keys that are only equal to those that rows have: run gymstream.rebuild_rollup";
 	return survey_triggers(relations, shape);

@@ -23,6 +23,7 @@
 
 #include "base/owner.h"
 #include "rollup/model/flatten.h"
+#include "rollup/model/standing.h"
 
 /* one entry a rollup that this backend has used */
 typedef struct CacheEntry
@@ -295,6 +296,8 @@ compile(Rollup *rollup, const RollupRelations *relations)
 	rollup->has_topic = catalog_has_topic(relations->rollup);
 
 	compile_columns(rollup, shape);
+	if (rollup->stopped)
+		return;
 	if (shape->filter)
 		rollup->planned_filter = make_ands_implicit(compile_expression(rollup, shape->filter));
 	rollup->nkeys = list_length(shape->keys);
@@ -328,7 +331,7 @@ compile_as_owner(Rollup *rollup, const RollupRelations *relations)
 
 /* NULL: they are of no rollup. */
 static Rollup *
-rollup_build(Oid partials)
+rollup_build(Oid partials, bool stopped)
 {
 	RollupRelations relations;
 	MemoryContext context,
@@ -342,6 +345,7 @@ rollup_build(Oid partials)
 	old = MemoryContextSwitchTo(context);
 	rollup = palloc0(sizeof(Rollup));
 	rollup->context = context;
+	rollup->stopped = stopped;
 	compile_as_owner(rollup, &relations);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, CacheMemoryContext);
@@ -411,7 +415,7 @@ rollup_let_go(Rollup *rollup)
 
 /* It is the caller's then, and takes the place of what nested calls may have built meanwhile. */
 static Rollup *
-cache_build(Oid partials)
+cache_build(Oid partials, bool stopped)
 {
 	uint64		before = invalidations;
 	Rollup	   *built;
@@ -420,7 +424,7 @@ cache_build(Oid partials)
 
 	/* planning computes what functions give for constants */
 	rollup_enter_partials(partials);
-	built = rollup_build(partials);
+	built = rollup_build(partials, stopped);
 	rollup_leave_partials(partials);
 	if (built == NULL)
 		return NULL;
@@ -443,10 +447,16 @@ cache_build(Oid partials)
 Rollup *
 rollup_find(Oid partials)
 {
-	CacheEntry *entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
+	Standing	standing;
+	bool		stopped;
+	CacheEntry *entry;
 
-	if (entry == NULL || entry->rollup->stale)
-		return cache_build(partials);
+	if (!standing_look(partials, &standing))
+		return NULL;
+	stopped = OidIsValid(standing.missing);
+	entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
+	if (entry == NULL || entry->rollup->stale || entry->rollup->stopped != stopped)
+		return cache_build(partials, stopped);
 	entry->rollup->references++;
 	return entry->rollup;
 }

@@ -58,6 +58,7 @@ typedef struct Rollup
 	Oid			source;
 	Oid			owner;
 	bool		has_topic;
+	bool		stopped;		/* the owner may not read the source: nothing is collected, nor compiled */
 	bool		inherits;		/* a statement on another table may write the source */
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */

@@ -109,9 +109,8 @@ sql_partials(const QualifiedName *partials, const RollupShape *shape)
 }
 
 static char *
-key_columns(const RollupShape *shape)
+key_columns(const RollupShape *shape, const List *names)
 {
-	List	   *names = sql_name_columns(shape);
 	StringInfoData list;
 
 	initStringInfo(&list);
@@ -188,7 +187,7 @@ sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 		if (!list_member_int(btree, foreach_current_index(cell)))
 			sql = list_concat(sql, lone_indexes(table, quote_identifier(list_nth(names, foreach_current_index(cell))),
 												exprType((Node *) lfirst_node(TargetEntry, cell)->expr)));
-	return lcons(psprintf("CREATE INDEX ON %s (%s(%s))", table, catalog_own("key_hash"), key_columns(shape)), sql);
+	return lcons(psprintf("CREATE INDEX ON %s (%s(%s))", table, catalog_own("key_hash"), key_columns(shape, names)), sql);
 }
 
 /* SELECT the partials' rows from those rows of the source for which the condition holds. */
@@ -321,17 +320,17 @@ over_partials_mutator(Node *node, ViewBuild *build)
 }
 
 char *
-sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape)
+sql_view(Oid partials, const RollupShape *shape)
 {
-	ViewBuild	build = {shape, partials, sql_name_columns(shape)};
+	ViewBuild	build = {shape, partials, sql_name_of_partials(partials)};
 	StringInfoData sql;
 	ListCell   *cell;
 	const char *having = " HAVING ";
 
 	if (sql_marked_is_possible(shape))
-		return sql_marked_view(view, partials, shape);
+		return sql_marked_view(partials, shape);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE VIEW %s AS SELECT ", name_qualified(view));
+	appendStringInfoString(&sql, "SELECT ");
 	foreach(cell, shape->targets)
 	{
 		TargetEntry *target = lfirst(cell);
@@ -340,10 +339,10 @@ sql_view(const QualifiedName *view, Oid partials, const RollupShape *shape)
 		appendStringInfo(&sql, "%s%s AS %s", foreach_current_index(cell) ? ", " : "",
 						 sql_name_expression(output, partials), quote_identifier(target->resname));
 	}
-	appendStringInfo(&sql, " FROM %s", sql_image_partials(partials, shape, build.names));
+	appendStringInfo(&sql, " FROM %s", sql_image_partials(partials, shape, build.names, true));
 	if (shape->keys != NIL)
 	{
-		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape), catalog_own("total"), state_column(&build, 0));
+		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape, build.names), catalog_own("total"), state_column(&build, 0));
 		having = " AND ";
 	}
 	if (shape->having)

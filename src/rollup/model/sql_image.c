@@ -109,15 +109,16 @@ partition_text(const RollupShape *shape, List *columns, char **image)
 }
 
 char *
-sql_image_partials(Oid partials, const RollupShape *shape, List *columns)
+sql_image_partials(Oid partials, const RollupShape *shape, List *columns, bool checked)
 {
+	char	   *from = checked ? sql_name_partials(partials) : name_of_relation(partials);
 	StringInfoData sql;
 	char	   *image;
 	char	   *partition;
 	ListCell   *cell;
 
 	if (!shape_by_image(shape))
-		return name_of_relation(partials);
+		return from;
 	partition = partition_text(shape, columns, &image);
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "(SELECT ");
@@ -126,7 +127,7 @@ sql_image_partials(Oid partials, const RollupShape *shape, List *columns)
 	appendStringInfo(&sql, "%s AS %s, %s(%s) OVER (PARTITION BY %s) AS %s FROM %s) p WHERE %s <> 0", image,
 					 added_column(columns, "image"), catalog_own("total"),
 					 quote_identifier(list_nth(columns, list_length(shape->keys))), partition, added_column(columns, "live"),
-					 name_of_relation(partials), added_column(columns, "live"));
+					 from, added_column(columns, "live"));
 	return sql.data;
 }
 

@@ -170,7 +170,7 @@ groups_text(const MarkedView *view)
 						 aggregate_text(lfirst(cell), aggregate_columns(view, lfirst(cell)), nkeys > 0),
 						 column_name(view, nkeys + foreach_current_index(cell)));
 	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view),
-					 sql_image_partials(view->partials, view->shape, view->columns));
+					 sql_image_partials(view->partials, view->shape, view->columns, true));
 	if (nkeys > 0)
 		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", keys.data, catalog_own("total"),
 						 quote_identifier(list_nth(view->columns, nkeys)));
@@ -466,9 +466,9 @@ name_columns(MarkedView *view)
 }
 
 char *
-sql_marked_view(const QualifiedName *name, Oid partials, const RollupShape *shape)
+sql_marked_view(Oid partials, const RollupShape *shape)
 {
-	MarkedView	view = {shape, partials, sql_name_columns(shape), aggregates_of(shape)};
+	MarkedView	view = {shape, partials, sql_name_of_partials(partials), aggregates_of(shape)};
 	Query	   *query;
 	List	   *targets = NIL;
 	ListCell   *cell;
@@ -487,7 +487,7 @@ sql_marked_view(const QualifiedName *name, Oid partials, const RollupShape *shap
 	}
 	query->targetList = targets;
 	query->jointree->quals = over_parts_mutator(shape->having, &view);
-	return psprintf("CREATE VIEW %s AS %s", name_qualified(name), pg_get_querydef(query, false));
+	return pg_get_querydef(query, false);
 }
 
 /*

@@ -9,6 +9,7 @@
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
+#include "base/catalog.h"
 #include "base/name.h"
 #include "rollup/model/source.h"
 
@@ -26,6 +27,28 @@ sql_name_source(const RollupShape *shape)
 
 	/* the rows of a partitioned table are those of its partitions */
 	return source_is_partitioned(shape->source) ? name : psprintf("ONLY %s", name);
+}
+
+List *
+sql_name_of_partials(Oid partials)
+{
+	List	   *names = NIL;
+
+	char	   *name;
+
+	for (AttrNumber column = 1; (name = get_attname(partials, column, true)) != NULL; column++)
+		names = lappend(names, name);
+	return names;
+}
+
+char *
+sql_name_partials(Oid partials)
+{
+	char	   *name = name_of_relation(partials);
+
+	if (!catalog_has_function("readable"))
+		return name;
+	return psprintf("%s WHERE %s(%s::regclass)", name, catalog_own("readable"), quote_literal_cstr(name));
 }
 
 /*

@@ -40,6 +40,7 @@
 
 #include "base/argument.h"
 #include "base/settings.h"
+#include "rollup/model/standing.h"
 #include "rollup/partials/note.h"
 
 /* blocks of a piece of a sweep */
@@ -73,6 +74,11 @@ fold_open(Fold *fold, Oid partials)
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
 	rollup = rollup_acquire(partials);
 	rollup_release_with(rollup, context);
+	if (rollup->stopped)
+	{
+		MemoryContextDelete(context);
+		return false;
+	}
 	fold->plain = false;
 	fold->context = context;
 	fold->outer = MemoryContextSwitchTo(context);
@@ -350,6 +356,7 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 
 	argument_own_rollup(rollup, &relations);
 	argument_read_committed("gymstream.fold_rollup");
+	standing_require(relations.partials);
 	if (!fold_open(&fold, relations.partials))
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),

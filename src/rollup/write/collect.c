@@ -4,6 +4,7 @@
  */
 #include "rollup/write/collect.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -151,6 +152,20 @@ changed_columns(Rollup *rollup)
 	return changed & rollup->group_reads ? ALL_COLUMNS : changed;
 }
 
+/* Once in a subtransaction: until it ends, its lock on the source keeps away who would delete that. */
+static void
+note_uncounted(const Rollup *rollup)
+{
+	static Oid	noted = InvalidOid;
+	static TransactionId noted_by = InvalidTransactionId;
+
+	if (noted == rollup->partials && noted_by == GetCurrentTransactionIdIfAny() && TransactionIdIsValid(noted_by))
+		return;
+	catalog_uncounted_insert(rollup->partials);
+	noted = rollup->partials;
+	noted_by = GetCurrentTransactionIdIfAny();
+}
+
 void
 collect_change(Rollup *rollup, bool had_old, bool has_new)
 {
@@ -159,6 +174,11 @@ collect_change(Rollup *rollup, bool had_old, bool has_new)
 
 	if (columns == 0)
 		return;
+	if (rollup->stopped)
+	{
+		note_uncounted(rollup);
+		return;
+	}
 	pending_merge();
 	rollup_enter(rollup);
 	if (rollup->calls_functions)
