@@ -97,7 +97,7 @@ BEGIN ISOLATION LEVEL SERIALIZABLE;
 INSERT INTO source SELECT 'h', repeat(i::text, 300) FROM generate_series(1, 3) i;
 COMMIT;
 SELECT tell('serializable');
--- dropping is not coming back: what is collected afterwards is for nobody
+-- dropping it: by such a function, and by a trigger in the middle; what is collected afterwards is for nobody
 TRUNCATE deed;
 INSERT INTO deed VALUES ($$DROP VIEW IF EXISTS test_reentry.of_key$$), ($$INSERT INTO test_reentry.source VALUES ('dropped')$$);
 BEGIN;
