@@ -91,16 +91,14 @@ drop_view(Oid rollup, bool cascade)
 static void
 drop_by_right(Oid rollup, bool cascade)
 {
-	OwnerCaller caller;
+	Oid			user;
+	int			security;
 
-	if (owns_view(rollup))
-	{
-		drop_view(rollup, cascade);
-		return;
-	}
-	owner_enter(&caller, catalog_owner(rollup));
+	GetUserIdAndSecContext(&user, &security);
+	if (!owns_view(rollup))
+		SetUserIdAndSecContext(catalog_owner(rollup), security | SECURITY_LOCAL_USERID_CHANGE);
 	drop_view(rollup, cascade);
-	owner_leave(&caller);
+	SetUserIdAndSecContext(user, security);
 }
 
 /* False if it is not there, or has gone meanwhile. */
