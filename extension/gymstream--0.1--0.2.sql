@@ -440,7 +440,7 @@ REVOKE ALL ON gymstream_internal.epoch FROM PUBLIC;
 CREATE FUNCTION gymstream_internal.readable(partials regclass) RETURNS boolean
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_readable';
 COMMENT ON FUNCTION gymstream_internal.readable(regclass) IS
-	'in a rollup''s view: true, or an error where the rollup may not be read just now';
+	'in a rollup''s view: true, or an error where the rollup may not be read';
 CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
 COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS
