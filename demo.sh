@@ -3,7 +3,7 @@
 #
 #   ./demo.sh [--seconds N] [--rate N]
 #
-# --seconds ends it by itself; otherwise q or Ctrl-C does. --rate is the transactions a second (500). Installs by apt
+# --seconds ends it after that time; otherwise q or Ctrl-C does. --rate is the transactions a second (500). Installs by apt
 # what is missing (as root, or with sudo), builds, and runs everything in a private server that is gone afterwards.
 # Without a terminal it prints a line a second. At the end it proves itself; the exit status is 1 where that fails.
 
