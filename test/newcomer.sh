@@ -22,7 +22,7 @@ clean_up() {
 	as_root rm -rf --one-file-system "$root" "$root.log"
 }
 trap clean_up EXIT
-inside() { as_root chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+inside() { as_root chroot "$root" env -i HOME=/root DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 checked() { # WHAT COMMAND...: quiet when it goes well
 	say "$1"
 	"${@:2}" >"$root.log" 2>&1 || { tail -n 40 "$root.log" >&2; die "failed: $1"; }
@@ -60,22 +60,27 @@ grep -E '^  (ok|WRONG)' "$root.log"
 
 # the packages and the commands of README.md, in its own words
 major=$(inside ls /usr/lib/postgresql | sort -n | tail -n 1)
+config=/usr/lib/postgresql/$major/bin/pg_config
 readme() { sed -n "/^## $1/,/^## /p" "$GS_TOP/README.md"; } # SECTION
 packages=$(readme Install | tr '\n' ' ' | sed -n 's/.*apt-get install \([^`]*\)`.*/\1/p' | sed "s/NN/$major/g")
 [ -n "$packages" ] || die 'README.md does not say what to install'
-checked "make && make install, with $packages" inside sh -c "cd /home/visitor/gymstream && make -s clean &&
-	apt-get install -q -y --no-install-recommends $packages && make -s && make -s install"
+# what the demo has installed goes, so that README.md's own list is tried
+checked 'without what the demo has installed' inside sh -c "cd /home/visitor/gymstream && make -s clean uninstall PG_CONFIG=$config &&
+	apt-get purge -q -y --autoremove gcc libc6-dev make pkg-config libpq-dev libyajl-dev libncurses-dev postgresql-server-dev-$major"
+checked "make && make install, with $packages" inside sh -c "apt-get install -q -y $packages &&
+	cd /home/visitor/gymstream && make -s && make -s install"
 checked 'a cluster of its own' inside sh -c "pg_lsclusters -h | grep -q . || pg_createcluster $major main
 	printf \"%s\n\" \"shared_preload_libraries = 'gymstream'\" 'wal_level = logical' >/etc/postgresql/$major/main/conf.d/gymstream.conf
 	if /usr/lib/postgresql/$major/bin/postgres --describe-config | grep '^output_plugin_libraries' >/dev/null; then
 		echo \"output_plugin_libraries = 'pgoutput, test_decoding, gymstream'\" >>/etc/postgresql/$major/main/conf.d/gymstream.conf
 	fi
 	pg_ctlcluster $major main start"
-readme 'Five minutes' | awk '/^```sql/ { on = 1; next } /^```/ { on = 0 } on' |
+# psql shows a notification with a later command
+{ readme 'Five minutes' | awk '/^```sql/ { on = 1; next } /^```/ { on = 0 } on'; echo 'SELECT pg_sleep(5);'; } |
 	as_root tee "$root/home/visitor/five.sql" >/dev/null
 checked 'five minutes' inside su postgres -c 'cd / && createdb mydb && psql -d mydb -c "CREATE EXTENSION gymstream" &&
 	psql -X -d mydb -v ON_ERROR_STOP=1 -f /home/visitor/five.sql'
-grep -E 'Asynchronous notification' "$root.log" | head -n 1
+grep 'Asynchronous notification' "$root.log" || die 'no notification came'
 checked 'gymstream doctor' inside su postgres -c 'cd / && gymstream doctor -d mydb || [ $? = 1 ]'
 cat "$root.log"
 inside pg_ctlcluster "$major" main stop
