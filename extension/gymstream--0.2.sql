@@ -525,7 +525,7 @@ COMMENT ON FUNCTION gymstream_internal.position_send(gymstream.position) IS 'I/O
 
 CREATE FUNCTION gymstream.position_epoch(gymstream.position) RETURNS bigint
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_epoch';
-COMMENT ON FUNCTION gymstream.position_epoch(gymstream.position) IS 'how often the log that positions are of has begun anew';
+COMMENT ON FUNCTION gymstream.position_epoch(gymstream.position) IS 'the epoch: it grows when the log of events begins anew';
 CREATE FUNCTION gymstream.position_lsn(gymstream.position) RETURNS pg_lsn
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_position_lsn';
 COMMENT ON FUNCTION gymstream.position_lsn(gymstream.position) IS 'where in the write-ahead log the transaction was committed';
@@ -692,7 +692,7 @@ COMMENT ON COLUMN gymstream.status.last_error IS 'the last error of a worker';
 COMMENT ON COLUMN gymstream.status.last_error_at IS 'when the last error of a worker was';
 COMMENT ON COLUMN gymstream.status.problem IS 'why changes are not published as they should be, and what to do';
 COMMENT ON COLUMN gymstream.status.publisher_since IS
-	'when the publisher started: another one may get its process id, and never the same time';
+	'when the publisher started: a later publisher may have the same process id, but never the same time';
 COMMENT ON COLUMN gymstream.status.incomplete IS
 	'events told without something that could not be had: the view gymstream.incidents says why';
 COMMENT ON COLUMN gymstream.status.epoch IS 'the epoch of the positions of events';
@@ -715,7 +715,7 @@ GRANT EXECUTE ON FUNCTION gymstream_internal.incident_rows() TO PUBLIC;
 CREATE VIEW gymstream.incidents AS
 	SELECT * FROM gymstream_internal.incident_rows() ORDER BY last_at DESC;
 COMMENT ON VIEW gymstream.incidents IS
-	'what the workers of this database could not do since the server was started, the last of it first';
+	'what the workers of this database could not do since the server was started, the latest first';
 COMMENT ON COLUMN gymstream.incidents.last_at IS 'when it happened last';
 COMMENT ON COLUMN gymstream.incidents.first_at IS 'when it happened first';
 COMMENT ON COLUMN gymstream.incidents.times IS 'how often it happened';
