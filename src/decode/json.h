@@ -61,6 +61,9 @@ typedef struct JsonColumn
 /* Allocates in context what the column needs; it lives as long as that. */
 extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
 
+/* Whether the type's output function, which is filled in, leaves nothing behind but memory when it fails. */
+extern bool json_only_computes(JsonColumn *column);
+
 /*
  * The type's text output of a value that is not NULL. Checks first what can be known of its length. In CurrentMemoryContext.
  */

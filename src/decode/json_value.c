@@ -14,13 +14,11 @@
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/float.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -100,50 +98,6 @@ category_of(Oid type)
 	}
 }
 
-/*
- * The server's output functions that only compute: no catalogs, no files, no other function that somebody may have made. What
- * an error leaves behind of them is memory.
- */
-static bool
-only_computes(PGFunction output)
-{
-	static const PGFunction pure[] = {
-		textout, varcharout, bpcharout, nameout, charout, byteaout, json_out, jsonb_out, xml_out, boolout,
-		int2out, int4out, int8out, oidout, xidout, xid8out, cidout, tidout, pg_lsn_out, float4out, float8out, numeric_out, cash_out,
-		date_out, time_out, timetz_out, timestamp_out, timestamptz_out, interval_out, uuid_out, bit_out, varbit_out,
-		inet_out, cidr_out, macaddr_out, macaddr8_out, tsvectorout, tsqueryout,
-		point_out, line_out, lseg_out, box_out, path_out, poly_out, circle_out
-	};
-
-	for (int i = 0; i < lengthof(pure); i++)
-	{
-		if (pure[i] == output)
-			return true;
-	}
-	return false;
-}
-
-/*
- * The same for an array's output function, once it has looked up what its elements are, which it does for an empty array
- * too: it keeps that with the column.
- */
-static bool
-array_only_computes(JsonColumn *column, Oid element)
-{
-	Oid			output;
-	bool		is_varlena;
-	FmgrInfo	function;
-
-	if (!OidIsValid(element) || column->output.fn_addr != array_out)
-		return false;
-	getTypeOutputInfo(element, &output, &is_varlena);
-	fmgr_info(output, &function);
-	if (!only_computes(function.fn_addr))
-		return false;
-	pfree(OutputFunctionCall(&column->output, PointerGetDatum(construct_empty_array(element))));
-	return true;
-}
-
 void
 json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context)
 {
@@ -165,7 +119,7 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	fmgr_info_cxt(output, &column->output, context);
 	/* of gymstream's own types, too, output only computes */
 	column->contained = column->category == JSON_ENUM || column->category == JSON_RAW ||
-		only_computes(column->output.fn_addr) || array_only_computes(column, get_element_type(column->type));
+		json_only_computes(column);
 	column->expands = json_type_expands(column->type);
 }
 
