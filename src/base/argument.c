@@ -50,6 +50,7 @@ argument_read_committed(const char *function)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s cannot run in a transaction that is REPEATABLE READ or SERIALIZABLE",
 						function),
-				 errdetail("It must see all that has been committed, which the transaction's snapshot may not."),
+				 errdetail("It must see all that has been committed, which the transaction's "
+						   "snapshot may not."),
 				 errhint("Run it in a READ COMMITTED transaction.")));
 }

@@ -23,7 +23,9 @@ extern void argument_rollup(Oid rollup, RollupRelations *relations);
 /* The same, and an error if it is not the caller's. */
 extern void argument_own_rollup(Oid rollup, RollupRelations *relations);
 
-/* An error if the transaction has one snapshot for all of its statements. function is its SQL name. */
+/*
+ * An error if the transaction has one snapshot for all of its statements. function is its SQL name.
+ */
 extern void argument_read_committed(const char *function);
 
 #endif							/* GS_ARGUMENT_H */

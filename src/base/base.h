@@ -1,6 +1,6 @@
 /*
- * base.h: what every source of the library includes first: the server's own base, what differs between its versions, and
- * the names that gymstream goes by.
+ * base.h: what every source of the library includes first: the server's own base, what differs
+ * between its versions, and the names that gymstream goes by.
  */
 #ifndef GS_BASE_H
 #define GS_BASE_H

@@ -1,7 +1,8 @@
 /*
- * catalog.c: takes the name of one of gymstream's tables and a key, gives its row under the snapshot in force: the
- * historic one while decoding, hence only through systable scans. Trusts a table only when it belongs to the extension:
- * in a database without it anyone may own a schema of that name.
+ * catalog.c: takes the name of one of gymstream's tables and a key, gives its row under the
+ * snapshot in force: the historic one while decoding, hence only through systable scans. Trusts a
+ * table only when it belongs to the extension: in a database without it anyone may own a schema of
+ * that name.
  */
 #include "base/catalog.h"
 
@@ -161,7 +162,9 @@ catalog_open(const char *name, LOCKMODE lock)
 	return table_open(relid, NoLock);
 }
 
-/* The index whose only column is this one. The catalogs have one for each column that is searched. */
+/*
+ * The index whose only column is this one. The catalogs have one for each column that is searched.
+ */
 static Oid
 catalog_index(Relation catalog, AttrNumber column)
 {
@@ -199,13 +202,14 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	scan_key.sk_collation = TupleDescAttr(RelationGetDescr(catalog), column - 1)->attcollation;
 
 	/*
-	 * No index while decoding: of a user's catalog table the server finds the current file, not of its indexes, which
-	 * REINDEX and VACUUM FULL write anew.
+	 * No index while decoding: of a user's catalog table the server finds the current file, not of
+	 * its indexes, which REINDEX and VACUUM FULL write anew.
 	 *
-	 * Otherwise what is committed now will do. An MVCC snapshot would make a SERIALIZABLE transaction lock what it reads
-	 * of a user's table, and writers of a rollup's source read here.
+	 * Otherwise what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
+	 * transaction lock what it reads of a user's table, and writers of a rollup's source read here.
 	 */
-	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1, &scan_key);
+	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1,
+							  &scan_key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
@@ -282,7 +286,9 @@ catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted)
 
 	if (!catalog_relations(column, relid, &found))
 		return InvalidOid;
-	return wanted == ROLLUP_ROLLUP ? found.rollup : wanted == ROLLUP_DEFINITION ? found.definition : found.partials;
+	return wanted == ROLLUP_ROLLUP	   ? found.rollup :
+		   wanted == ROLLUP_DEFINITION ? found.definition :
+										 found.partials;
 }
 
 static Relation
@@ -339,7 +345,8 @@ bool
 catalog_is_uncounted(Oid partials)
 {
 	Relation	catalog = catalog_open(CATALOG_UNCOUNTED, AccessShareLock);
-	bool		found = catalog && HeapTupleIsValid(catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials)));
+	bool found = catalog && HeapTupleIsValid(catalog_find(catalog, UNCOUNTED_PARTIALS,
+														  ObjectIdGetDatum(partials)));
 
 	if (catalog)
 		table_close(catalog, AccessShareLock);
@@ -347,14 +354,15 @@ catalog_is_uncounted(Oid partials)
 }
 
 /*
- * Without a unique index: who does not see another one's row, which is not committed, has one of its own. Each goes with the
- * changes that were not counted.
+ * Without a unique index: who does not see another one's row, which is not committed, has one of
+ * its own. Each goes with the changes that were not counted.
  */
 void
 catalog_uncounted_insert(Oid partials)
 {
 	Relation	catalog;
-	Datum		values[] = {ObjectIdGetDatum(partials), TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
+	Datum values[] = {ObjectIdGetDatum(partials),
+					  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())};
 	bool		nulls[lengthof(values)] = {false};
 
 	if (catalog_is_uncounted(partials))
@@ -375,7 +383,8 @@ catalog_uncounted_delete(Oid partials)
 
 	if (catalog == NULL)
 		return;
-	while (HeapTupleIsValid(tuple = catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials))))
+	while (HeapTupleIsValid(
+		tuple = catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials))))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	table_close(catalog, NoLock);
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(partials)))

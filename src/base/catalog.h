@@ -35,13 +35,19 @@
 #define EPOCH_SINCE 4
 #define EPOCH_NATTS 4
 
-/* The schema of the extension's catalogs, types and functions, or InvalidOid where it is not installed. */
+/*
+ * The schema of the extension's catalogs, types and functions, or InvalidOid where it is not
+ * installed.
+ */
 extern Oid	catalog_schema(void);
 
 /* Whether it is this schema: costs little for any other. */
 extern bool catalog_is_schema(Oid schema);
 
-/* An object's name with that schema, for SQL made here. Right before ALTER EXTENSION gymstream UPDATE, too. */
+/*
+ * An object's name with that schema, for SQL made here. Right before ALTER EXTENSION gymstream
+ * UPDATE, too.
+ */
 extern char *catalog_own(const char *name);
 
 /* A function of that name in that schema; InvalidOid where the installed version has none. */
@@ -77,12 +83,15 @@ extern List *catalog_relations_all(void);
 extern void catalog_relations_insert(const RollupRelations *relations);
 extern void catalog_relations_delete(Oid rollup);
 
-/* One OID column of the row of the table rollup whose column is relid; InvalidOid when there is none. */
+/*
+ * One OID column of the row of the table rollup whose column is relid; InvalidOid when there is
+ * none.
+ */
 extern Oid	catalog_rollup(AttrNumber column, Oid relid, AttrNumber wanted);
 
 /*
- * Whether a rollup with these partials lacks changes of its source; to say that it does, which waits for nobody; and that it
- * does no longer.
+ * Whether a rollup with these partials lacks changes of its source; to say that it does, which
+ * waits for nobody; and that it does no longer.
  */
 extern bool catalog_is_uncounted(Oid partials);
 extern void catalog_uncounted_insert(Oid partials);

@@ -1,11 +1,13 @@
 /*
- * owner.c: takes the owner of a rollup and lets what the rollup's query calls run as that one, with a fixed search_path: it
- * may call functions that only the owner may, and must not call those of whoever writes or reads.
+ * owner.c: takes the owner of a rollup and lets what the rollup's query calls run as that one, with
+ * a fixed search_path: it may call functions that only the owner may, and must not call those of
+ * whoever writes or reads.
  *
- * Such functions run in the sessions of others, as a superuser's, and in workers. The server's restricted operation keeps
- * them from changing role, settings for good, or temporary tables, but lets them leave a type or a function in the session's
- * temporary schema, where a later cast of the session's user would find it. So all DDL is refused while they run. That they
- * do is a bit of the security context of our own: it goes with an error, and a parallel worker has it too.
+ * Such functions run in the sessions of others, as a superuser's, and in workers. The server's
+ * restricted operation keeps them from changing role, settings for good, or temporary tables, but
+ * lets them leave a type or a function in the session's temporary schema, where a later cast of the
+ * session's user would find it. So all DDL is refused while they run. That they do is a bit of the
+ * security context of our own: it goes with an error, and a parallel worker has it too.
  */
 #include "base/owner.h"
 
@@ -25,7 +27,8 @@ owner_fix_search_path(void)
 	int			nest = NewGUCNestLevel();
 
 	/* as a function's own SET, which is possible where SET is not */
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	return nest;
 }
 
@@ -68,22 +71,26 @@ owners_functions_run(void)
 }
 
 static void
-owner_utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUtilityContext context,
-			  ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver,
-			  QueryCompletion *completion)
+owner_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
+			  ProcessUtilityContext context, ParamListInfo parameters,
+			  QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
 
 	if (unlikely(owners_functions_run()) && GetCommandLogLevel(statement) == LOGSTMT_DDL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("cannot execute %s in a function that a rollup calls", CreateCommandName(statement)),
+				 errmsg("cannot execute %s in a function that a rollup calls",
+						CreateCommandName(statement)),
 				 errdetail("Such functions run in the sessions of all who write or read."),
-				 errhint("Call functions in the rollup's query that compute their result from their arguments alone.")));
+				 errhint("Call functions in the rollup's query that compute their result from "
+						 "their arguments alone.")));
 	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
+					  completion);
 	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
+								receiver, completion);
 }
 
 /* Also where the library is not preloaded: there, too, functions run as a rollup's owner. */

@@ -1,6 +1,6 @@
 /*
- * region.c: takes what modules want of shared memory, asks the server for it when it starts, and gives each its own. The one
- * place that knows the server's hooks for that. Looks into no region.
+ * region.c: takes what modules want of shared memory, asks the server for it when it starts, and
+ * gives each its own. The one place that knows the server's hooks for that. Looks into no region.
  */
 #include "base/region.h"
 

@@ -6,19 +6,30 @@
 
 #include "base/base.h"
 
-/* gymstream.max_databases: the places that the server has for databases with workers. Set only where it is preloaded. */
+/*
+ * gymstream.max_databases: the places that the server has for databases with workers. Set only
+ * where it is preloaded.
+ */
 extern int	settings_max_databases;
 
 /* gymstream.fold: whether partials are folded without anybody asking for it. */
 extern bool settings_fold;
 
-/* gymstream.worker_timeout: milliseconds that an owner's functions may run at a time in a worker. */
+/*
+ * gymstream.worker_timeout: milliseconds that an owner's functions may run at a time in a worker.
+ */
 extern int	settings_worker_timeout;
 
-/* gymstream.notify_queue_limit: the part of the server's notification queue that may be used, in percent. */
+/*
+ * gymstream.notify_queue_limit: the part of the server's notification queue that may be used, in
+ * percent.
+ */
 extern int	settings_notify_queue_limit;
 
-/* True when the library was loaded by shared_preload_libraries, so that there are workers and shared memory. */
+/*
+ * True when the library was loaded by shared_preload_libraries, so that there are workers and
+ * shared memory.
+ */
 extern bool settings_is_preloaded(void);
 
 /* First of all inits, and last: names that nobody knows are refused from then on. */

@@ -1,9 +1,11 @@
 /*
- * shared.c: takes shared memory for the databases that gymstream serves, and tells their workers of commits. Gives
- * workers, status and utility commands a view of each other. Never starts a worker and never reads a table.
+ * shared.c: takes shared memory for the databases that gymstream serves, and tells their workers of
+ * commits. Gives workers, status and utility commands a view of each other. Never starts a worker
+ * and never reads a table.
  *
- * The lock guards the places and the fields marked so; LSNs and counters are atomics. A backend does nothing at commit
- * but compare an LSN, unless a decoder runs in its database: then it advances an LSN and sets a latch.
+ * The lock guards the places and the fields marked so; LSNs and counters are atomics. A backend
+ * does nothing at commit but compare an LSN, unless a decoder runs in its database: then it
+ * advances an LSN and sets a latch.
  */
 #include "base/shared.h"
 
@@ -45,7 +47,8 @@ static void shared_at_xact_end(XactEvent event, void *arg);
 static Size
 shared_size(void)
 {
-	return add_size(offsetof(SharedState, databases), mul_size(settings_max_databases, sizeof(SharedDatabase)));
+	return add_size(offsetof(SharedState, databases),
+					mul_size(settings_max_databases, sizeof(SharedDatabase)));
 }
 
 static void
@@ -89,7 +92,8 @@ shared_fill(void)
 void
 shared_init(void)
 {
-	static Region region = {"gymstream", shared_size, (void **) &shared_state, shared_fill, "gymstream"};
+	static Region region = {"gymstream", shared_size, (void **) &shared_state, shared_fill,
+							"gymstream"};
 
 	if (!settings_is_preloaded())
 		return;
@@ -170,9 +174,9 @@ shared_advance(pg_atomic_uint64 *lsn, XLogRecPtr to)
 		 /* current has been read again */ ;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The end of a transaction. Runs after it has become visible; nothing here may fail.
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static void
 shared_poke(void)
@@ -295,9 +299,9 @@ shared_poke_at_commit(void)
 		poke_at_commit = true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * What backends ask of the launcher
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 bool
 shared_prepare_decoder(void)
@@ -326,7 +330,10 @@ shared_prepare_decoder(void)
 	shared_wake(place, SHARED_PUBLISHER);
 	shared_wake_launcher();
 
-	/* a new slot waits for all transactions that have written something: for this one it would wait in vain */
+	/*
+	 * a new slot waits for all transactions that have written something: for this one it would wait
+	 * in vain
+	 */
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return false;
 
@@ -392,9 +399,9 @@ shared_try_at_commit(Oid database)
 	MemoryContextSwitchTo(old);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * What workers tell of themselves
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static void
 shared_leave(int code, Datum arg)
@@ -418,7 +425,10 @@ shared_enter(SharedDatabase *place, SharedRole role)
 	before_shmem_exit(shared_leave, (Datum) 0);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->pids[role] = MyProcPid;
-	/* Listeners tell one publisher from the next by this, also where the clock was set back: it only grows. */
+	/*
+	 * Listeners tell one publisher from the next by this, also where the clock was set back: it
+	 * only grows.
+	 */
 	if (role == SHARED_PUBLISHER)
 		place->publisher_since = shared_state->newest_publisher =
 			Max(GetCurrentTimestamp(), shared_state->newest_publisher + 1);
@@ -450,7 +460,8 @@ shared_note_error(SharedDatabase *place)
 	MemoryContextSwitchTo(old);
 	/* the error may have come while the lock was held */
 	LWLockReleaseAll();
-	shared_note_problem(place, error->sqlerrcode, error->message ? error->message : "unknown error");
+	shared_note_problem(place, error->sqlerrcode,
+						error->message ? error->message : "unknown error");
 	FreeErrorData(error);
 }
 

@@ -1,5 +1,6 @@
 /*
- * shared.h: what the backends and workers of a server share: one place for each database that gymstream serves.
+ * shared.h: what the backends and workers of a server share: one place for each database that
+ * gymstream serves.
  */
 #ifndef GS_SHARED_H
 #define GS_SHARED_H
@@ -51,7 +52,8 @@ typedef enum IncidentKind
 	INCIDENT_UNRENDERED,		/* an event was told without what cannot be rendered */
 	INCIDENT_UNREAD,			/* an event was told without the group's row */
 	INCIDENT_LATE,				/* the same, as an owner's functions took too long */
-	INCIDENT_SKIPPED,			/* an event was told without its content, since the worker died of it */
+	/* an event was told without its content, since the worker died of it */
+	INCIDENT_SKIPPED,
 	INCIDENT_MISSED,			/* listeners were not told, for want of room */
 	INCIDENT_RESET,				/* the slot was made anew */
 	INCIDENT_FOLD				/* a rollup could not be folded */
@@ -104,13 +106,16 @@ typedef struct SharedDatabase
 	int			holds;			/* commands that need the database without workers */
 	bool		occupied;		/* the launcher has workers there */
 	bool		wanted;			/* look whether the extension is there */
-	bool		ready;			/* the decoder has a slot: what is committed from now on is published */
+	/* the decoder has a slot: what is committed from now on is published */
+	bool		ready;
 	pid_t		pids[SHARED_ROLES];
-	TimestampTz publisher_since;	/* when the publisher entered; no two of a server have the same */
+	/* when the publisher entered; no two of a server have the same */
+	TimestampTz publisher_since;
 	char		error[SHARED_ERROR_SIZE];
 	int			error_code;		/* of that error */
 	TimestampTz error_at;
-	bool		failing;		/* the workers have ended with an error, and are not yet where they were */
+	/* the workers have ended with an error, and are not yet where they were */
+	bool		failing;
 	TimestampTz retry_at;		/* 0: not waiting to start workers again */
 	uint32		epoch;			/* of positions; 0: not known yet */
 	uint32		slots_known;	/* how many slots the epoch takes into account */
@@ -119,10 +124,13 @@ typedef struct SharedDatabase
 	Incident	incidents[SHARED_INCIDENTS];
 	SharedPause pauses[SHARED_PAUSES];
 
-	/* read without the lock; a latch that is no longer theirs is woken in vain, which does no harm */
+	/*
+	 * read without the lock; a latch that is no longer theirs is woken in vain, which does no harm
+	 */
 	Latch	   *volatile latches[SHARED_ROLES];
 	pg_atomic_uint32 pokes;		/* times the publisher was asked to look at its catalogs again */
-	pg_atomic_uint32 preparing; /* transactions in create_topic, which want a decoder before there is a topic */
+	/* transactions in create_topic, which want a decoder before there is a topic */
+	pg_atomic_uint32 preparing;
 	pg_atomic_uint32 waiting_xid;	/* the publisher waits until this is visible */
 	pg_atomic_uint32 queue_full;	/* the last notifications were skipped */
 	pg_atomic_uint32 owed;		/* what all topics have to be told: OWED_... */
@@ -148,7 +156,8 @@ typedef struct SharedState
 	LWLock	   *lock;
 	ConditionVariable changed;	/* workers have ended, or a decoder has become ready */
 	pg_atomic_uint32 generation;	/* grows whenever a place is taken or freed */
-	pg_atomic_uint32 prepared_poke; /* a prepared transaction will have to poke, or try its database, at commit */
+	/* a prepared transaction will have to poke, or try its database, at commit */
+	pg_atomic_uint32 prepared_poke;
 	pid_t		launcher_pid;
 	TimestampTz newest_publisher;	/* the last publisher_since that was given out */
 	Latch	   *volatile launcher_latch;
@@ -163,7 +172,10 @@ extern void shared_init(void);
 /* The place of a database, NULL when it has none. The caller holds the lock. */
 extern SharedDatabase *shared_find(Oid database);
 
-/* The same, taken when there is none yet; NULL when all are taken. The caller holds the lock exclusively. */
+/*
+ * The same, taken when there is none yet; NULL when all are taken. The caller holds the lock
+ * exclusively.
+ */
 extern SharedDatabase *shared_take(Oid database);
 
 /* The place of this backend's database, or NULL. Takes the lock only after places have changed. */
@@ -172,13 +184,16 @@ extern SharedDatabase *shared_mine(void);
 extern void shared_wake_launcher(void);
 extern void shared_wake(SharedDatabase *place, SharedRole role);
 
-/* Once this transaction is committed, let this database's workers, if it has any, look at its catalogs again. */
+/*
+ * Once this transaction is committed, let this database's workers, if it has any, look at its
+ * catalogs again.
+ */
 extern void shared_poke_at_commit(void);
 
 /*
- * Before a transaction creates a topic: start the decoder, so that what is committed after the topic is published.
- * Waits for it for a short while, unless the transaction has written already, which the decoder would wait for.
- * False when it is not ready.
+ * Before a transaction creates a topic: start the decoder, so that what is committed after the
+ * topic is published. Waits for it for a short while, unless the transaction has written already,
+ * which the decoder would wait for. False when it is not ready.
  */
 extern bool shared_prepare_decoder(void);
 

@@ -1,6 +1,7 @@
 /*
- * debezium.c: takes a value and gives it as Debezium's connector for PostgreSQL does by default: times as numbers since the
- * epoch, decimals and bytes in base64, arrays as arrays, hstore as JSON. What that does not know is text.
+ * debezium.c: takes a value and gives it as Debezium's connector for PostgreSQL does by default:
+ * times as numbers since the epoch, decimals and bytes in base64, arrays as arrays, hstore as JSON.
+ * What that does not know is text.
  */
 #include "decode/debezium.h"
 
@@ -52,15 +53,18 @@ decimal_kind(DebeziumDecimal decimal, int32 typmod)
 		case DEBEZIUM_DOUBLE:
 			return DEBEZIUM_DECIMAL_DOUBLE;
 		default:
-			return typmod >= (int32) VARHDRSZ && DEBEZIUM_SCALE(typmod) >= 0 ? DEBEZIUM_DECIMAL : DEBEZIUM_VARIABLE_DECIMAL;
+			return typmod >= (int32) VARHDRSZ && DEBEZIUM_SCALE(typmod) >= 0 ?
+					   DEBEZIUM_DECIMAL :
+					   DEBEZIUM_VARIABLE_DECIMAL;
 	}
 }
 
 static DebeziumKind
 money_kind(DebeziumDecimal decimal)
 {
-	return decimal == DEBEZIUM_STRING ? DEBEZIUM_MONEY_STRING : decimal == DEBEZIUM_DOUBLE ? DEBEZIUM_MONEY_DOUBLE :
-		DEBEZIUM_MONEY;
+	return decimal == DEBEZIUM_STRING ? DEBEZIUM_MONEY_STRING :
+		   decimal == DEBEZIUM_DOUBLE ? DEBEZIUM_MONEY_DOUBLE :
+										DEBEZIUM_MONEY;
 }
 
 static DebeziumKind
@@ -110,7 +114,8 @@ kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 }
 
 void
-debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal, MemoryContext context)
+debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal,
+					 MemoryContext context)
 {
 	column->typmod = attribute->atttypmod;
 	column->type = getBaseTypeAndTypmod(attribute->atttypid, &column->typmod);
@@ -123,7 +128,8 @@ debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, Debezi
 		element.atttypid = get_element_type(column->type);
 		element.atttypmod = column->typmod;
 		column->element = MemoryContextAllocZero(context, sizeof(DebeziumColumn));
-		get_typlenbyvalalign(element.atttypid, &column->element_len, &column->element_byval, &column->element_align);
+		get_typlenbyvalalign(element.atttypid, &column->element_len, &column->element_byval,
+							 &column->element_align);
 		debezium_column_init(column->element, &element, decimal, context);
 	}
 }
@@ -186,13 +192,18 @@ append_decimal_text(StringInfo out, DebeziumColumn *column, Datum value)
 	if (numeric_is_nan(DatumGetNumeric(value)))
 		appendStringInfoString(out, "\"NAN\"");
 	else if (numeric_is_inf(DatumGetNumeric(value)))
-		appendStringInfoString(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)) > 0 ?
-							   "\"POSITIVE_INFINITY\"" : "\"NEGATIVE_INFINITY\"");
+		appendStringInfoString(
+			out, DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)) > 0 ?
+					 "\"POSITIVE_INFINITY\"" :
+					 "\"NEGATIVE_INFINITY\"");
 	else
 		append_text(out, column, value);
 }
 
-/* With a fraction, if only ".0", so that readers who go by the form of a number take all for the same type. */
+/*
+ * With a fraction, if only ".0", so that readers who go by the form of a number take all for the
+ * same type.
+ */
 static void
 append_float(StringInfo out, JsonColumn *column, Datum value)
 {
@@ -220,7 +231,8 @@ static void
 append_money(StringInfo out, DebeziumKind kind, Cash value)
 {
 	uint64		hundredths = value < 0 ? -(uint64) value : value;
-	char	   *text = psprintf("%s" UINT64_FORMAT ".%02d", value < 0 ? "-" : "", hundredths / 100, (int) (hundredths % 100));
+	char *text = psprintf("%s" UINT64_FORMAT ".%02d", value < 0 ? "-" : "", hundredths / 100,
+						  (int) (hundredths % 100));
 
 	if (kind == DEBEZIUM_MONEY)
 		debezium_append_unscaled(out, text);
@@ -243,8 +255,12 @@ append_timestamptz(StringInfo out, DebeziumColumn *column, TimestampTz value)
 		return;
 	}
 	/* the year before 1 is 0 here and there */
-	appendStringInfo(out, "\"%s%04d-%02d-%02dT%02d:%02d:%02d.%06d", tm.tm_year < 0 ? "-" : tm.tm_year > 9999 ? "+" : "",
-					 abs(tm.tm_year), tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) fsec);
+	appendStringInfo(out, "\"%s%04d-%02d-%02dT%02d:%02d:%02d.%06d",
+					 tm.tm_year < 0	   ? "-" :
+					 tm.tm_year > 9999 ? "+" :
+										 "",
+					 abs(tm.tm_year), tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+					 (int) fsec);
 	if (column->typmod >= 0)
 		out->len -= MAX_TIMESTAMP_PRECISION - column->typmod + (column->typmod == 0 ? 1 : 0);
 	appendStringInfoString(out, "Z\"");
@@ -258,8 +274,9 @@ append_timetz(StringInfo out, const TimeTzADT *value)
 
 	if (time < 0)
 		time += USECS_PER_DAY;
-	appendStringInfo(out, "\"%02d:%02d:%02d.%06d", (int) (time / USECS_PER_HOUR), (int) (time / USECS_PER_MINUTE % 60),
-					 (int) (time / USECS_PER_SEC % 60), (int) (time % USECS_PER_SEC));
+	appendStringInfo(out, "\"%02d:%02d:%02d.%06d", (int) (time / USECS_PER_HOUR),
+					 (int) (time / USECS_PER_MINUTE % 60), (int) (time / USECS_PER_SEC % 60),
+					 (int) (time % USECS_PER_SEC));
 	while (out->data[out->len - 1] == '0')
 		out->len--;
 	if (out->data[out->len - 1] == '.')
@@ -281,8 +298,8 @@ since_epoch(Timestamp value, int64 unit)
 }
 
 /*
- * The first bit is the most significant one of the number of which these are the bytes, least significant first, none of
- * the zero ones at the end.
+ * The first bit is the most significant one of the number of which these are the bytes, least
+ * significant first, none of the zero ones at the end.
  */
 static void
 append_bits(StringInfo out, VarBit *bits)
@@ -333,8 +350,8 @@ append_array(StringInfo out, DebeziumColumn *column, ArrayType *array)
 	bool	   *nulls;
 	int			n;
 
-	deconstruct_array(array, ARR_ELEMTYPE(array), column->element_len, column->element_byval, column->element_align,
-					  &values, &nulls, &n);
+	deconstruct_array(array, ARR_ELEMTYPE(array), column->element_len, column->element_byval,
+					  column->element_align, &values, &nulls, &n);
 	appendStringInfoChar(out, '[');
 	for (int i = 0; i < n; i++)
 	{
@@ -348,7 +365,10 @@ append_array(StringInfo out, DebeziumColumn *column, ArrayType *array)
 	appendStringInfoChar(out, ']');
 }
 
-/* Append what stands between quotes as a JSON string; returns what follows the second one, NULL if there is none. */
+/*
+ * Append what stands between quotes as a JSON string; returns what follows the second one, NULL if
+ * there is none.
+ */
 static const char *
 append_hstore_word(StringInfo json, const char *text)
 {
@@ -368,7 +388,9 @@ append_hstore_word(StringInfo json, const char *text)
 	return text + 1;
 }
 
-/* "key"=>"value", "key"=>NULL as {"key":"value","key":null}; false where the text is none of these. */
+/*
+ * "key"=>"value", "key"=>NULL as {"key":"value","key":null}; false where the text is none of these.
+ */
 static bool
 hstore_as_json(StringInfo json, const char *text)
 {
@@ -388,7 +410,8 @@ hstore_as_json(StringInfo json, const char *text)
 			text = append_hstore_word(json, text + 1);
 			continue;
 		}
-		while (i < lengthof(between) && strncmp(text, between[i].hstore, strlen(between[i].hstore)) != 0)
+		while (i < lengthof(between) &&
+			   strncmp(text, between[i].hstore, strlen(between[i].hstore)) != 0)
 			i++;
 		if (i == lengthof(between))
 			return false;
@@ -422,7 +445,8 @@ append_interval(StringInfo out, const Interval *interval)
 	if (pg_mul_s64_overflow(interval->month, USECS_PER_MONTH, &months) ||
 		pg_add_s64_overflow(months, interval->day * USECS_PER_DAY, &usecs) ||
 		pg_add_s64_overflow(usecs, interval->time, &usecs))
-		usecs = interval->month < 0 || (interval->month == 0 && interval->time < 0) ? PG_INT64_MIN : PG_INT64_MAX;
+		usecs = interval->month < 0 || (interval->month == 0 && interval->time < 0) ? PG_INT64_MIN :
+																					  PG_INT64_MAX;
 	appendStringInfo(out, INT64_FORMAT, usecs);
 }
 
@@ -448,7 +472,8 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			append_decimal_text(out, column, value);
 			break;
 		case DEBEZIUM_DECIMAL_DOUBLE:
-			append_double(out, DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)));
+			append_double(out,
+						  DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value)));
 			break;
 		case DEBEZIUM_MONEY:
 		case DEBEZIUM_MONEY_STRING:
@@ -456,8 +481,10 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			append_money(out, column->kind, DatumGetCash(value));
 			break;
 		case DEBEZIUM_DATE:
-			appendStringInfo(out, "%d", DATE_NOT_FINITE(DatumGetDateADT(value)) ? DatumGetDateADT(value) :
-							 DatumGetDateADT(value) + EPOCH_DAYS);
+			appendStringInfo(out, "%d",
+							 DATE_NOT_FINITE(DatumGetDateADT(value)) ?
+								 DatumGetDateADT(value) :
+								 DatumGetDateADT(value) + EPOCH_DAYS);
 			break;
 		case DEBEZIUM_TIME:
 			appendStringInfo(out, INT64_FORMAT, DatumGetTimeADT(value));
@@ -490,7 +517,8 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			}
 			break;
 		case DEBEZIUM_BIT:
-			appendStringInfoString(out, VARBITS(DatumGetVarBitP(value))[0] & HIGHBIT ? "true" : "false");
+			appendStringInfoString(out,
+								   VARBITS(DatumGetVarBitP(value))[0] & HIGHBIT ? "true" : "false");
 			break;
 		case DEBEZIUM_BITS:
 			append_bits(out, DatumGetVarBitP(value));
@@ -515,7 +543,8 @@ static void
 append_unavailable_array(StringInfo out, const DebeziumColumn *element)
 {
 	if (element->kind == DEBEZIUM_TEXT)
-		appendStringInfoString(out, element->type == UUIDOID ? "[\"" UNAVAILABLE_UUID "\"]" : "[\"" UNAVAILABLE "\"]");
+		appendStringInfoString(out, element->type == UUIDOID ? "[\"" UNAVAILABLE_UUID "\"]" :
+															   "[\"" UNAVAILABLE "\"]");
 	else if (element->type == INT4OID || element->type == INT8OID || element->type == DATEOID)
 	{
 		for (int i = 0; i < strlen(UNAVAILABLE); i++)

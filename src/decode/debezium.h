@@ -1,5 +1,6 @@
 /*
- * debezium.h: values as Debezium's connector for PostgreSQL shows them, with the schemas that say what they are.
+ * debezium.h: values as Debezium's connector for PostgreSQL shows them, with the schemas that say
+ * what they are.
  */
 #ifndef GS_DEBEZIUM_H
 #define GS_DEBEZIUM_H
@@ -62,8 +63,8 @@ typedef struct DebeziumColumn
 } DebeziumColumn;
 
 /* Allocates in context what the column needs. */
-extern void debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal,
-								 MemoryContext context);
+extern void debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute,
+								 DebeziumDecimal decimal, MemoryContext context);
 
 /* Whether an error in its values leaves nothing behind but memory; see event_gaps.c. */
 extern bool debezium_is_contained(const DebeziumColumn *column);
@@ -74,19 +75,29 @@ extern void debezium_begin_value(void);
 /* Append a value that is not NULL, or an element of one. Leaves garbage in CurrentMemoryContext. */
 extern void debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value);
 
-/* Append what stands for a value that stayed in the TOAST table: null where the type leaves no room for it. */
+/*
+ * Append what stands for a value that stayed in the TOAST table: null where the type leaves no room
+ * for it.
+ */
 extern void debezium_append_unavailable(StringInfo out, const DebeziumColumn *column);
 
 /* Whether this function prints the type: those of extensions have no fixed OID. */
 extern bool debezium_is_printed_by(Oid type, const char *function);
 
-/* Append the schema of a column: {"type":...,"optional":...,"field":"name"}; without a field where name is NULL. */
-extern void debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name, bool optional);
+/*
+ * Append the schema of a column: {"type":...,"optional":...,"field":"name"}; without a field where
+ * name is NULL.
+ */
+extern void debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name,
+								   bool optional);
 
 /* Append bytes in base64 as a string. */
 extern void debezium_append_bytes(StringInfo out, const void *bytes, int len);
 
-/* Append the bytes of a decimal number without its point, as a Java BigInteger gives them, in base64. */
+/*
+ * Append the bytes of a decimal number without its point, as a Java BigInteger gives them, in
+ * base64.
+ */
 extern void debezium_append_unscaled(StringInfo out, const char *number);
 
 #endif							/* GS_DEBEZIUM_H */

@@ -1,6 +1,7 @@
 /*
- * debezium_number.c: takes a decimal number's text and gives the bytes of the whole number that its digits make: two's
- * complement, most significant first, no longer than it must be, in base64. Of any length.
+ * debezium_number.c: takes a decimal number's text and gives the bytes of the whole number that its
+ * digits make: two's complement, most significant first, no longer than it must be, in base64. Of
+ * any length.
  */
 #include "decode/debezium.h"
 
@@ -27,8 +28,8 @@ debezium_append_bytes(StringInfo out, const void *bytes, int len)
 }
 
 /*
- * The work grows with the square of the digits, and an array may have many numbers of 130,000. Who waits for the event gives
- * up after a while, and would meet it again.
+ * The work grows with the square of the digits, and an array may have many numbers of 130,000. Who
+ * waits for the event gives up after a while, and would meet it again.
  */
 static uint64 work;
 
@@ -67,7 +68,10 @@ multiply_add(uint32 *limbs, int n, uint32 factor, uint32 add)
 	return n;
 }
 
-/* The whole number in the text's digits, least significant limb first; the sign and the point are passed over. */
+/*
+ * The whole number in the text's digits, least significant limb first; the sign and the point are
+ * passed over.
+ */
 static int
 read_limbs(const char *number, uint32 *limbs)
 {
@@ -117,8 +121,8 @@ debezium_append_unscaled(StringInfo out, const char *number)
 	}
 	for (int i = 0; i < len; i++)
 		bytes[len - 1 - i] = limbs[i / sizeof(uint32)] >> (i % sizeof(uint32) * 8);
-	while (skip < len - 1 &&
-		   ((bytes[skip] == 0 && !(bytes[skip + 1] & 0x80)) || (bytes[skip] == 0xff && (bytes[skip + 1] & 0x80))))
+	while (skip < len - 1 && ((bytes[skip] == 0 && !(bytes[skip + 1] & 0x80)) ||
+							  (bytes[skip] == 0xff && (bytes[skip + 1] & 0x80))))
 		skip++;
 	debezium_append_bytes(out, bytes + skip, len - skip);
 	pfree(limbs);

@@ -1,5 +1,6 @@
 /*
- * debezium_schema.c: takes a column and gives the schema, in Kafka Connect's words, of the values that debezium.c makes.
+ * debezium_schema.c: takes a column and gives the schema, in Kafka Connect's words, of the values
+ * that debezium.c makes.
  */
 #include "decode/debezium.h"
 
@@ -14,7 +15,10 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-/* "a,b,c" of an enum's labels, in order; read under the snapshot in force, as all of the catalog while decoding */
+/*
+ * "a,b,c" of an enum's labels, in order; read under the snapshot in force, as all of the catalog
+ * while decoding
+ */
 static void
 append_labels(StringInfo out, Oid type)
 {
@@ -26,10 +30,12 @@ append_labels(StringInfo out, Oid type)
 	HeapTuple	tuple;
 
 	initStringInfo(&labels);
-	ScanKeyInit(&key, Anum_pg_enum_enumtypid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
+	ScanKeyInit(&key, Anum_pg_enum_enumtypid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(type));
 	scan = systable_beginscan_ordered(catalog, index, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
-		appendStringInfo(&labels, "%s%s", labels.len > 0 ? "," : "", NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
+		appendStringInfo(&labels, "%s%s", labels.len > 0 ? "," : "",
+						 NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
 	systable_endscan_ordered(scan);
 	index_close(index, AccessShareLock);
 	table_close(catalog, AccessShareLock);
@@ -50,9 +56,12 @@ append_named(StringInfo out, const char *type, const char *optional, const char 
 }
 
 static void
-append_struct(StringInfo out, const char *fields, const char *optional, const char *name, const char *doc)
+append_struct(StringInfo out, const char *fields, const char *optional, const char *name,
+			  const char *doc)
 {
-	appendStringInfo(out, "\"type\":\"struct\",\"fields\":[%s],\"optional\":%s,\"name\":\"%s\",\"version\":1,\"doc\":\"%s\"",
+	appendStringInfo(out,
+					 "\"type\":\"struct\",\"fields\":[%s],\"optional\":%s,\"name\":\"%s\","
+					 "\"version\":1,\"doc\":\"%s\"",
 					 fields, optional, name, doc);
 }
 
@@ -102,17 +111,20 @@ append_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 			break;
 		case DEBEZIUM_DECIMAL:
 			append_named(out, "bytes", optional, "org.apache.kafka.connect.data.Decimal");
-			appendStringInfo(out, ",\"parameters\":{\"scale\":\"%d\",\"connect.decimal.precision\":\"%d\"}",
-							 DEBEZIUM_SCALE(column->typmod), DEBEZIUM_PRECISION(column->typmod));
+			appendStringInfo(
+				out, ",\"parameters\":{\"scale\":\"%d\",\"connect.decimal.precision\":\"%d\"}",
+				DEBEZIUM_SCALE(column->typmod), DEBEZIUM_PRECISION(column->typmod));
 			break;
 		case DEBEZIUM_MONEY:
 			append_named(out, "bytes", optional, "org.apache.kafka.connect.data.Decimal");
 			appendStringInfoString(out, ",\"parameters\":{\"scale\":\"2\"}");
 			break;
 		case DEBEZIUM_VARIABLE_DECIMAL:
-			append_struct(out, "{\"type\":\"int32\",\"optional\":false,\"field\":\"scale\"},"
+			append_struct(out,
+						  "{\"type\":\"int32\",\"optional\":false,\"field\":\"scale\"},"
 						  "{\"type\":\"bytes\",\"optional\":false,\"field\":\"value\"}",
-						  optional, "io.debezium.data.VariableScaleDecimal", "Variable scaled decimal");
+						  optional, "io.debezium.data.VariableScaleDecimal",
+						  "Variable scaled decimal");
 			break;
 		case DEBEZIUM_DECIMAL_DOUBLE:
 		case DEBEZIUM_MONEY_DOUBLE:
@@ -150,7 +162,8 @@ append_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 			break;
 		case DEBEZIUM_BITS:
 			append_named(out, "bytes", optional, "io.debezium.data.Bits");
-			appendStringInfo(out, ",\"parameters\":{\"length\":\"%d\"}", column->typmod >= 0 ? column->typmod : PG_INT32_MAX);
+			appendStringInfo(out, ",\"parameters\":{\"length\":\"%d\"}",
+							 column->typmod >= 0 ? column->typmod : PG_INT32_MAX);
 			break;
 		case DEBEZIUM_POINT:
 			append_struct(out, "{\"type\":\"double\",\"optional\":false,\"field\":\"x\"},"
@@ -171,7 +184,8 @@ append_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 }
 
 void
-debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name, bool optional)
+debezium_append_schema(StringInfo out, const DebeziumColumn *column, const char *name,
+					   bool optional)
 {
 	appendStringInfoChar(out, '{');
 	append_type(out, column, optional ? "true" : "false");

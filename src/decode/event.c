@@ -1,6 +1,6 @@
 /*
- * event.c: takes a decoded change, a truncate or a message and gives one JSON object. Reads no user's table, never
- * waits while decoding.
+ * event.c: takes a decoded change, a truncate or a message and gives one JSON object. Reads no
+ * user's table, never waits while decoding.
  */
 #include "decode/event.h"
 
@@ -19,7 +19,8 @@
 EventStamp
 event_stamp(const ReorderBufferTXN *txn)
 {
-	EventStamp	stamp = {.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = gs_txn_commit_time(txn)};
+	EventStamp stamp = {
+		.xid = txn->xid, .commit_lsn = txn->final_lsn, .commit_time = gs_txn_commit_time(txn)};
 
 	return stamp;
 }
@@ -54,7 +55,9 @@ append_time(StringInfo out, const char *label, TimestampTz time)
 	appendStringInfoString(out, "Z\"");
 }
 
-/* The members that say in which transaction. They are the same for all of its events, hence kept. */
+/*
+ * The members that say in which transaction. They are the same for all of its events, hence kept.
+ */
 static void
 append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stamp)
 {
@@ -69,7 +72,8 @@ append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stam
 		initStringInfo(&text);
 		MemoryContextSwitchTo(old);
 	}
-	if (memcmp(&last_stamp, stamp, sizeof(*stamp)) != 0 || memcmp(&last_options, options, sizeof(*options)) != 0)
+	if (memcmp(&last_stamp, stamp, sizeof(*stamp)) != 0 ||
+		memcmp(&last_options, options, sizeof(*options)) != 0)
 	{
 		/* what is left when an error comes now fits nothing */
 		last_stamp.xid = InvalidTransactionId;
@@ -82,7 +86,8 @@ append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stam
 		if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
 			appendStringInfo(&text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
 		if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
-			append_time(&text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"", stamp->commit_time);
+			append_time(&text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"",
+						stamp->commit_time);
 		if (stamp->origin != NULL)
 		{
 			appendStringInfoString(&text, ",\"origin\":");
@@ -96,8 +101,8 @@ append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stam
 
 /* {"action":"...","schema":"...","table":"...","xid":... */
 static void
-append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-			const char *action)
+append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			const EventShape *shape, const char *action)
 {
 	enlargeStringInfo(out, 64);
 	appendBinaryStringInfo(out, "{\"action\":\"", 11);
@@ -131,7 +136,8 @@ append_label(StringInfo out, const EventColumn *column, char separator)
 typedef struct Notes
 {
 	StringInfoData text[JSON_NOTE_NULL + 1];
-	const char *row[JSON_NOTE_NULL + 1];	/* label of the member in which the column named last is */
+	/* label of the member in which the column named last is */
+	const char *row[JSON_NOTE_NULL + 1];
 } Notes;
 
 /* Append "row":["column",...] to a note's text, a column at a time; row is "row": */
@@ -173,7 +179,8 @@ typedef struct Part
 
 /* ,"name":{"column":value,...} */
 static void
-append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part, Notes *notes)
+append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part,
+		   Notes *notes)
 {
 	/* what is written may be anything to the compiler: these stay where they are */
 	const Bitmapset *gaps = part->gaps;
@@ -225,7 +232,8 @@ append_unchanged(StringInfo out, const EventShape *shape, const EventRow *row)
 
 /* ,"changed":["column",...] by comparing the bytes of both rows, where both can be told */
 static void
-append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new, const EventGaps *gaps)
+append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new,
+			   const EventGaps *gaps)
 {
 	char		separator = '[';
 
@@ -239,7 +247,8 @@ append_changed(StringInfo out, const EventShape *shape, const EventRow *old, con
 			continue;
 		if (gaps != NULL && (bms_is_member(n, gaps->new) || bms_is_member(n, gaps->old)))
 			continue;
-		if (old->nulls[i] == new->nulls[i] && datum_image_eq(old->values[i], new->values[i], column->byval, column->len))
+		if (old->nulls[i] == new->nulls[i] &&
+			datum_image_eq(old->values[i], new->values[i], column->byval, column->len))
 			continue;
 		append_label(out, column, separator);
 		separator = ',';
@@ -260,13 +269,15 @@ append_unrendered(StringInfo out, const EventGaps *gaps, const EventShape *shape
 }
 
 void
-event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-		   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
+event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+		   const EventShape *shape, enum ReorderBufferChangeType action, const EventRow *new,
+		   const EventRow *old, const EventGaps *gaps)
 {
 	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
 	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
 	const Part	new_part = {",\"new\":", 0, shape->ncolumns, false, gaps ? gaps->new : NULL};
-	const Part	old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity, gaps ? gaps->old : NULL};
+	const Part old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity,
+						   gaps ? gaps->old : NULL};
 	Notes		notes = {0};
 
 	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
@@ -275,8 +286,8 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 		append_row(out, shape, new, &new_part, &notes);
 
 	/*
-	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as NULL: so what is not NULL
-	 * is the key. With REPLICA IDENTITY FULL it is the whole row.
+	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as
+	 * NULL: so what is not NULL is the key. With REPLICA IDENTITY FULL it is the whole row.
 	 */
 	if (old != NULL)
 		append_row(out, shape, old, &old_part, &notes);
@@ -326,7 +337,8 @@ render_event(StringInfo out, void *argument)
 	if (event->message != NULL)
 		append_rollup(out, event);
 	else
-		event_rows(out, event->options, event->stamp, event->shape, event->action, event->new, event->old, event->gaps);
+		event_rows(out, event->options, event->stamp, event->shape, event->action, event->new,
+				   event->old, event->gaps);
 }
 
 static EventResult
@@ -342,7 +354,8 @@ append_event(StringInfo out, Event *event)
 	if (gaps.fault.too_long && options->skip_long)
 		return EVENT_NONE;
 	event->gaps = &gaps;
-	event_find_gaps(&gaps, event->shape, event->new, event->old, event_column, (void *) event->shape, size);
+	event_find_gaps(&gaps, event->shape, event->new, event->old, event_column,
+					(void *) event->shape, size);
 	if (!event_try(render_event, out, event, contained, EVENT_MAX_SIZE, &gaps.fault))
 	{
 		event_all_gaps(&gaps, event->shape);
@@ -352,8 +365,8 @@ append_event(StringInfo out, Event *event)
 }
 
 EventResult
-event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
-			 ReorderBufferChange *change)
+event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			 EventRelation *relation, ReorderBufferChange *change)
 {
 	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
 	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
@@ -399,18 +412,20 @@ event_change_size(EventRelation *relation, ReorderBufferChange *change)
 	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
 	EventShape *shape = &relation->shape;
 
-	return (old ? whole_size(shape, &shape->old, old) : 0) + (new ? whole_size(shape, &shape->new, new) : 0);
+	return (old ? whole_size(shape, &shape->old, old) : 0) +
+		   (new ? whole_size(shape, &shape->new, new) : 0);
 }
 
 bool
 event_shows_truncate(const EventRelation *relation)
 {
-	return (!relation->hidden || relation->subject != relation->relid) && relation->shape.name.len > 0;
+	return (!relation->hidden || relation->subject != relation->relid) &&
+		   relation->shape.name.len > 0;
 }
 
 void
-event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-			   bool cascade, bool restart_identity)
+event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			   const EventShape *shape, bool cascade, bool restart_identity)
 {
 	append_head(out, options, stamp, shape, "truncate");
 	appendStringInfo(out, ",\"cascade\":%s,\"restart_identity\":%s}", cascade ? "true" : "false",
@@ -438,15 +453,17 @@ append_rollup(StringInfo out, const Event *event)
 }
 
 EventResult
-event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp, const RollupMessage *message)
+event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			 const RollupMessage *message)
 {
 	EventRelation *relation = event_relation_by_oid(message->partials);
 	Event		event = {options, stamp, .message = message};
 	EventShape *shape;
 
 	/* the partials may have become something else since the message was written */
-	if (relation == NULL || relation->subject != message->rollup || relation->subject == relation->relid ||
-		relation->shape.name.len == 0 || !message_fits(message, relation->desc))
+	if (relation == NULL || relation->subject != message->rollup ||
+		relation->subject == relation->relid || relation->shape.name.len == 0 ||
+		!message_fits(message, relation->desc))
 		return EVENT_NONE;
 
 	shape = &relation->shape;
@@ -459,7 +476,10 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 	return append_event(out, &event);
 }
 
-/* Whether bytes can be shown as text, also outside of a transaction, where no encoding can be converted. */
+/*
+ * Whether bytes can be shown as text, also outside of a transaction, where no encoding can be
+ * converted.
+ */
 static bool
 is_text(const char *content, Size size)
 {
@@ -479,8 +499,9 @@ is_text(const char *content, Size size)
 }
 
 void
-event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
-			  const char *prefix, const char *content, Size size, const EventFault *fault)
+event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			  bool transactional, const char *prefix, const char *content, Size size,
+			  const EventFault *fault)
 {
 	append_head(out, options, stamp, NULL, "message");
 	appendStringInfo(out, ",\"transactional\":%s,\"prefix\":", transactional ? "true" : "false");
@@ -508,8 +529,8 @@ event_message(StringInfo out, const EventOptions *options, const EventStamp *sta
 }
 
 void
-event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action, const char *gid,
-		   bool first)
+event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action,
+		   const char *gid, bool first)
 {
 	append_head(out, options, stamp, NULL, action);
 	if (gid != NULL)

@@ -1,8 +1,9 @@
 /*
  * event.h: a change as one JSON object, for the output plugin, the decoder and the publisher.
  *
- * Each event is appended to a StringInfo without a newline; it begins with "{" and ends with "}", so that a caller can
- * put members in front or behind. All of it is valid in the database's encoding and in UTF-8.
+ * Each event is appended to a StringInfo without a newline; it begins with "{" and ends with "}",
+ * so that a caller can put members in front or behind. All of it is valid in the database's
+ * encoding and in UTF-8.
  */
 #ifndef GS_EVENT_H
 #define GS_EVENT_H
@@ -87,7 +88,8 @@ typedef struct EventShape
 typedef struct EventShapeSource
 {
 	Relation	rel;			/* whose tuples come in */
-	Relation	shown;			/* whose columns are shown, by name: rel, or a partitioned table that it belongs to */
+	/* whose columns are shown, by name: rel, or a partitioned table that it belongs to */
+	Relation	shown;
 	Oid			name;			/* the relation that is named */
 	const Bitmapset *columns;	/* attribute numbers of shown; NULL for all */
 	bool		types;			/* name the columns' types */
@@ -116,15 +118,21 @@ typedef void (*EventRender) (StringInfo out, void *argument);
 typedef void (*EventRenderColumn) (StringInfo out, void *argument, int column, Datum value);
 
 /*
- * Have something rendered, of at most this size. False, with nothing appended and the reason in fault, where it cannot be; with
- * no fault given that is an error, as is what need not come again. What contained promises is in event_gaps.c; where it
- * is not kept, a subtransaction is begun, if this is a transaction.
+ * Have something rendered, of at most this size. False, with nothing appended and the reason in
+ * fault, where it cannot be; with no fault given that is an error, as is what need not come again.
+ * What contained promises is in event_gaps.c; where it is not kept, a subtransaction is begun, if
+ * this is a transaction.
  */
-extern bool event_try(EventRender render, StringInfo out, void *argument, bool contained, int size, EventFault *fault);
+extern bool event_try(EventRender render, StringInfo out, void *argument, bool contained, int size,
+					  EventFault *fault);
 
-/* Find the columns of the rows, NULL where there is none, that render cannot append, or not within the size in sum. */
-extern void event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new, const EventRow *old,
-							EventRenderColumn render, void *argument, int size);
+/*
+ * Find the columns of the rows, NULL where there is none, that render cannot append, or not within
+ * the size in sum.
+ */
+extern void event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new,
+							const EventRow *old, EventRenderColumn render, void *argument,
+							int size);
 
 /* Leave all columns out. */
 extern void event_all_gaps(EventGaps *gaps, const EventShape *shape);
@@ -135,23 +143,26 @@ extern void event_append_gaps(StringInfo out, const EventGaps *gaps, const Event
 /* What has become of an event. */
 typedef enum EventResult
 {
-	EVENT_NONE,					/* nothing was appended: there is none, or it is too long and such are skipped */
+	/* nothing was appended: there is none, or it is too long and such are skipped */
+	EVENT_NONE,
 	EVENT_WHOLE,
 	EVENT_WITH_GAPS				/* its member "unrendered" says what is missing */
 } EventResult;
 
 /*
- * What rendering needs of a relation, prepared once a backend and invalidated by the relation cache. A pointer to it is
- * good until the next call of a function of this file.
+ * What rendering needs of a relation, prepared once a backend and invalidated by the relation
+ * cache. A pointer to it is good until the next call of a function of this file.
  */
 typedef struct EventRelation
 {
 	Oid			relid;			/* hash key */
 	bool		valid;			/* all below is filled in and up to date */
 	bool		topic_known;	/* has_topic is */
-	bool		hidden;			/* gymstream's own tables, partials, no table at all: its rows are no events */
+	/* gymstream's own tables, partials, no table at all: its rows are no events */
+	bool		hidden;
 	bool		has_topic;		/* the subject has a topic */
-	Oid			subject;		/* what its events are about: relid itself, or for partials the rollup's view */
+	/* what its events are about: relid itself, or for partials the rollup's view */
+	Oid			subject;
 	Oid			partials;		/* of a rollup's view, else InvalidOid */
 	MemoryContext context;		/* holds all that follows */
 	TupleDesc	desc;			/* a copy */
@@ -160,20 +171,28 @@ typedef struct EventRelation
 
 extern EventStamp event_stamp(const ReorderBufferTXN *txn);
 
-/* Looked up under the snapshot in force, historic while decoding. Never NULL for an open relation. */
+/*
+ * Looked up under the snapshot in force, historic while decoding. Never NULL for an open relation.
+ */
 extern EventRelation *event_relation(Relation rel);
 
-/* The same by OID; NULL when there is no such relation any more. Takes a lock only where no decoding goes on. */
+/*
+ * The same by OID; NULL when there is no such relation any more. Takes a lock only where no
+ * decoding goes on.
+ */
 extern EventRelation *event_relation_by_oid(Oid relid);
 
-/* True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup. */
+/*
+ * True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup.
+ */
 extern bool event_rollup_is_published(Oid rollup);
 
 /* Whether events have a member for this column. */
 extern bool event_shows_column(Form_pg_attribute attribute);
 
 /* Make a shape in context, which holds it. */
-extern void event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context);
+extern void event_shape_init(EventShape *shape, const EventShapeSource *source,
+							 MemoryContext context);
 
 /* Have its columns shown as these options say. */
 extern void event_shape_set_options(EventShape *shape, const EventOptions *options);
@@ -191,46 +210,53 @@ extern void event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple
 extern bool event_is_unchanged(const EventColumn *column, const EventRow *row);
 
 /* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
-extern EventResult event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp, EventRelation *relation,
-						 ReorderBufferChange *change);
+extern EventResult event_change(StringInfo out, const EventOptions *options,
+								const EventStamp *stamp, EventRelation *relation,
+								ReorderBufferChange *change);
 
 /* How many bytes its rows have, uncompressed; reads no long value. */
 extern Size event_change_size(EventRelation *relation, ReorderBufferChange *change);
 
-/* The same event from rows, new or old NULL where there is none; with gaps where some of it cannot be rendered, else NULL. */
-extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-					   enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
-					   const EventGaps *gaps);
+/*
+ * The same event from rows, new or old NULL where there is none; with gaps where some of it cannot
+ * be rendered, else NULL.
+ */
+extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+					   const EventShape *shape, enum ReorderBufferChangeType action,
+					   const EventRow *new, const EventRow *old, const EventGaps *gaps);
 
 /* Append a column as event_rows does; argument is the shape. */
 extern void event_column(StringInfo out, void *argument, int column, Datum value);
 
-/* Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials. */
+/*
+ * Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials.
+ */
 extern bool event_shows_truncate(const EventRelation *relation);
 
 /* A truncate of what the shape names. */
-extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp, const EventShape *shape,
-						   bool cascade, bool restart_identity);
+extern void event_truncate(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+						   const EventShape *shape, bool cascade, bool restart_identity);
 
 /*
- * A rollup's delta, while decoding or in any transaction. None when the rollup is gone or is not what it was when the
- * message was written.
+ * A rollup's delta, while decoding or in any transaction. None when the rollup is gone or is not
+ * what it was when the message was written.
  */
-extern EventResult event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
-						 const RollupMessage *message);
+extern EventResult event_rollup(StringInfo out, const EventOptions *options,
+								const EventStamp *stamp, const RollupMessage *message);
 
 /*
- * A logical message of somebody else; one that belongs to no transaction has a stamp without xid and commit time. With a
- * fault, where it cannot be rendered, without its content; else NULL.
+ * A logical message of somebody else; one that belongs to no transaction has a stamp without xid
+ * and commit time. With a fault, where it cannot be rendered, without its content; else NULL.
  */
-extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp, bool transactional,
-						  const char *prefix, const char *content, Size size, const EventFault *fault);
+extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+						  bool transactional, const char *prefix, const char *content, Size size,
+						  const EventFault *fault);
 
 /*
- * A mark of a transaction: action says which. With a gid where the transaction is a prepared one, and first where it begins
- * to be streamed.
+ * A mark of a transaction: action says which. With a gid where the transaction is a prepared one,
+ * and first where it begins to be streamed.
  */
-extern void event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action,
-					   const char *gid, bool first);
+extern void event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+					   const char *action, const char *gid, bool first);
 
 #endif							/* GS_EVENT_H */

@@ -1,14 +1,17 @@
 /*
- * event_gaps.c: takes what renders an event and gives the event, or why it could not be rendered and what of it can be told.
+ * event_gaps.c: takes what renders an event and gives the event, or why it could not be rendered
+ * and what of it can be told.
  *
- * An error in rendering one value must not end a slot, which would meet the same value again and again. A value may be too
- * long, damaged, or of a type whose output function fails. What is over when the reason is, must end decoding: a transaction that
- * was rolled back meanwhile, a cancel, a lack of memory or of a file. Then the slot comes back to the same place.
+ * An error in rendering one value must not end a slot, which would meet the same value again and
+ * again. A value may be too long, damaged, or of a type whose output function fails. What is over
+ * when the reason is, must end decoding: a transaction that was rolled back meanwhile, a cancel, a
+ * lack of memory or of a file. Then the slot comes back to the same place.
  *
- * Catching an error without aborting a subtransaction is safe only where the code that failed holds nothing but memory. That
- * is so for formatters of ours, for output functions of the server's that only compute, and for detoasting what decoding has
- * already put together in memory: such columns are "contained", and most are. All others are rendered in a subtransaction.
- * The server decodes in one itself where SQL asks for it: in a historic snapshot nothing is different, but that its abort
+ * Catching an error without aborting a subtransaction is safe only where the code that failed holds
+ * nothing but memory. That is so for formatters of ours, for output functions of the server's that
+ * only compute, and for detoasting what decoding has already put together in memory: such columns
+ * are "contained", and most are. All others are rendered in a subtransaction. The server decodes in
+ * one itself where SQL asks for it: in a historic snapshot nothing is different, but that its abort
  * forgets which transaction in progress is being streamed.
  */
 #include "decode/event.h"
@@ -62,7 +65,7 @@ typedef struct Before
 static Before
 try_begin(StringInfo out, bool contained, int size)
 {
-	Before		before = {CurrentMemoryContext, CurrentResourceOwner, CheckXidAlive, bsysscan, out->len};
+	Before before = {CurrentMemoryContext, CurrentResourceOwner, CheckXidAlive, bsysscan, out->len};
 	int			room = MaxAllocSize - 1 - out->len;
 
 	before.limit = json_limit;
@@ -126,7 +129,8 @@ fault_read(EventFault *fault, const ErrorData *error)
 }
 
 bool
-event_try(EventRender render, StringInfo out, void *argument, bool contained, int size, EventFault *fault)
+event_try(EventRender render, StringInfo out, void *argument, bool contained, int size,
+		  EventFault *fault)
 {
 	Before		before = try_begin(out, contained, size);
 	ErrorData  *volatile error = NULL;
@@ -185,7 +189,10 @@ forget_scratch(Search *search)
 	initStringInfo(&search->scratch);
 }
 
-/* Try the columns of a row that belong to the key, or all others; gives those that fail, with those that did. */
+/*
+ * Try the columns of a row that belong to the key, or all others; gives those that fail, with those
+ * that did.
+ */
 static Bitmapset *
 try_columns(Search *search, const EventRow *row, bool key, Bitmapset *gaps)
 {
@@ -197,11 +204,13 @@ try_columns(Search *search, const EventRow *row, bool key, Bitmapset *gaps)
 		EventFault	fault;
 		bool		fits;
 
-		if (bms_is_member(i, shape->key) != key || row->nulls[column->index] || event_is_unchanged(column, row))
+		if (bms_is_member(i, shape->key) != key || row->nulls[column->index] ||
+			event_is_unchanged(column, row))
 			continue;
 		search->piece.column = i;
 		search->piece.value = row->values[column->index];
-		fits = event_try(render_piece, &search->scratch, &search->piece, false, Max(search->left, 0), &fault);
+		fits = event_try(render_piece, &search->scratch, &search->piece, false,
+						 Max(search->left, 0), &fault);
 		if (fits)
 			search->left -= search->scratch.len + column->json.label_len + 1;
 		else
@@ -212,8 +221,8 @@ try_columns(Search *search, const EventRow *row, bool key, Bitmapset *gaps)
 }
 
 void
-event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new, const EventRow *old, EventRenderColumn render,
-				void *argument, int size)
+event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new, const EventRow *old,
+				EventRenderColumn render, void *argument, int size)
 {
 	Search		search = {shape, {render, argument}};
 
@@ -245,13 +254,15 @@ event_append_gaps(StringInfo out, const EventGaps *gaps, const EventShape *shape
 	Bitmapset  *columns = bms_union(gaps->new, gaps->old);
 	char		separator = '[';
 
-	appendStringInfo(out, "{\"code\":\"%s\",\"message\":", unpack_sql_state(gaps->fault.sqlerrcode));
+	appendStringInfo(out,
+					 "{\"code\":\"%s\",\"message\":", unpack_sql_state(gaps->fault.sqlerrcode));
 	json_append_string(out, gaps->fault.message, strlen(gaps->fault.message));
 	appendStringInfoString(out, ",\"columns\":");
 	for (int i = -1; (i = bms_next_member(columns, i)) >= 0; separator = ',')
 	{
 		appendStringInfoChar(out, separator);
-		appendBinaryStringInfo(out, shape->columns[i].json.label, shape->columns[i].json.label_len - 1);
+		appendBinaryStringInfo(out, shape->columns[i].json.label,
+							   shape->columns[i].json.label_len - 1);
 	}
 	appendStringInfoString(out, separator == '[' ? "[]}" : "]}");
 }

@@ -1,6 +1,7 @@
 /*
- * event_relation.c: takes a relation and gives what rendering its events needs, prepared once a backend under the
- * snapshot in force and thrown away when the relation cache says so. While decoding it takes no lock and never waits.
+ * event_relation.c: takes a relation and gives what rendering its events needs, prepared once a
+ * backend under the snapshot in force and thrown away when the relation cache says so. While
+ * decoding it takes no lock and never waits.
  */
 #include "decode/event.h"
 
@@ -21,7 +22,9 @@
 
 static HTAB *relations = NULL;
 
-/* counts what was invalidated: when it moves while the catalogs are read, what was read is not kept */
+/*
+ * counts what was invalidated: when it moves while the catalogs are read, what was read is not kept
+ */
 static uint64 invalidations = 0;
 
 static void
@@ -140,7 +143,8 @@ relation_prepare(Oid relid, Relation rel)
 	relation = relation_entry(relid);
 	relation->valid = false;
 	if (relation->context == NULL)
-		relation->context = AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
+		relation->context =
+			AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(relation->context);
 
 	relation_classify(relation, rel);
@@ -176,7 +180,10 @@ event_relation_by_oid(Oid relid)
 	if (relation != NULL && relation->valid)
 		return relation;
 
-	/* decoding must not wait behind somebody's lock; its snapshot is historic, so nothing changes under its feet */
+	/*
+	 * decoding must not wait behind somebody's lock; its snapshot is historic, so nothing changes
+	 * under its feet
+	 */
 	if (HistoricSnapshotActive())
 	{
 		rel = RelationIdGetRelation(relid);

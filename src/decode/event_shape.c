@@ -1,6 +1,6 @@
 /*
- * event_shape.c: takes a relation and gives how its rows are shown: names and columns, escaped and in order. Reads the
- * catalogs under the snapshot in force, takes no lock and never waits.
+ * event_shape.c: takes a relation and gives how its rows are shown: names and columns, escaped and
+ * in order. Reads the catalogs under the snapshot in force, takes no lock and never waits.
  */
 #include "decode/event.h"
 
@@ -41,7 +41,10 @@ shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext cont
 	json_append_string(out, name, strlen(name));
 }
 
-/* Where the shown relation's attribute stands in the tuples that come in; -1 where they do not have it. */
+/*
+ * Where the shown relation's attribute stands in the tuples that come in; -1 where they do not have
+ * it.
+ */
 static int
 incoming_index(const EventShapeSource *source, TupleDesc desc, int i)
 {
@@ -61,8 +64,9 @@ incoming_index(const EventShapeSource *source, TupleDesc desc, int i)
 }
 
 /*
- * The primary key's index; InvalidOid where there is none. The relation cache knows it only where it is enforced at once:
- * a deferrable one identifies rows all the same, once the transaction is committed.
+ * The primary key's index; InvalidOid where there is none. The relation cache knows it only where
+ * it is enforced at once: a deferrable one identifies rows all the same, once the transaction is
+ * committed.
  */
 Oid
 event_primary_key(Relation rel)
@@ -88,7 +92,10 @@ event_primary_key(Relation rel)
 	return found;
 }
 
-/* Gives the numbers of an index's key columns, which are all columns of the table; NIL without an index. */
+/*
+ * Gives the numbers of an index's key columns, which are all columns of the table; NIL without an
+ * index.
+ */
 List *
 event_key_columns(Oid index)
 {
@@ -110,7 +117,8 @@ shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext c
 {
 	TupleDesc	shown = RelationGetDescr(source->shown);
 	Oid			primary = event_primary_key(source->rel);
-	List	   *key = event_key_columns(OidIsValid(source->rel->rd_replidindex) ? source->rel->rd_replidindex : primary);
+	List *key = event_key_columns(
+		OidIsValid(source->rel->rd_replidindex) ? source->rel->rd_replidindex : primary);
 	MemoryContext old = MemoryContextSwitchTo(context);
 
 	shape->ncolumns = 0;
@@ -119,7 +127,7 @@ shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext c
 	for (int i = 0; i < shown->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(shown, i);
-		int			index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
+		int index = event_shows_column(attribute) ? incoming_index(source, shape->desc, i) : -1;
 		EventColumn *column = &shape->columns[shape->ncolumns];
 		Oid			type;
 
@@ -170,7 +178,8 @@ append_key(StringInfo out, const char *label, Relation rel, Oid index)
 	appendStringInfoString(out, label);
 	foreach(lc, event_key_columns(index))
 	{
-		const char *name = NameStr(TupleDescAttr(RelationGetDescr(rel), lfirst_int(lc) - 1)->attname);
+		const char *name =
+			NameStr(TupleDescAttr(RelationGetDescr(rel), lfirst_int(lc) - 1)->attname);
 
 		appendStringInfoChar(out, separator);
 		json_append_string(out, name, strlen(name));
@@ -182,8 +191,9 @@ append_key(StringInfo out, const char *label, Relation rel, Oid index)
 }
 
 /*
- * ,"pk":[...] where it is asked for, and ,"identity":[...] where rows are told apart by something else: by another index,
- * always; by nothing, where the primary key, which is named, leads to think that it does.
+ * ,"pk":[...] where it is asked for, and ,"identity":[...] where rows are told apart by something
+ * else: by another index, always; by nothing, where the primary key, which is named, leads to think
+ * that it does.
  */
 static void
 append_keys(StringInfo out, const EventShapeSource *source)

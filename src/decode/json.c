@@ -1,5 +1,6 @@
 /*
- * json.c: takes text in the database's encoding and gives a JSON string, and lines of JSON made of several. Knows no types.
+ * json.c: takes text in the database's encoding and gives a JSON string, and lines of JSON made of
+ * several. Knows no types.
  */
 #include "decode/json.h"
 
@@ -49,7 +50,10 @@ high_bits(Sixteen block)
 		halves[i] = pg_bswap64(halves[i]);
 #endif
 		/* the product has the eight bits, each from its byte, in its highest byte */
-		bits |= ((halves[i] >> 7 & UINT64CONST(0x0101010101010101)) * UINT64CONST(0x0102040810204080) >> 56) << 8 * i;
+		bits |=
+			((halves[i] >> 7 & UINT64CONST(0x0101010101010101)) * UINT64CONST(0x0102040810204080) >>
+			 56)
+			<< 8 * i;
 	}
 	return bits;
 #endif
@@ -67,7 +71,8 @@ special_bits(Sixteen block, int mode)
 {
 	if (mode == IN_RAW)
 		return high_bits((Sixteen) (block == '\n') | (Sixteen) (block == '\r'));
-	return high_bits((Sixteen) (block < 0x20) | (Sixteen) (block == '"') | (Sixteen) (block == '\\') | (Sixteen) (block == 0x7f));
+	return high_bits((Sixteen) (block < 0x20) | (Sixteen) (block == '"') |
+					 (Sixteen) (block == '\\') | (Sixteen) (block == 0x7f));
 }
 
 /* uXXXX, at a place with enough room; returns its end */
@@ -124,11 +129,15 @@ convert_to_utf8(const char *bytes, int len, int encoding, unsigned char *utf8)
 	if (IsTransactionState())
 		json_conversion_init();
 	return OidIsValid(conversion.fn_oid) &&
-		DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8), CStringGetDatum(bytes),
-									CStringGetDatum((char *) utf8), Int32GetDatum(len), BoolGetDatum(true))) == len;
+		   DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8),
+									   CStringGetDatum(bytes), CStringGetDatum((char *) utf8),
+									   Int32GetDatum(len), BoolGetDatum(true))) == len;
 }
 
-/* Append the character beyond ASCII at bytes, escaped unless this database is UTF-8. Returns its length in bytes. */
+/*
+ * Append the character beyond ASCII at bytes, escaped unless this database is UTF-8. Returns its
+ * length in bytes.
+ */
 static int
 append_character(StringInfo out, const char *bytes, int len)
 {
@@ -202,8 +211,9 @@ replacements(int mode)
 }
 
 /*
- * Append a piece, or less where a byte beyond ASCII comes and ascii says that it must not. Blocks are copied whole; then
- * each special byte's replacement is put over it and what follows it copied again, behind that. Returns where it stopped.
+ * Append a piece, or less where a byte beyond ASCII comes and ascii says that it must not. Blocks
+ * are copied whole; then each special byte's replacement is put over it and what follows it copied
+ * again, behind that. Returns where it stopped.
  */
 static pg_attribute_always_inline const char *
 append_piece(StringInfo out, const char *p, const char *end, int mode, bool ascii)

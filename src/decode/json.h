@@ -1,8 +1,9 @@
 /*
  * json.h: values of any type as JSON.
  *
- * What is appended is valid in the database's encoding and in UTF-8 alike: in a database of another encoding than UTF-8
- * all characters beyond ASCII are escaped. Renderings never depend on the session's settings.
+ * What is appended is valid in the database's encoding and in UTF-8 alike: in a database of another
+ * encoding than UTF-8 all characters beyond ASCII are escaped. Renderings never depend on the
+ * session's settings.
  */
 #ifndef GS_JSON_H
 #define GS_JSON_H
@@ -59,13 +60,18 @@ typedef struct JsonColumn
 } JsonColumn;
 
 /* Allocates in context what the column needs; it lives as long as that. */
-extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context);
+extern void json_column_init(JsonColumn *column, Form_pg_attribute attribute,
+							 MemoryContext context);
 
-/* Whether the type's output function, which is filled in, leaves nothing behind but memory when it fails. */
+/*
+ * Whether the type's output function, which is filled in, leaves nothing behind but memory when it
+ * fails.
+ */
 extern bool json_only_computes(JsonColumn *column);
 
 /*
- * The type's text output of a value that is not NULL. Checks first what can be known of its length. In CurrentMemoryContext.
+ * The type's text output of a value that is not NULL. Checks first what can be known of its length.
+ * In CurrentMemoryContext.
  */
 extern char *json_output(JsonColumn *column, Datum value);
 
@@ -75,7 +81,10 @@ extern JsonNote json_append_value(StringInfo out, JsonColumn *column, Datum valu
 /* Append ,"name":value, and leave the same garbage. */
 extern JsonNote json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull);
 
-/* How many bytes the text of a value has at least. Reads it, but makes no copy of what it is made of. */
+/*
+ * How many bytes the text of a value has at least. Reads it, but makes no copy of what it is made
+ * of.
+ */
 extern uint64 json_least_size(Oid type, Datum value);
 
 /* Whether values of this type may have a text that is many times as long as they are. */
@@ -87,15 +96,19 @@ extern uint64 json_numeric_size(Datum value);
 /* Append a numeric as it is stored; false, with nothing appended, for NaN and the infinities. */
 extern bool json_append_numeric(StringInfo out, Datum value);
 
-/* Append bytes in the database's encoding as a JSON string, with quotes. What is no valid character becomes U+FFFD. */
+/*
+ * Append bytes in the database's encoding as a JSON string, with quotes. What is no valid character
+ * becomes U+FFFD.
+ */
 extern void json_append_string(StringInfo out, const char *bytes, int len);
 
 /* Append bytes in the database's encoding that are JSON, on one line. */
 extern void json_append_raw(StringInfo out, const char *bytes, int len);
 
 /*
- * Whether every strict parser takes these bytes, which are JSON: no number is greater than what a double holds, no escape
- * is half of a surrogate pair, and brackets are not nested more than JSON_MAX_DEPTH deep.
+ * Whether every strict parser takes these bytes, which are JSON: no number is greater than what a
+ * double holds, no escape is half of a surrogate pair, and brackets are not nested more than
+ * JSON_MAX_DEPTH deep.
  */
 extern bool json_is_strict(const char *bytes, int len);
 
@@ -109,8 +122,9 @@ extern bool json_is_strict(const char *bytes, int len);
 extern void json_append_pretty(StringInfo out, const char *bytes, int len);
 
 /*
- * How long the buffer may become that is rendered into: an error, of ERRCODE_PROGRAM_LIMIT_EXCEEDED, comes before it is longer.
- * size is what the error says. Who sets it puts back what was there.
+ * How long the buffer may become that is rendered into: an error, of
+ * ERRCODE_PROGRAM_LIMIT_EXCEEDED, comes before it is longer. size is what the error says. Who sets
+ * it puts back what was there.
  */
 typedef struct JsonLimit
 {
@@ -130,12 +144,16 @@ json_check_room(const StringInfoData *out, uint64 more)
 		json_refuse_length();
 }
 
-/* Where a catalog can be read: for what is written where none can, in a database that is not UTF-8. Else it is done on demand. */
+/*
+ * Where a catalog can be read: for what is written where none can, in a database that is not UTF-8.
+ * Else it is done on demand.
+ */
 extern void json_conversion_init(void);
 
 /*
- * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on) fixed values until the
- * end of the current transaction or subtransaction. Cheap when they have them.
+ * Give the settings that a type's output depends on (DateStyle, TimeZone, search_path and so on)
+ * fixed values until the end of the current transaction or subtransaction. Cheap when they have
+ * them.
  */
 extern void json_pin_settings(void);
 

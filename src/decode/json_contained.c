@@ -1,6 +1,7 @@
 /*
- * json_contained.c: takes a column and says whether its type's output function only computes, so that an error in it leaves
- * nothing behind but memory. Knows the server's own functions; of all others nobody knows.
+ * json_contained.c: takes a column and says whether its type's output function only computes, so
+ * that an error in it leaves nothing behind but memory. Knows the server's own functions; of all
+ * others nobody knows.
  */
 #include "decode/json.h"
 
@@ -12,19 +13,21 @@
 #include "utils/typcache.h"
 
 /*
- * The server's output functions that only compute: no catalogs, no files, no other function that somebody may have made. What
- * an error leaves behind of them is memory.
+ * The server's output functions that only compute: no catalogs, no files, no other function that
+ * somebody may have made. What an error leaves behind of them is memory.
  */
 static bool
 only_computes(PGFunction output)
 {
 	static const PGFunction pure[] = {
-		textout, varcharout, bpcharout, nameout, charout, byteaout, json_out, jsonb_out, xml_out, boolout,
-		int2out, int4out, int8out, oidout, xidout, xid8out, cidout, tidout, pg_lsn_out, float4out, float8out, numeric_out, cash_out,
-		date_out, time_out, timetz_out, timestamp_out, timestamptz_out, interval_out, uuid_out, bit_out, varbit_out,
-		inet_out, cidr_out, macaddr_out, macaddr8_out, tsvectorout, tsqueryout,
-		point_out, line_out, lseg_out, box_out, path_out, poly_out, circle_out
-	};
+		textout,	 varcharout, bpcharout,		nameout,		 charout,	   byteaout,
+		json_out,	 jsonb_out,	 xml_out,		boolout,		 int2out,	   int4out,
+		int8out,	 oidout,	 xidout,		xid8out,		 cidout,	   tidout,
+		pg_lsn_out,	 float4out,	 float8out,		numeric_out,	 cash_out,	   date_out,
+		time_out,	 timetz_out, timestamp_out, timestamptz_out, interval_out, uuid_out,
+		bit_out,	 varbit_out, inet_out,		cidr_out,		 macaddr_out,  macaddr8_out,
+		tsvectorout, tsqueryout, point_out,		line_out,		 lseg_out,	   box_out,
+		path_out,	 poly_out,	 circle_out};
 
 	for (int i = 0; i < lengthof(pure); i++)
 	{
@@ -47,8 +50,8 @@ output_only_computes(Oid type)
 }
 
 /*
- * The same for the output functions of arrays and ranges, once they have looked up what their elements are, which they do for an
- * empty one too: they keep that with the column.
+ * The same for the output functions of arrays and ranges, once they have looked up what their
+ * elements are, which they do for an empty one too: they keep that with the column.
  */
 static bool
 elements_only_compute(JsonColumn *column)
@@ -59,8 +62,10 @@ elements_only_compute(JsonColumn *column)
 
 	if (OidIsValid(element) && column->output.fn_addr == array_out && output_only_computes(element))
 		empty = PointerGetDatum(construct_empty_array(element));
-	else if (OidIsValid(bound) && column->output.fn_addr == range_out && output_only_computes(bound))
-		empty = RangeTypePGetDatum(make_empty_range(lookup_type_cache(column->type, TYPECACHE_RANGE_INFO)));
+	else if (OidIsValid(bound) && column->output.fn_addr == range_out &&
+			 output_only_computes(bound))
+		empty = RangeTypePGetDatum(
+			make_empty_range(lookup_type_cache(column->type, TYPECACHE_RANGE_INFO)));
 	else
 		return false;
 	pfree(OutputFunctionCall(&column->output, empty));

@@ -1,8 +1,10 @@
 /*
- * json_numeric.c: takes a numeric as it is stored and gives its digits, as numeric_out does, without a copy of it in between.
+ * json_numeric.c: takes a numeric as it is stored and gives its digits, as numeric_out does,
+ * without a copy of it in between.
  *
- * The format on disk: a header of two bytes (short) or four (long), which tells sign, number of digits to be shown after
- * the point and weight of the first group; then groups of four decimal digits, without leading and trailing groups of zero.
+ * The format on disk: a header of two bytes (short) or four (long), which tells sign, number of
+ * digits to be shown after the point and weight of the first group; then groups of four decimal
+ * digits, without leading and trailing groups of zero.
  */
 #include "decode/json.h"
 
@@ -117,7 +119,8 @@ json_append_numeric(StringInfo out, Datum value)
 
 	if (!groups_read(&groups, value))
 		return false;
-	enlargeStringInfo(out, (Max(groups.weight, 0) + 1) * GROUP_DIGITS + groups.scale + GROUP_DIGITS + 3);
+	enlargeStringInfo(out,
+					  (Max(groups.weight, 0) + 1) * GROUP_DIGITS + groups.scale + GROUP_DIGITS + 3);
 	p = out->data + out->len;
 	if (groups.negative)
 		*p++ = '-';

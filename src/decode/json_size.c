@@ -1,6 +1,7 @@
 /*
- * json_size.c: takes a value and says how long its text is at least, before a type's output function makes it: a numeric of ten
- * bytes may have 130,000 digits, and an array, a row or a jsonb may hold many of them.
+ * json_size.c: takes a value and says how long its text is at least, before a type's output
+ * function makes it: a numeric of ten bytes may have 130,000 digits, and an array, a row or a jsonb
+ * may hold many of them.
  */
 #include "decode/json.h"
 
@@ -95,7 +96,8 @@ static uint64
 row_size(Datum value)
 {
 	HeapTupleHeader row = DatumGetHeapTupleHeader(value);
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+	TupleDesc desc =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *nulls = palloc(desc->natts * sizeof(bool));
@@ -135,7 +137,8 @@ static uint64
 multirange_size(Datum value)
 {
 	MultirangeType *multirange = DatumGetMultirangeTypeP(value);
-	TypeCacheEntry *type = lookup_type_cache(MultirangeTypeGetOid(multirange), TYPECACHE_MULTIRANGE_INFO);
+	TypeCacheEntry *type =
+		lookup_type_cache(MultirangeTypeGetOid(multirange), TYPECACHE_MULTIRANGE_INFO);
 	int32		n;
 	RangeType **ranges;
 	uint64		size = 0;

@@ -1,6 +1,7 @@
 /*
- * json_strict.c: takes bytes that are JSON to PostgreSQL and says whether they are that to every parser. RFC 8259 lets
- * parsers set limits, and they do: to the size of numbers, to the nesting, to what an escape may stand for.
+ * json_strict.c: takes bytes that are JSON to PostgreSQL and says whether they are that to every
+ * parser. RFC 8259 lets parsers set limits, and they do: to the size of numbers, to the nesting, to
+ * what an escape may stand for.
  */
 #include "decode/json.h"
 
@@ -28,8 +29,9 @@ is_digit(Sixteen block)
 }
 
 /*
- * Whether a quick look finds nothing that may be too much: no escape, few brackets, no exponent, no long run of digits.
- * Other bytes than those it looks for may be anything, text within strings included: so true is certain, false is not.
+ * Whether a quick look finds nothing that may be too much: no escape, few brackets, no exponent, no
+ * long run of digits. Other bytes than those it looks for may be anything, text within strings
+ * included: so true is certain, false is not.
  */
 static bool
 is_plain(const char *bytes, int len)
@@ -58,7 +60,8 @@ is_plain(const char *bytes, int len)
 		}
 
 		/* an upper case letter and a lower case one differ by 0x20 */
-		if (!is_none((Sixteen) (block == '\\') | ((Sixteen) ((block | 0x20) == 'e') & is_digit(before))))
+		if (!is_none((Sixteen) (block == '\\') |
+					 ((Sixteen) ((block | 0x20) == 'e') & is_digit(before))))
 			return false;
 		opening = (Sixteen) ((block | 0x20) == '{');
 		if (!is_none(opening))
@@ -128,7 +131,10 @@ pass_digits(const char *p, const char *end)
 	return p;
 }
 
-/* The end of the number whose first digit is at p; NULL where it may be greater than what a double holds. */
+/*
+ * The end of the number whose first digit is at p; NULL where it may be greater than what a double
+ * holds.
+ */
 static const char *
 pass_number(const char *p, const char *end)
 {

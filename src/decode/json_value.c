@@ -1,7 +1,8 @@
 /*
- * json_value.c: takes a value of any type and gives JSON. Common types have formatters of their own here, which read what is
- * stored and give, to the byte, what the type's output gives under the pinned settings. Else it runs type output functions,
- * which a superuser installed, and never a cast or any other function that users define: decoding has all rights.
+ * json_value.c: takes a value of any type and gives JSON. Common types have formatters of their own
+ * here, which read what is stored and give, to the byte, what the type's output gives under the
+ * pinned settings. Else it runs type output functions, which a superuser installed, and never a
+ * cast or any other function that users define: decoding has all rights.
  */
 #include "decode/json.h"
 
@@ -31,7 +32,10 @@
 /* more than any value takes whose text is of bounded length, with quotes */
 #define BOUNDED_LEN 64
 
-/* so many bytes of a type that expands may be shown without a look at what is in them: a text of some 64 MB at most */
+/*
+ * so many bytes of a type that expands may be shown without a look at what is in them: a text of
+ * some 64 MB at most
+ */
 #define UNSEEN_LEN 4096
 
 /* gymstream's own types, whose output is JSON */
@@ -47,7 +51,8 @@ is_own_type(Oid type)
 		return false;
 	form = (Form_pg_type) GETSTRUCT(tuple);
 	for (int i = 0; i < lengthof(names) && !found; i++)
-		found = strcmp(NameStr(form->typname), names[i]) == 0 && catalog_is_schema(form->typnamespace);
+		found =
+			strcmp(NameStr(form->typname), names[i]) == 0 && catalog_is_schema(form->typnamespace);
 	ReleaseSysCache(tuple);
 	return found;
 }
@@ -144,8 +149,8 @@ json_pin_settings(void)
 	for (int i = 0; i < lengthof(settings); i++)
 	{
 		if (!settings[i].pinned)
-			(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
-									 true, ERROR, false);
+			(void) set_config_option(settings[i].name, settings[i].value, PGC_USERSET,
+									 PGC_S_SESSION, GUC_ACTION_LOCAL, true, ERROR, false);
 	}
 }
 
@@ -165,7 +170,10 @@ put_four(char *p, uint32 n)
 	return put_two(put_two(p, n / 100), n % 100);
 }
 
-/* A day as YYYY-MM-DD; NULL where the year has not four digits. The last one is kept: neighbours are often of one day. */
+/*
+ * A day as YYYY-MM-DD; NULL where the year has not four digits. The last one is kept: neighbours
+ * are often of one day.
+ */
 static char *
 put_day(char *p, int64 day)
 {
@@ -298,7 +306,10 @@ append_number(StringInfo out, const char *text, int len)
 		appendStringInfoChar(out, '"');
 }
 
-/* What is compressed, or was stored apart, is as long as that says: refused before it is made if that is too long. */
+/*
+ * What is compressed, or was stored apart, is as long as that says: refused before it is made if
+ * that is too long.
+ */
 static void
 check_raw_size(StringInfo out, Datum value, int factor)
 {
@@ -361,7 +372,8 @@ json_output(JsonColumn *column, Datum value)
 	StringInfoData nothing = {0};
 
 	json_pin_settings();
-	if (column->varlena && (column->expands || VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored)) &&
+	if (column->varlena &&
+		(column->expands || VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored)) &&
 		toast_raw_datum_size(value) > UNSEEN_LEN)
 		json_check_room(&nothing, json_least_size(column->type, value));
 	return OutputFunctionCall(&column->output, value);
@@ -468,14 +480,16 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			{
 				char		number[FLOAT_SHORTEST_DECIMAL_LEN];
 
-				append_number(out, number, float_to_shortest_decimal_buf(DatumGetFloat4(value), number));
+				append_number(out, number,
+							  float_to_shortest_decimal_buf(DatumGetFloat4(value), number));
 			}
 			break;
 		case JSON_FLOAT8:
 			{
 				char		number[DOUBLE_SHORTEST_DECIMAL_LEN];
 
-				append_number(out, number, double_to_shortest_decimal_buf(DatumGetFloat8(value), number));
+				append_number(out, number,
+							  double_to_shortest_decimal_buf(DatumGetFloat8(value), number));
 			}
 			break;
 		case JSON_NUMERIC:

@@ -1,6 +1,7 @@
 /*
- * plugin.c: the output plugin: takes decoded transactions and gives one JSON object a line for each event, in commit
- * order. A transaction without events gives nothing. Never writes, and never shows the rows of gymstream's own tables.
+ * plugin.c: the output plugin: takes decoded transactions and gives one JSON object a line for each
+ * event, in commit order. A transaction without events gives nothing. Never writes, and never shows
+ * the rows of gymstream's own tables.
  */
 #include "decode/plugin.h"
 
@@ -49,8 +50,10 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 	plugin_look_end(look);
 	state->wire = state->options.debezium ? &plugin_debezium : &plugin_json;
 	state->context = AllocSetContextCreate(ctx->context, "gymstream event", ALLOCSET_DEFAULT_SIZES);
-	state->transaction = AllocSetContextCreate(ctx->context, "gymstream transaction", ALLOCSET_SMALL_SIZES);
-	plugin_relations_init(state, AllocSetContextCreate(ctx->context, "gymstream plugin", ALLOCSET_DEFAULT_SIZES));
+	state->transaction =
+		AllocSetContextCreate(ctx->context, "gymstream transaction", ALLOCSET_SMALL_SIZES);
+	plugin_relations_init(
+		state, AllocSetContextCreate(ctx->context, "gymstream plugin", ALLOCSET_DEFAULT_SIZES));
 	plugin_write_init(ctx);
 	output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
 	output->receive_rewrites = false;
@@ -66,7 +69,8 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 static bool
 plugin_filter_origin(LogicalDecodingContext *ctx, GsOriginId origin)
 {
-	return ((PluginState *) ctx->output_plugin_private)->options.only_local && origin != GS_INVALID_ORIGIN;
+	return ((PluginState *) ctx->output_plugin_private)->options.only_local &&
+		   origin != GS_INVALID_ORIGIN;
 }
 
 static void
@@ -87,26 +91,33 @@ typedef struct ChangePlace
 	const ReorderBufferTXN *txn;
 } ChangePlace;
 
-/* An error stops a slot until its reason is gone: so it says where, and where not even more memory helps how to go on. */
+/*
+ * An error stops a slot until its reason is gone: so it says where, and where not even more memory
+ * helps how to go on.
+ */
 static void
 change_context(void *argument)
 {
 	const ChangePlace *place = argument;
 
-	errcontext("row of table \"%s.%s\", transaction %u", place->shape->schema ? place->shape->schema : "",
+	errcontext("row of table \"%s.%s\", transaction %u",
+			   place->shape->schema ? place->shape->schema : "",
 			   place->shape->table ? place->shape->table : "", place->txn->xid);
 	if (geterrcode() == ERRCODE_OUT_OF_MEMORY)
 		errhint("Lower the option \"max-event-size\" to what there is memory for.");
 	if (geterrcode() != ERRCODE_PROGRAM_LIMIT_EXCEEDED || MyReplicationSlot == NULL ||
 		XLogRecPtrIsInvalid(place->txn->end_lsn))
 		return;
-	errhint("Set the option \"unrendered\" to \"event\", leave the table out by the option \"filter-tables\", leave columns out by a publication, or let the slot go on behind the transaction: SELECT pg_replication_slot_advance('%s', '%X/%X').",
+	errhint("Set the option \"unrendered\" to \"event\", leave the table out by the option "
+			"\"filter-tables\", leave columns out by a publication, or let the slot go on behind "
+			"the transaction: SELECT pg_replication_slot_advance('%s', '%X/%X').",
 			NameStr(MyReplicationSlot->data.name), LSN_FORMAT_ARGS(place->txn->end_lsn));
 }
 
 /* Count an event with gaps; the log is told once a transaction. */
 static void
-complain(PluginState *state, const EventStamp *stamp, const char *schema, const char *table, const EventFault *fault)
+complain(PluginState *state, const EventStamp *stamp, const char *schema, const char *table,
+		 const EventFault *fault)
 {
 	state->unrendered++;
 	if (state->complained == stamp->xid && TransactionIdIsValid(stamp->xid))
@@ -114,8 +125,10 @@ complain(PluginState *state, const EventStamp *stamp, const char *schema, const 
 	state->complained = stamp->xid;
 	ereport(LOG,
 			(errcode(fault->sqlerrcode),
-			 errmsg("could not render an event of table \"%s.%s\" whole: %s", schema, table, fault->message),
-			 errdetail("Transaction %u, which ends before %X/%X. The event's member \"unrendered\" says what is missing.",
+			 errmsg("could not render an event of table \"%s.%s\" whole: %s", schema, table,
+					fault->message),
+			 errdetail("Transaction %u, which ends before %X/%X. The event's member \"unrendered\" "
+					   "says what is missing.",
 					   stamp->xid, LSN_FORMAT_ARGS(stamp->commit_lsn))));
 }
 
@@ -143,11 +156,14 @@ render_rows(StringInfo out, void *argument)
 {
 	const Change *change = argument;
 
-	change->state->wire->rows(out, change->state, &change->stamp, change->relation, change->action, change->new,
-							  change->old, change->gaps);
+	change->state->wire->rows(out, change->state, &change->stamp, change->relation, change->action,
+							  change->new, change->old, change->gaps);
 }
 
-/* Append the event; with gaps where it cannot be rendered whole, or where there are some to begin with. */
+/*
+ * Append the event; with gaps where it cannot be rendered whole, or where there are some to begin
+ * with.
+ */
 static void
 append_rows(StringInfo out, Change *change, EventGaps *gaps)
 {
@@ -158,12 +174,15 @@ append_rows(StringInfo out, Change *change, EventGaps *gaps)
 
 	if (change->gaps == NULL)
 	{
-		if (event_try(render_rows, out, change, contained, options->size, options->strict ? NULL : &gaps->fault))
+		if (event_try(render_rows, out, change, contained, options->size,
+					  options->strict ? NULL : &gaps->fault))
 			return;
-		event_find_gaps(gaps, shape, change->new, change->old, state->wire->column, change->relation, options->size);
+		event_find_gaps(gaps, shape, change->new, change->old, state->wire->column,
+						change->relation, options->size);
 		change->gaps = gaps;
 	}
-	complain(state, &change->stamp, shape->schema ? shape->schema : "", shape->table ? shape->table : "", &gaps->fault);
+	complain(state, &change->stamp, shape->schema ? shape->schema : "",
+			 shape->table ? shape->table : "", &gaps->fault);
 	if (event_try(render_rows, out, change, contained, EVENT_MAX_SIZE, &gaps->fault))
 		return;
 	event_all_gaps(gaps, shape);
@@ -185,7 +204,8 @@ key_changed(const PluginRelation *relation, const EventRow *new, const EventRow 
 		Form_pg_attribute attribute = TupleDescAttr(relation->shape.desc, i);
 
 		if (new->nulls[i] != old->nulls[i] ||
-			(!new->nulls[i] && !datum_image_eq(new->values[i], old->values[i], attribute->attbyval, attribute->attlen)))
+			(!new->nulls[i] && !datum_image_eq(new->values[i], old->values[i], attribute->attbyval,
+											   attribute->attlen)))
 			return true;
 	}
 	return false;
@@ -196,7 +216,8 @@ typedef struct Judgement
 {
 	Change	   *change;
 	bool		passes;			/* the row filter */
-	bool		moves;			/* what tells rows apart changes, which the wire format shows as two events */
+	/* what tells rows apart changes, which the wire format shows as two events */
+	bool		moves;
 } Judgement;
 
 static void
@@ -206,8 +227,8 @@ judge(StringInfo out, void *argument)
 	Change	   *change = judgement->change;
 	PluginRelation *relation = change->relation;
 
-	if (relation->filter != NULL &&
-		!plugin_row_filter(relation->filter, &relation->shape, &change->action, change->new, change->old))
+	if (relation->filter != NULL && !plugin_row_filter(relation->filter, &relation->shape,
+													   &change->action, change->new, change->old))
 		return;
 	judgement->passes = true;
 	if (change->action == REORDER_BUFFER_CHANGE_INSERT)
@@ -221,8 +242,8 @@ judge(StringInfo out, void *argument)
 }
 
 /*
- * False for a row that does not pass. A filter may fail: then nobody knows whether the row passes, and the event is shown without
- * any value.
+ * False for a row that does not pass. A filter may fail: then nobody knows whether the row passes,
+ * and the event is shown without any value.
  */
 static bool
 is_shown(Judgement *judgement, EventGaps *gaps)
@@ -235,7 +256,8 @@ is_shown(Judgement *judgement, EventGaps *gaps)
 	if (contained && !change->state->wire->by_key)
 		return true;
 	/* nothing is written: any buffer will do */
-	if (event_try(judge, &change->state->scratch, judgement, contained, EVENT_MAX_SIZE, options->strict ? NULL : &gaps->fault))
+	if (event_try(judge, &change->state->scratch, judgement, contained, EVENT_MAX_SIZE,
+				  options->strict ? NULL : &gaps->fault))
 		return judgement->passes;
 	*change = before;
 	event_all_gaps(gaps, &change->relation->shape);
@@ -244,7 +266,8 @@ is_shown(Judgement *judgement, EventGaps *gaps)
 }
 
 static void
-show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation, ReorderBufferChange *change)
+show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation,
+			ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
 	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
@@ -285,7 +308,8 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 }
 
 static void
-plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, ReorderBufferChange *change)
+plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
+			  ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old;
@@ -310,8 +334,8 @@ plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, 
 }
 
 /*
- * A partition that is shown under its root's name is truncated with it; alone, under its own name: the root was not
- * truncated.
+ * A partition that is shown under its root's name is truncated with it; alone, under its own name:
+ * the root was not truncated.
  */
 static const EventShape *
 truncated_shape(const PluginRelation *relation, Relation rel, int n, Relation rels[])
@@ -327,7 +351,8 @@ truncated_shape(const PluginRelation *relation, Relation rel, int n, Relation re
 }
 
 static void
-plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relation rels[], ReorderBufferChange *change)
+plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relation rels[],
+				ReorderBufferChange *change)
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(state->context);
@@ -347,8 +372,8 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 		plugin_transaction_shown(ctx, txn);
 		stamp = plugin_stamp(state, txn, change->txn);
 		state->change_lsn = change->lsn;
-		state->wire->truncate(plugin_write_begin(ctx), state, &stamp, shape, change->data.truncate.cascade,
-							  change->data.truncate.restart_seqs);
+		state->wire->truncate(plugin_write_begin(ctx), state, &stamp, shape,
+							  change->data.truncate.cascade, change->data.truncate.restart_seqs);
 		plugin_write_end(ctx);
 	}
 	MemoryContextSwitchTo(old);
@@ -372,8 +397,8 @@ render_message(StringInfo out, void *argument)
 {
 	const Message *message = argument;
 
-	message->state->wire->message(out, message->state, &message->stamp, message->transactional, message->prefix,
-								  message->content, message->size, message->fault);
+	message->state->wire->message(out, message->state, &message->stamp, message->transactional,
+								  message->prefix, message->content, message->size, message->fault);
 }
 
 /* False, with nothing appended, where it is not shown. */
@@ -402,7 +427,8 @@ append_message(StringInfo out, Message *message)
 	if (!state->options.messages || !(state->options.actions & PLUGIN_MESSAGE) ||
 		!plugin_lists_prefix(&state->options, message->prefix))
 		return false;
-	if (!event_try(render_message, out, message, true, options->size, options->strict ? NULL : &fault))
+	if (!event_try(render_message, out, message, true, options->size,
+				   options->strict ? NULL : &fault))
 	{
 		state->unrendered++;
 		message->fault = &fault;
@@ -412,8 +438,8 @@ append_message(StringInfo out, Message *message)
 }
 
 static void
-plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
-			   const char *prefix, Size size, const char *content)
+plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
+			   bool transactional, const char *prefix, Size size, const char *content)
 {
 	PluginState *state = ctx->output_plugin_private;
 	MemoryContext old = MemoryContextSwitchTo(state->context);

@@ -1,9 +1,10 @@
 /*
- * plugin.h: what the files of the output plugin share: its options, its state and the order in which a change goes through them.
+ * plugin.h: what the files of the output plugin share: its options, its state and the order in
+ * which a change goes through them.
  *
- * plugin.c and plugin_stream.c are called with a change, plugin_relation.c says whether and how its relation is shown,
- * plugin_publication.c and plugin_row_filter.c what publications say of it, a PluginWire how it looks, plugin_write.c
- * brings it to whoever reads.
+ * plugin.c and plugin_stream.c are called with a change, plugin_relation.c says whether and how its
+ * relation is shown, plugin_publication.c and plugin_row_filter.c what publications say of it, a
+ * PluginWire how it looks, plugin_write.c brings it to whoever reads.
  */
 #ifndef GS_PLUGIN_H
 #define GS_PLUGIN_H
@@ -32,7 +33,10 @@ typedef enum PluginAction
 
 #define PLUGIN_ROWS (PLUGIN_INSERT | PLUGIN_UPDATE | PLUGIN_DELETE)
 
-/* a table of a list, or all of a schema, or of that name in any schema, or a message's prefix (as name) */
+/*
+ * a table of a list, or all of a schema, or of that name in any schema, or a message's prefix (as
+ * name)
+ */
 typedef struct PluginPattern
 {
 	char	   *schema;			/* NULL for any */
@@ -73,14 +77,17 @@ typedef struct PluginRelation
 {
 	Oid			relid;			/* hash key */
 	bool		valid;
-	Oid			shown;			/* under whose name: itself, a partitioned table it belongs to, or a rollup's view */
+	/* under whose name: itself, a partitioned table it belongs to, or a rollup's view */
+	Oid			shown;
 	int			actions;		/* PluginAction bits; 0: nothing is shown */
 	MemoryContext context;		/* holds what follows */
 	EventShape	shape;
-	Bitmapset  *key;			/* indexes in the row of the columns that tell rows apart, if the wire format asks for it */
+	/* indexes in the row of the columns that tell rows apart, if the wire format asks for it */
+	Bitmapset  *key;
 	struct PluginRowFilter *filter; /* NULL: all rows */
 	void	   *wire;			/* what the wire format has prepared */
-	bool		contained;		/* as the wire format shows them, all columns are; see event_gaps.c */
+	/* as the wire format shows them, all columns are; see event_gaps.c */
+	bool		contained;
 } PluginRelation;
 
 typedef struct PluginState
@@ -96,7 +103,8 @@ typedef struct PluginState
 	int			header_len;		/* of that, what stands before the events; 0: none is begun */
 	int			event_start;	/* in it, of the event being written; -1: none is */
 	StringInfoData scratch;		/* an event before it is made pretty */
-	bool		began;			/* this transaction, or this block of a streamed one, had an event */
+	/* this transaction, or this block of a streamed one, had an event */
+	bool		began;
 	bool		in_stream;		/* a block of a transaction in progress is being decoded */
 	int			changes;		/* since progress was reported last */
 	GsOriginId origin_id;		/* whose name is: */
@@ -114,25 +122,33 @@ typedef struct PluginState
 /* A wire format: each appends one event. */
 typedef struct PluginWire
 {
-	bool		by_key;			/* a row whose key changes is deleted and inserted; values that stayed are taken from the old row */
-	void		(*rows) (StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-						 enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
-						 const EventGaps *gaps);
+	/*
+	 * a row whose key changes is deleted and inserted; values that stayed are taken from the old
+	 * row
+	 */
+	bool		by_key;
+	void (*rows)(StringInfo out, PluginState *state, const EventStamp *stamp,
+				 PluginRelation *relation, enum ReorderBufferChangeType action, const EventRow *new,
+				 const EventRow *old, const EventGaps *gaps);
 	EventRenderColumn column;	/* one column of them; the argument is the PluginRelation */
 	void		(*prepare) (PluginState *state, PluginRelation *relation);
-	void		(*truncate) (StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape,
-							 bool cascade, bool restart_identity);
-	EventResult (*rollup) (StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message);
-	void		(*message) (StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
-							const char *prefix, const char *content, Size size, const EventFault *fault);
+	void (*truncate)(StringInfo out, PluginState *state, const EventStamp *stamp,
+					 const EventShape *shape, bool cascade, bool restart_identity);
+	EventResult (*rollup)(StringInfo out, PluginState *state, const EventStamp *stamp,
+						  const RollupMessage *message);
+	void (*message)(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
+					const char *prefix, const char *content, Size size, const EventFault *fault);
 	/* see event_mark */
-	void		(*mark) (StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
-						 const char *gid, bool first);
+	void (*mark)(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
+				 const char *gid, bool first);
 } PluginWire;
 
 /* ---- plugin_options.c ---- */
 
-/* Read what was given, a list of DefElem, on top of the defaults; an error names what is wrong with it. */
+/*
+ * Read what was given, a list of DefElem, on top of the defaults; an error names what is wrong with
+ * it.
+ */
 extern void plugin_options_read(PluginOptions *options, List *given);
 
 /* Whether a table is shown as far as the lists say, and a message of this prefix. */
@@ -160,9 +176,11 @@ extern bool plugin_shows_rollup(PluginState *state, Oid rollup);
 typedef struct PluginPublished
 {
 	int			actions;		/* PluginAction bits */
-	Oid			shown;			/* itself, or the partitioned table that is published in its place */
+	/* itself, or the partitioned table that is published in its place */
+	Oid			shown;
 	Bitmapset  *columns;		/* attribute numbers of shown; NULL for all */
-	List	   *filters[3];		/* of expressions over shown: for insert, update, delete; NIL for all rows */
+	/* of expressions over shown: for insert, update, delete; NIL for all rows */
+	List	   *filters[3];
 } PluginPublished;
 
 /* Allocates in CurrentMemoryContext. */
@@ -174,12 +192,14 @@ extern bool plugin_publishes_view(PluginState *state, Oid schema);
 /* ---- plugin_row_filter.c ---- */
 
 /* Make the filter of a relation in its context. NULL where no row is left out. */
-extern struct PluginRowFilter *plugin_row_filter_make(const PluginPublished *published, Relation rel, Relation shown,
+extern struct PluginRowFilter *plugin_row_filter_make(const PluginPublished *published,
+													  Relation rel, Relation shown,
 													  MemoryContext context);
 
 /*
- * Whether the change passes. An update of which only one row passes becomes an insert or a delete. Values that stayed in
- * the TOAST table are taken from the old row, into the new one, where that has them.
+ * Whether the change passes. An update of which only one row passes becomes an insert or a delete.
+ * Values that stayed in the TOAST table are taken from the old row, into the new one, where that
+ * has them.
  */
 extern bool plugin_row_filter(struct PluginRowFilter *filter, const EventShape *shape,
 							  enum ReorderBufferChangeType *action, EventRow *new, EventRow *old);
@@ -200,7 +220,10 @@ extern void plugin_write_flush(LogicalDecodingContext *ctx);
 
 /* ---- plugin_mark.c ---- */
 
-/* A look into catalogs, also outside of a transaction: so a walsender starts, and tells what becomes of a prepared one. */
+/*
+ * A look into catalogs, also outside of a transaction: so a walsender starts, and tells what
+ * becomes of a prepared one.
+ */
 typedef struct PluginLook
 {
 	MemoryContext context;
@@ -211,16 +234,23 @@ extern PluginLook plugin_look_begin(void);
 extern void plugin_look_end(PluginLook look);
 
 /* The stamp of a transaction's events; change_txn is the subtransaction, or NULL. */
-extern EventStamp plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *change_txn);
+extern EventStamp plugin_stamp(PluginState *state, ReorderBufferTXN *txn,
+							   const ReorderBufferTXN *change_txn);
 
-/* Call before an event of a transaction is written: shows that the transaction begins, where asked for. */
+/*
+ * Call before an event of a transaction is written: shows that the transaction begins, where asked
+ * for.
+ */
 extern void plugin_transaction_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn);
 
 /* Write a mark of a transaction. */
-extern void plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action, const char *gid,
-						bool first);
+extern void plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action,
+						const char *gid, bool first);
 
-/* Whether a block of the streamed transaction was shown. The reorder buffer remembers it with the transaction. */
+/*
+ * Whether a block of the streamed transaction was shown. The reorder buffer remembers it with the
+ * transaction.
+ */
 extern bool plugin_mark_was_shown(const ReorderBufferTXN *txn);
 
 /* ---- plugin.c ---- */

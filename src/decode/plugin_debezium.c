@@ -1,8 +1,10 @@
 /*
- * plugin_debezium.c: the wire format 'debezium': the values of the messages that Debezium's connector for PostgreSQL
- * sends, as Kafka Connect's JSON converter writes them, without or with their schemas.
+ * plugin_debezium.c: the wire format 'debezium': the values of the messages that Debezium's
+ * connector for PostgreSQL sends, as Kafka Connect's JSON converter writes them, without or with
+ * their schemas.
  *
- * A rollup's change has no counterpart there: it is a logical message whose content is the event of the format 'json'.
+ * A rollup's change has no counterpart there: it is a logical message whose content is the event of
+ * the format 'json'.
  */
 #include "decode/plugin.h"
 
@@ -53,10 +55,13 @@ append_source(StringInfo out, PluginState *state, const EventStamp *stamp, const
 	/* a message of no transaction has no time of its own */
 	int64		usecs = stamp->commit_time ? stamp->commit_time + EPOCH_USECS : now_usecs();
 
-	append_member(out, "\"source\":{\"version\":\"1\",\"connector\":\"postgresql\",\"name\":", state->options.topic_prefix);
+	append_member(out, "\"source\":{\"version\":\"1\",\"connector\":\"postgresql\",\"name\":",
+				  state->options.topic_prefix);
 	appendStringInfo(out, ",\"ts_ms\":" INT64_FORMAT, usecs / 1000);
 	append_member(out, ",\"snapshot\":\"false\",\"db\":", state->database);
-	appendStringInfo(out, XLogRecPtrIsInvalid(state->last_commit) ? ",\"sequence\":\"[null," : ",\"sequence\":\"[\\\"%llu\\\",",
+	appendStringInfo(out,
+					 XLogRecPtrIsInvalid(state->last_commit) ? ",\"sequence\":\"[null," :
+															   ",\"sequence\":\"[\\\"%llu\\\",",
 					 (unsigned long long) state->last_commit);
 	appendStringInfo(out, "\\\"%llu\\\"]\",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,
 					 (unsigned long long) state->change_lsn, usecs, usecs * 1000);
@@ -102,7 +107,8 @@ count_event(PluginState *state, const EventShape *shape)
 
 /* "transaction":{...}; shape is NULL where the event is not one of a table */
 static void
-append_transaction(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape)
+append_transaction(StringInfo out, PluginState *state, const EventStamp *stamp,
+				   const EventShape *shape)
 {
 	if (state->options.transactions && TransactionIdIsValid(stamp->xid))
 		appendStringInfo(out, "\"transaction\":{\"id\":\"%u:%llu\",\"total_order\":" INT64_FORMAT
@@ -125,8 +131,8 @@ append_gaps(StringInfo out, const EventGaps *gaps, const EventShape *shape)
 
 /* All behind the rows of a table's event. */
 static void
-append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, const char *op,
-			const EventGaps *gaps)
+append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape,
+			const char *op, const EventGaps *gaps)
 {
 	int64		usecs = now_usecs();
 
@@ -134,7 +140,9 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 	append_source(out, state, stamp, shape);
 	appendStringInfoChar(out, ',');
 	append_transaction(out, state, stamp, shape);
-	appendStringInfo(out, ",\"op\":\"%s\",\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT ",\"ts_ns\":" INT64_FORMAT,
+	appendStringInfo(out,
+					 ",\"op\":\"%s\",\"ts_ms\":" INT64_FORMAT ",\"ts_us\":" INT64_FORMAT
+					 ",\"ts_ns\":" INT64_FORMAT,
 					 op, usecs / 1000, usecs, usecs * 1000);
 	append_gaps(out, gaps, shape);
 	appendStringInfoChar(out, '}');
@@ -144,47 +152,99 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 
 #define FIELD(type, optional, name) "{\"type\":\"" type "\",\"optional\":" optional ",\"field\":\"" name "\"}"
 #define TIME_FIELDS FIELD("int64", "true", "ts_us") "," FIELD("int64", "true", "ts_ns")
-#define SOURCE_SCHEMA "{\"type\":\"struct\",\"fields\":[" \
-	FIELD("string", "false", "version") "," FIELD("string", "false", "connector") "," FIELD("string", "false", "name") "," \
-	FIELD("int64", "false", "ts_ms") ",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1," \
-	"\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental\"}," \
-	"\"default\":\"false\",\"field\":\"snapshot\"}," FIELD("string", "false", "db") "," FIELD("string", "true", "sequence") "," \
-	TIME_FIELDS "," FIELD("string", "false", "schema") "," FIELD("string", "false", "table") "," FIELD("int64", "true", "txId") "," \
-	FIELD("int64", "true", "lsn") "," FIELD("int64", "true", "xmin") "," \
-	FIELD("string", "true", "origin") "," FIELD("int64", "true", "origin_lsn") \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,\"field\":\"source\"}"
-#define TRANSACTION_SCHEMA "{\"type\":\"struct\",\"fields\":[" \
-	FIELD("string", "false", "id") "," FIELD("int64", "false", "total_order") "," FIELD("int64", "false", "data_collection_order") \
-	"],\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}"
+#define SOURCE_SCHEMA                                                                                                                                                 \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "version") "," FIELD("string", "false", "connector") "," FIELD("string", "false", "name") "," FIELD( \
+		"int64", "false",                                                                                                                                             \
+		"ts_ms") ",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\","                                                                        \
+				 "\"version\":1,"                                                                                                                                     \
+				 "\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,last_in_data_"                                                                    \
+				 "collection,last,false,incremental\"},"                                                                                                              \
+				 "\"default\":\"false\",\"field\":\"snapshot\"}," FIELD("string", "false", "db") "," FIELD(                                                           \
+					 "string", "true",                                                                                                                                \
+					 "sequence") "," TIME_FIELDS                                                                                                                      \
+								 "," FIELD("string", "false", "schema") "," FIELD("string", "false", "table") "," FIELD(                                              \
+									 "int64", "true",                                                                                                                 \
+									 "txId") "," FIELD("int64", "true",                                                                                               \
+													   "lsn") "," FIELD("int64", "true",                                                                              \
+																		"xmin") "," FIELD("strin"                                                                     \
+																						  "g",                                                                        \
+																						  "true",                                                                     \
+																						  "origi"                                                                     \
+																						  "n") "," FIELD("int64",                                                     \
+																										 "true",                                                      \
+																										 "origin_lsn") "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,\"field\":\"source\"}"
+#define TRANSACTION_SCHEMA                                                                         \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "id") "," FIELD(                  \
+		"int64", "false",                                                                          \
+		"total_order") "," FIELD("int64", "false",                                                 \
+								 "data_collection_order") "],\"optional\":true,\"name\":\"event."  \
+														  "block\",\"version\":1,\"field\":"       \
+														  "\"transaction\"}"
 #define LAST_FIELDS SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," \
 	FIELD("int64", "true", "ts_ms") "," TIME_FIELDS
-#define MESSAGE_FIELDS "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD("int64", "true", "ts_ms") "," \
-	SOURCE_SCHEMA "," TRANSACTION_SCHEMA ",{\"type\":\"struct\",\"fields\":[" \
-	FIELD("string", "true", "prefix") "," FIELD("bytes", "true", "content") \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}"
+#define MESSAGE_FIELDS                                                                             \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD(                  \
+		"int64", "true",                                                                           \
+		"ts_ms") "," SOURCE_SCHEMA "," TRANSACTION_SCHEMA                                          \
+				 ",{\"type\":\"struct\",\"fields\":[" FIELD("string", "true", "prefix") "," FIELD( \
+					 "bytes", "true",                                                              \
+					 "content") "],\"optional\":false,\"name\":\"io.debezium.connector."           \
+								"postgresql.Message\",\"version\":1,\"field\":\"message\"}"
 #define MESSAGE_END "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1}"
 #define MESSAGE_SCHEMA MESSAGE_FIELDS MESSAGE_END
 #define MESSAGE_GAPS_SCHEMA MESSAGE_FIELDS "," GAPS_SCHEMA MESSAGE_END
-#define GAPS_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "code") "," FIELD("string", "false", "message") \
-	",{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false},\"optional\":false,\"field\":\"columns\"}" \
-	"],\"optional\":true,\"name\":\"gymstream.Unrendered\",\"version\":1,\"field\":\"unrendered\"}"
-#define MARK_SCHEMA "{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," FIELD("string", "false", "id") "," \
-	FIELD("int64", "true", "event_count") ",{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[" \
-	FIELD("string", "false", "data_collection") "," FIELD("int64", "false", "event_count") \
-	"],\"optional\":true,\"name\":\"event.collection\",\"version\":1},\"optional\":true,\"field\":\"data_collections\"}," \
-	FIELD("int64", "false", "ts_ms") \
-	"],\"optional\":false,\"name\":\"io.debezium.connector.common.TransactionMetadataValue\",\"version\":1}"
+#define GAPS_SCHEMA                                                                                \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "code") "," FIELD(                \
+		"string", "false",                                                                         \
+		"message") ",{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false},"      \
+				   "\"optional\":false,\"field\":\"columns\"}"                                     \
+				   "],\"optional\":true,\"name\":\"gymstream.Unrendered\",\"version\":1,"          \
+				   "\"field\":\"unrendered\"}"
+#define MARK_SCHEMA                                                                                \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," FIELD(              \
+		"string", "false",                                                                         \
+		"id") "," FIELD("int64", "true",                                                           \
+						"event_count") ",{\"type\":\"array\",\"items\":{\"type\":\"struct\","      \
+									   "\"fields\":"                                               \
+									   "[" FIELD("string", "false", "data_collection") "," FIELD(  \
+										   "int64", "false",                                       \
+										   "event_count") "],"                                     \
+														  "\"optional"                             \
+														  "\":true,"                               \
+														  "\"name\":"                              \
+														  "\"event."                               \
+														  "collection"                             \
+														  "\","                                    \
+														  "\"version\""                            \
+														  ":1},"                                   \
+														  "\"optional"                             \
+														  "\":true,"                               \
+														  "\"field\":"                             \
+														  "\"data_"                                \
+														  "collections"                            \
+														  "\"}," FIELD(                            \
+															  "int64", "false",                    \
+															  "ts_ms") "],\"optional\":false,"     \
+																	   "\"name\":\"io.debezium."   \
+																	   "connector.common."         \
+																	   "TransactionMetadataValue"  \
+																	   "\",\"version\":1}"
 
-/* prefix.schema.table.kind, where all that is no letter or digit of ASCII, dot, underscore or hyphen is an underscore */
+/*
+ * prefix.schema.table.kind, where all that is no letter or digit of ASCII, dot, underscore or
+ * hyphen is an underscore
+ */
 static void
 append_schema_name(StringInfo out, PluginState *state, const EventShape *shape, const char *kind)
 {
-	const char *name = psprintf("%s.%s.%s.%s", state->options.topic_prefix, shape->schema, shape->table, kind);
+	const char *name =
+		psprintf("%s.%s.%s.%s", state->options.topic_prefix, shape->schema, shape->table, kind);
 
 	appendStringInfoChar(out, '"');
 	for (; *name != '\0'; name += pg_mblen(name))
 	{
-		bool		plain = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") > 0;
+		bool plain =
+			strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") > 0;
 
 		appendStringInfoChar(out, plain ? *name : '_');
 	}
@@ -193,7 +253,8 @@ append_schema_name(StringInfo out, PluginState *state, const EventShape *shape, 
 
 /* A row may hold no more than its key, so that all columns are optional. */
 static void
-append_row_schema(StringInfo out, PluginState *state, const EventShape *shape, const Prepared *prepared, const char *field)
+append_row_schema(StringInfo out, PluginState *state, const EventShape *shape,
+				  const Prepared *prepared, const char *field)
 {
 	appendStringInfoString(out, "{\"type\":\"struct\",\"fields\":[");
 	for (int i = 0; i < shape->ncolumns; i++)
@@ -231,14 +292,18 @@ prepare(PluginState *state, const EventShape *shape, MemoryContext context)
 {
 	Prepared   *prepared = MemoryContextAllocZero(context, sizeof(Prepared));
 
-	prepared->columns = MemoryContextAllocZero(context, Max(shape->ncolumns, 1) * sizeof(DebeziumColumn));
+	prepared->columns =
+		MemoryContextAllocZero(context, Max(shape->ncolumns, 1) * sizeof(DebeziumColumn));
 	for (int i = 0; i < shape->ncolumns; i++)
-		debezium_column_init(&prepared->columns[i], TupleDescAttr(shape->desc, shape->columns[i].index),
+		debezium_column_init(&prepared->columns[i],
+							 TupleDescAttr(shape->desc, shape->columns[i].index),
 							 state->options.decimal, context);
 	if (state->options.connect_schemas)
 	{
-		prepared->schema = MemoryContextStrdup(context, envelope_schema(state, shape, prepared, false));
-		prepared->gaps_schema = MemoryContextStrdup(context, envelope_schema(state, shape, prepared, true));
+		prepared->schema =
+			MemoryContextStrdup(context, envelope_schema(state, shape, prepared, false));
+		prepared->gaps_schema =
+			MemoryContextStrdup(context, envelope_schema(state, shape, prepared, true));
 	}
 	return prepared;
 }
@@ -278,9 +343,13 @@ append_value(StringInfo out, DebeziumColumn *column, Datum value)
 	debezium_append_value(out, column, value);
 }
 
-/* All columns, NULL where the row holds no more than a key; gaps as if they had stayed in the TOAST table. */
+/*
+ * All columns, NULL where the row holds no more than a key; gaps as if they had stayed in the TOAST
+ * table.
+ */
 static void
-append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const EventRow *row, const Bitmapset *gaps)
+append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const EventRow *row,
+		   const Bitmapset *gaps)
 {
 	if (row == NULL)
 	{
@@ -297,7 +366,8 @@ append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const Ev
 		appendBinaryStringInfo(out, column->json.label, column->json.label_len);
 		if (row->nulls[column->index])
 			appendStringInfoString(out, "null");
-		else if (!event_is_unchanged(column, row) && (likely(gaps == NULL) || !bms_is_member(i, gaps)))
+		else if (!event_is_unchanged(column, row) &&
+				 (likely(gaps == NULL) || !bms_is_member(i, gaps)))
 			append_value(out, &prepared->columns[i], row->values[column->index]);
 		else
 			debezium_append_unavailable(out, &prepared->columns[i]);
@@ -307,7 +377,8 @@ append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const Ev
 
 static void
 debezium_rows(StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-			  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
+			  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
+			  const EventGaps *gaps)
 {
 	Prepared   *prepared = relation->wire;
 	const char *schema = gaps ? prepared->gaps_schema : prepared->schema;
@@ -318,7 +389,10 @@ debezium_rows(StringInfo out, PluginState *state, const EventStamp *stamp, Plugi
 	appendStringInfoString(out, ",\"after\":");
 	append_row(out, &relation->shape, prepared, new, gaps ? gaps->new : NULL);
 	append_tail(out, state, stamp, &relation->shape,
-				action == REORDER_BUFFER_CHANGE_INSERT ? "c" : action == REORDER_BUFFER_CHANGE_DELETE ? "d" : "u", gaps);
+				action == REORDER_BUFFER_CHANGE_INSERT ? "c" :
+				action == REORDER_BUFFER_CHANGE_DELETE ? "d" :
+														 "u",
+				gaps);
 	append_close(out, schema);
 }
 
@@ -331,8 +405,8 @@ debezium_column(StringInfo out, void *argument, int column, Datum value)
 }
 
 static void
-debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, bool cascade,
-				  bool restart_identity)
+debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp,
+				  const EventShape *shape, bool cascade, bool restart_identity)
 {
 	const char *schema = NULL;
 
@@ -345,8 +419,8 @@ debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, c
 }
 
 static void
-debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional, const char *prefix,
-				 const char *content, Size size, const EventFault *fault)
+debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
+				 const char *prefix, const char *content, Size size, const EventFault *fault)
 {
 	const char *schema = NULL;
 	EventGaps	gaps = {NULL};
@@ -375,7 +449,8 @@ debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bo
 }
 
 static EventResult
-debezium_rollup(StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message)
+debezium_rollup(StringInfo out, PluginState *state, const EventStamp *stamp,
+				const RollupMessage *message)
 {
 	EventOptions options = state->options.event;
 	StringInfoData event;
@@ -412,22 +487,25 @@ append_counts(StringInfo out, PluginState *state)
 }
 
 static void
-debezium_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action, const char *gid, bool first)
+debezium_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
+			  const char *gid, bool first)
 {
 	const char *schema = state->options.connect_schemas ? MARK_SCHEMA : NULL;
 	bool		begin = strcmp(action, "begin") == 0;
 
 	append_open(out, schema);
-	appendStringInfo(out, "{\"status\":\"%s\",\"id\":\"%u:%llu\"", begin ? "BEGIN" : "END", stamp->xid,
-					 (unsigned long long) stamp->commit_lsn);
+	appendStringInfo(out, "{\"status\":\"%s\",\"id\":\"%u:%llu\"", begin ? "BEGIN" : "END",
+					 stamp->xid, (unsigned long long) stamp->commit_lsn);
 	if (begin)
 		appendStringInfoString(out, ",\"event_count\":null,\"data_collections\":null");
 	else
 	{
-		appendStringInfo(out, ",\"event_count\":" INT64_FORMAT ",\"data_collections\":", state->count);
+		appendStringInfo(out,
+						 ",\"event_count\":" INT64_FORMAT ",\"data_collections\":", state->count);
 		append_counts(out, state);
 	}
-	appendStringInfo(out, ",\"ts_ms\":" INT64_FORMAT "}", (stamp->commit_time + EPOCH_USECS) / 1000);
+	appendStringInfo(out, ",\"ts_ms\":" INT64_FORMAT "}",
+					 (stamp->commit_time + EPOCH_USECS) / 1000);
 	append_close(out, schema);
 }
 

@@ -5,7 +5,8 @@
 
 static void
 json_rows(StringInfo out, PluginState *state, const EventStamp *stamp, PluginRelation *relation,
-		  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old, const EventGaps *gaps)
+		  enum ReorderBufferChangeType action, const EventRow *new, const EventRow *old,
+		  const EventGaps *gaps)
 {
 	event_rows(out, &state->options.event, stamp, &relation->shape, action, new, old, gaps);
 }
@@ -23,27 +24,29 @@ json_prepare(PluginState *state, PluginRelation *relation)
 }
 
 static void
-json_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape, bool cascade,
-			  bool restart_identity)
+json_truncate(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape,
+			  bool cascade, bool restart_identity)
 {
 	event_truncate(out, &state->options.event, stamp, shape, cascade, restart_identity);
 }
 
 static EventResult
-json_rollup(StringInfo out, PluginState *state, const EventStamp *stamp, const RollupMessage *message)
+json_rollup(StringInfo out, PluginState *state, const EventStamp *stamp,
+			const RollupMessage *message)
 {
 	return event_rollup(out, &state->options.event, stamp, message);
 }
 
 static void
-json_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional, const char *prefix,
-			 const char *content, Size size, const EventFault *fault)
+json_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
+			 const char *prefix, const char *content, Size size, const EventFault *fault)
 {
 	event_message(out, &state->options.event, stamp, transactional, prefix, content, size, fault);
 }
 
 static void
-json_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action, const char *gid, bool first)
+json_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
+		  const char *gid, bool first)
 {
 	event_mark(out, &state->options.event, stamp, action, gid, first);
 }

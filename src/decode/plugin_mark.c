@@ -1,6 +1,6 @@
 /*
- * plugin_mark.c: takes a transaction and gives what all of its events carry, and the marks of where it begins and ends. A
- * transaction of which nothing is shown gets no mark.
+ * plugin_mark.c: takes a transaction and gives what all of its events carry, and the marks of where
+ * it begins and ends. A transaction of which nothing is shown gets no mark.
  */
 #include "decode/plugin.h"
 
@@ -72,7 +72,8 @@ plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *
 }
 
 void
-plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action, const char *gid, bool first)
+plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action,
+			const char *gid, bool first)
 {
 	PluginState *state = ctx->output_plugin_private;
 

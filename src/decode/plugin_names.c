@@ -1,10 +1,11 @@
 /*
- * plugin_names.c: takes the list of tables that a reader asks for, when its session begins, and refuses a name that no table
- * bears: such a reader would see nothing, and confirm all that it was not shown.
+ * plugin_names.c: takes the list of tables that a reader asks for, when its session begins, and
+ * refuses a name that no table bears: such a reader would see nothing, and confirm all that it was
+ * not shown.
  *
- * Looked at is what there is now, once. A table that is dropped or renamed later does not end a session; the next one is
- * refused, as is one for a table that is yet to be made. Who wants such a name all the same says so by the option
- * "missing-tables".
+ * Looked at is what there is now, once. A table that is dropped or renamed later does not end a
+ * session; the next one is refused, as is one for a table that is yet to be made. Who wants such a
+ * name all the same says so by the option "missing-tables".
  */
 #include "decode/plugin.h"
 
@@ -35,7 +36,8 @@ borne_by(Oid relid, char relkind)
 
 	if (relkind == RELKIND_PARTITIONED_TABLE)
 		return BORNE_BY_ROOTS;
-	if (relkind == RELKIND_RELATION || (relkind == RELKIND_VIEW && catalog_relations(ROLLUP_ROLLUP, relid, &relations)))
+	if (relkind == RELKIND_RELATION ||
+		(relkind == RELKIND_VIEW && catalog_relations(ROLLUP_ROLLUP, relid, &relations)))
 		return BORNE;
 	return BORNE_BY_NONE;
 }
@@ -52,7 +54,8 @@ borne_in_any_schema(const char *name)
 	HeapTuple	tuple;
 
 	namestrcpy(&wanted, name);
-	ScanKeyInit(&key, Anum_pg_class_relname, BTEqualStrategyNumber, F_NAMEEQ, NameGetDatum(&wanted));
+	ScanKeyInit(&key, Anum_pg_class_relname, BTEqualStrategyNumber, F_NAMEEQ,
+				NameGetDatum(&wanted));
 	scan = systable_beginscan(catalog, ClassNameNspIndexId, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -90,12 +93,13 @@ pattern_text(const PluginPattern *pattern)
 {
 	if (pattern->schema == NULL && pattern->name != NULL)
 		return pstrdup(pattern->name);
-	return psprintf("%s.%s", pattern->schema ? pattern->schema : "*", pattern->name ? pattern->name : "*");
+	return psprintf("%s.%s", pattern->schema ? pattern->schema : "*",
+					pattern->name ? pattern->name : "*");
 }
 
 /*
- * What the pattern meets, or another one of the list that reads the same text in another way: of "a.b" a reader who does not know
- * whether the point is part of the name may list both.
+ * What the pattern meets, or another one of the list that reads the same text in another way: of
+ * "a.b" a reader who does not know whether the point is part of the name may list both.
  */
 static Borne
 text_borne(const List *patterns, const char *text)
@@ -128,13 +132,17 @@ plugin_names_check(const PluginOptions *options)
 		if (borne == BORNE_BY_NONE)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_TABLE),
-					 errmsg("option \"add-tables\" of output plugin gymstream names \"%s\", which does not exist",
+					 errmsg("option \"add-tables\" of output plugin gymstream names \"%s\", which "
+							"does not exist",
 							text),
-					 errhint("Mend the name. Set the option \"missing-tables\" to \"ignore\" where a table is yet to be made, or has been dropped or renamed.")));
+					 errhint("Mend the name. Set the option \"missing-tables\" to \"ignore\" where "
+							 "a table is yet to be made, or has been dropped or renamed.")));
 		if (borne == BORNE_BY_ROOTS && !options->via_root && options->publications == NIL)
 			ereport(WARNING,
 					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("the rows of partitioned table \"%s\" are shown under the names of its partitions", text),
-					 errhint("Set the option \"publish-via-partition-root\", or list the partitions.")));
+					 errmsg("the rows of partitioned table \"%s\" are shown under the names of its "
+							"partitions", text),
+					 errhint("Set the option \"publish-via-partition-root\", or list the "
+							 "partitions.")));
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * plugin_options.c: takes the options that a client gave and gives what they mean, or an error that names the option and
- * what it may be. Looks nothing up: names are compared when a change comes.
+ * plugin_options.c: takes the options that a client gave and gives what they mean, or an error that
+ * names the option and what it may be. Looks nothing up: names are compared when a change comes.
  */
 #include "decode/plugin.h"
 
@@ -67,7 +67,8 @@ read_version(PluginOptions *options, const PluginOption *option, const char *val
 static bool
 read_publications(PluginOptions *options, const PluginOption *option, const char *value)
 {
-	return SplitIdentifierString(pstrdup(value), ',', &options->publications) && options->publications != NIL;
+	return SplitIdentifierString(pstrdup(value), ',', &options->publications) &&
+		   options->publications != NIL;
 }
 
 static bool
@@ -99,7 +100,8 @@ read_size(PluginOptions *options, const PluginOption *option, const char *value)
 {
 	int			size;
 
-	if (!parse_int(value, &size, GUC_UNIT_BYTE, NULL) || size < MIN_EVENT_SIZE || size > EVENT_MAX_SIZE)
+	if (!parse_int(value, &size, GUC_UNIT_BYTE, NULL) || size < MIN_EVENT_SIZE ||
+		size > EVENT_MAX_SIZE)
 		return false;
 	*SETS(options, option, int) = size;
 	return true;
@@ -127,9 +129,9 @@ read_string(PluginOptions *options, const PluginOption *option, const char *valu
 }
 
 /*
- * The next item of a list, up to a comma or, where it has two parts, the point between them, without the spaces around it.
- * A backslash takes what is special away from the character behind it; a lone asterisk gives NULL. Returns where the item
- * ends; NULL where it is none.
+ * The next item of a list, up to a comma or, where it has two parts, the point between them,
+ * without the spaces around it. A backslash takes what is special away from the character behind
+ * it; a lone asterisk gives NULL. Returns where the item ends; NULL where it is none.
  */
 static const char *
 read_item(const char *p, bool parts, char **item)
@@ -198,7 +200,8 @@ read_prefixes(PluginOptions *options, const PluginOption *option, const char *va
 static bool
 read_actions(PluginOptions *options, const PluginOption *option, const char *value)
 {
-	static const char *const names[] = {"insert", "update", "delete", "truncate", "rollup", "message"};
+	static const char *const names[] = {"insert",	"update", "delete",
+										"truncate", "rollup", "message"};
 	List	   *given = NIL;
 	ListCell   *lc;
 
@@ -227,7 +230,8 @@ read_actions(PluginOptions *options, const PluginOption *option, const char *val
 #define SET(member) offsetof(PluginOptions, member)
 
 static const PluginOption all_options[] = {
-	{"actions", NULL, read_actions, 0, "a list of insert, update, delete, truncate, rollup and message"},
+	{"actions", NULL, read_actions, 0,
+	 "a list of insert, update, delete, truncate, rollup and message"},
 	{"add-msg-prefixes", NULL, read_prefixes, SET(add_prefixes), PREFIXES},
 	{"add-tables", "include-tables", read_tables, SET(add_tables), TABLES},
 	{"batch", NULL, read_bool, SET(batch), ON_OFF},
@@ -301,12 +305,15 @@ check_combination(const PluginOptions *options)
 	if (options->publications != NIL && options->via_root)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("options \"publication-names\" and \"publish-via-partition-root\" of output plugin gymstream exclude each other"),
-				 errhint("Each publication says itself whether it publishes via the partition root.")));
+				 errmsg("options \"publication-names\" and \"publish-via-partition-root\" of "
+						"output plugin gymstream exclude each other"),
+				 errhint("Each publication says itself whether it publishes via the partition "
+						 "root.")));
 	if (options->debezium && (options->streaming || options->two_phase))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("format \"debezium\" of output plugin gymstream excludes options \"streaming\" and \"two-phase\""),
+				 errmsg("format \"debezium\" of output plugin gymstream excludes options "
+						"\"streaming\" and \"two-phase\""),
 				 errdetail("It has no events for transactions that are not committed.")));
 }
 
@@ -334,15 +341,17 @@ plugin_options_read(PluginOptions *options, List *given)
 					 errmsg("unknown option \"%s\" of output plugin gymstream", element->defname),
 					 known_hint()));
 		if (seen[option - all_options])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"%s\" of output plugin gymstream is given twice", option->name),
-					 option->alias ? errdetail("\"%s\" is another name of it.", option->alias) : 0));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" of output plugin gymstream is given twice", option->name),
+				 option->alias ? errdetail("\"%s\" is another name of it.", option->alias) : 0));
 		seen[option - all_options] = true;
 		if (!option->read(options, option, value))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream", value, option->name),
+					 errmsg("invalid value \"%s\" for option \"%s\" of output plugin gymstream",
+							value, option->name),
 					 errhint("The value of \"%s\" is %s.", option->name, option->values)));
 	}
 

@@ -1,7 +1,8 @@
 /*
- * plugin_publication.c: takes a relation and gives what the publications that the client named say of it, as PostgreSQL's
- * own subscribers would get it: actions, row filters, column lists, and under which partitioned table's name. Reads the
- * catalogs under the snapshot in force: a publication says what it said when the change was made.
+ * plugin_publication.c: takes a relation and gives what the publications that the client named say
+ * of it, as PostgreSQL's own subscribers would get it: actions, row filters, column lists, and
+ * under which partitioned table's name. Reads the catalogs under the snapshot in force: a
+ * publication says what it said when the change was made.
  */
 #include "decode/plugin.h"
 
@@ -69,11 +70,15 @@ find_membership(Membership *member, Relation rel, List *ancestors)
 		member->shown = ancestor;
 		member->level = level;
 	}
-	return OidIsValid(ancestor) || list_member_oid(gs_relation_publications(relid), publication->oid) ||
-		list_member_oid(GetSchemaPublications(RelationGetNamespace(rel)), publication->oid);
+	return OidIsValid(ancestor) ||
+		   list_member_oid(gs_relation_publications(relid), publication->oid) ||
+		   list_member_oid(GetSchemaPublications(RelationGetNamespace(rel)), publication->oid);
 }
 
-/* An attribute of the publication's entry for the table; false where it is NULL or there is no entry. */
+/*
+ * An attribute of the publication's entry for the table; false where it is NULL or there is no
+ * entry.
+ */
 static bool
 entry_value(const Membership *member, AttrNumber attribute, Datum *value, HeapTuple *tuple)
 {
@@ -118,7 +123,8 @@ member_filter(const Membership *member)
 	Datum		value;
 
 	if (entry_value(member, Anum_pg_publication_rel_prqual, &value, &tuple) &&
-		!SearchSysCacheExists2(PUBLICATIONNAMESPACEMAP, ObjectIdGetDatum(get_rel_namespace(member->shown)),
+		!SearchSysCacheExists2(PUBLICATIONNAMESPACEMAP,
+							   ObjectIdGetDatum(get_rel_namespace(member->shown)),
 							   ObjectIdGetDatum(member->publication->oid)))
 		filter = stringToNode(TextDatumGetCString(value));
 	if (HeapTupleIsValid(tuple))
@@ -148,7 +154,8 @@ add_filters(PluginPublished *published, const Membership *member, bool *unfilter
 			continue;
 		if (filter == NULL)
 			unfiltered[i] = true;
-		published->filters[i] = unfiltered[i] ? NIL : lappend(published->filters[i], copyObject(filter));
+		published->filters[i] =
+			unfiltered[i] ? NIL : lappend(published->filters[i], copyObject(filter));
 	}
 }
 
@@ -172,7 +179,8 @@ add_details(PluginPublished *published, List *members)
 		if (!first && !bms_equal(columns, published->columns))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot use different column lists for table \"%s\" in different publications",
+					 errmsg("cannot use different column lists for table \"%s\" in different "
+							"publications",
 							get_rel_name(published->shown)),
 					 errhint("Name publications that list the same columns of the table.")));
 		published->columns = columns;
@@ -220,7 +228,8 @@ plugin_publishes_view(PluginState *state, Oid schema)
 		Publication *publication = find_publication(state, lfirst(lc));
 
 		if (publication != NULL &&
-			(publication->alltables || list_member_oid(GetSchemaPublications(schema), publication->oid)))
+			(publication->alltables ||
+			 list_member_oid(GetSchemaPublications(schema), publication->oid)))
 			return true;
 	}
 	return false;

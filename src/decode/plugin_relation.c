@@ -1,6 +1,7 @@
 /*
- * plugin_relation.c: takes a relation and gives whether and how this session's options let it be shown. Prepared once
- * under the snapshot in force, thrown away when the caches say so; takes no lock and never waits.
+ * plugin_relation.c: takes a relation and gives whether and how this session's options let it be
+ * shown. Prepared once under the snapshot in force, thrown away when the caches say so; takes no
+ * lock and never waits.
  */
 #include "decode/plugin.h"
 
@@ -19,10 +20,15 @@
 /* entries that are not valid are looked for when there are more than this */
 #define MANY_RELATIONS 1024
 
-/* the relations of the session that decodes now; NULL when there is none: callbacks cannot be taken back */
+/*
+ * the relations of the session that decodes now; NULL when there is none: callbacks cannot be taken
+ * back
+ */
 static HTAB *session = NULL;
 
-/* counts what was invalidated: when it moves while the catalogs are read, what was read is not kept */
+/*
+ * counts what was invalidated: when it moves while the catalogs are read, what was read is not kept
+ */
 static uint64 invalidations = 0;
 
 /* ---- invalidation ---- */
@@ -61,11 +67,13 @@ void
 plugin_relations_init(PluginState *state, MemoryContext context)
 {
 	static bool registered = false;
-	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(PluginRelation), .hcxt = context};
+	HASHCTL control = {
+		.keysize = sizeof(Oid), .entrysize = sizeof(PluginRelation), .hcxt = context};
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
 
 	state->cache = context;
-	state->relations = hash_create("gymstream plugin relations", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	state->relations = hash_create("gymstream plugin relations", 64, &control,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	session = state->relations;
 	callback->func = session_ended;
 	MemoryContextRegisterResetCallback(context, callback);
@@ -75,7 +83,8 @@ plugin_relations_init(PluginState *state, MemoryContext context)
 	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, cache_invalidated, (Datum) 0);
-	CacheRegisterSyscacheCallback(ENUMOID, cache_invalidated, (Datum) 0);	/* the labels in schemas */
+	/* the labels in schemas */
+	CacheRegisterSyscacheCallback(ENUMOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(PUBLICATIONOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(PUBLICATIONRELMAP, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(PUBLICATIONNAMESPACEMAP, cache_invalidated, (Datum) 0);
@@ -117,11 +126,16 @@ decide(PluginState *state, Relation rel, PluginPublished *published)
 	}
 	published->actions &= options->actions;
 
-	/* a partitioned table has no rows, and is truncated with its partitions, which speak for it unless it speaks for them */
+	/*
+	 * a partitioned table has no rows, and is truncated with its partitions, which speak for it
+	 * unless it speaks for them
+	 */
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		published->actions &= options->publications != NIL || options->via_root ? PLUGIN_TRUNCATE : 0;
+		published->actions &=
+			options->publications != NIL || options->via_root ? PLUGIN_TRUNCATE : 0;
 	name = get_rel_name(published->shown);
-	if (name == NULL || !plugin_lists_table(options, get_namespace_name(get_rel_namespace(published->shown)), name))
+	if (name == NULL ||
+		!plugin_lists_table(options, get_namespace_name(get_rel_namespace(published->shown)), name))
 		published->actions = 0;
 }
 
@@ -140,11 +154,16 @@ row_key(Relation rel)
 }
 
 static void
-prepare_shape(PluginState *state, PluginRelation *relation, Relation rel, const PluginPublished *published)
+prepare_shape(PluginState *state, PluginRelation *relation, Relation rel,
+			  const PluginPublished *published)
 {
 	const PluginOptions *options = &state->options;
-	EventShapeSource source = {.rel = rel, .shown = rel, .name = published->shown, .columns = published->columns,
-	.types = options->types,.key = options->key};
+	EventShapeSource source = {.rel = rel,
+							   .shown = rel,
+							   .name = published->shown,
+							   .columns = published->columns,
+							   .types = options->types,
+							   .key = options->key};
 
 	/* a rollup's view names its partials, a partitioned table shows its partitions' columns */
 	if (published->shown != RelationGetRelid(rel) && rel->rd_rel->relispartition)
@@ -187,7 +206,8 @@ prepare(PluginState *state, Relation rel)
 	relation->filter = NULL;
 	relation->wire = NULL;
 	if (relation->context == NULL)
-		relation->context = AllocSetContextCreate(state->cache, "gymstream plugin relation", ALLOCSET_SMALL_SIZES);
+		relation->context =
+			AllocSetContextCreate(state->cache, "gymstream plugin relation", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(relation->context);
 
 	/* of partials only a truncate is shown, as one of the rollup */

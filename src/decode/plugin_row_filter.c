@@ -1,7 +1,8 @@
 /*
- * plugin_row_filter.c: takes the row filters of publications and gives which rows pass, and what becomes of an update of
- * which only one row does: for a reader who has only what passes, a row came or went. The expressions are what PostgreSQL
- * allows in publications: immutable, and of built-in functions only.
+ * plugin_row_filter.c: takes the row filters of publications and gives which rows pass, and what
+ * becomes of an update of which only one row does: for a reader who has only what passes, a row
+ * came or went. The expressions are what PostgreSQL allows in publications: immutable, and of
+ * built-in functions only.
  */
 #include "decode/plugin.h"
 
@@ -19,7 +20,9 @@ typedef struct PluginRowFilter
 	ExprState  *expressions[3];	/* of insert, update, delete; NULL: all rows pass */
 } PluginRowFilter;
 
-/* The expressions are over shown; the rows are of rel, in which a column may have another number. */
+/*
+ * The expressions are over shown; the rows are of rel, in which a column may have another number.
+ */
 static Node *
 expression_over(Node *expression, Relation rel, Relation shown)
 {
@@ -40,22 +43,26 @@ make_expression(PluginRowFilter *filter, List *expressions, Relation rel, Relati
 	if (expressions == NIL)
 		return NULL;
 	/* what it points to lives as long as the filter */
-	expression = copyObject(list_length(expressions) == 1 ? linitial(expressions) : (Node *) make_orclause(expressions));
+	expression = copyObject(list_length(expressions) == 1 ? linitial(expressions) :
+															(Node *) make_orclause(expressions));
 	return ExecPrepareExpr((Expr *) expression_over(expression, rel, shown), filter->estate);
 }
 
 PluginRowFilter *
-plugin_row_filter_make(const PluginPublished *published, Relation rel, Relation shown, MemoryContext context)
+plugin_row_filter_make(const PluginPublished *published, Relation rel, Relation shown,
+					   MemoryContext context)
 {
 	MemoryContext old;
 	PluginRowFilter *filter;
 
-	if (published->filters[0] == NIL && published->filters[1] == NIL && published->filters[2] == NIL)
+	if (published->filters[0] == NIL && published->filters[1] == NIL &&
+		published->filters[2] == NIL)
 		return NULL;
 	old = MemoryContextSwitchTo(context);
 	filter = palloc0(sizeof(PluginRowFilter));
 	filter->estate = CreateExecutorState();
-	filter->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)), &TTSOpsVirtual);
+	filter->slot =
+		MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)), &TTSOpsVirtual);
 	for (int i = 0; i < lengthof(filter->expressions); i++)
 		filter->expressions[i] = make_expression(filter, published->filters[i], rel, shown);
 	MemoryContextSwitchTo(old);
@@ -92,10 +99,12 @@ plugin_complete(const EventShape *shape, EventRow *new, const EventRow *old)
 }
 
 bool
-plugin_row_filter(PluginRowFilter *filter, const EventShape *shape, enum ReorderBufferChangeType *action, EventRow *new,
-				  EventRow *old)
+plugin_row_filter(PluginRowFilter *filter, const EventShape *shape,
+				  enum ReorderBufferChangeType *action, EventRow *new, EventRow *old)
 {
-	int			i = *action == REORDER_BUFFER_CHANGE_INSERT ? 0 : *action == REORDER_BUFFER_CHANGE_UPDATE ? 1 : 2;
+	int i = *action == REORDER_BUFFER_CHANGE_INSERT ? 0 :
+			*action == REORDER_BUFFER_CHANGE_UPDATE ? 1 :
+													  2;
 	ExprState  *expression = filter->expressions[i];
 	bool		old_passes;
 	bool		new_passes;

@@ -1,9 +1,11 @@
 /*
- * plugin_stream.c: marks of transactions that are shown before it is known whether they commit: in blocks while they are
- * in progress, or whole when they are prepared. Their events are those of plugin.c.
+ * plugin_stream.c: marks of transactions that are shown before it is known whether they commit: in
+ * blocks while they are in progress, or whole when they are prepared. Their events are those of
+ * plugin.c.
  *
- * A block without events is not shown, nor is what becomes of a streamed transaction that had none. What becomes of a prepared
- * one is always shown: when it does, a restart may have forgotten what there was.
+ * A block without events is not shown, nor is what becomes of a streamed transaction that had none.
+ * What becomes of a prepared one is always shown: when it does, a restart may have forgotten what
+ * there was.
  */
 #include "decode/plugin.h"
 
@@ -89,7 +91,8 @@ stream_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr pr
 /* ---- two-phase commit ---- */
 
 static void
-mark_prepared(LogicalDecodingContext *ctx, const ReorderBufferTXN *txn, const EventStamp *stamp, const char *action)
+mark_prepared(LogicalDecodingContext *ctx, const ReorderBufferTXN *txn, const EventStamp *stamp,
+			  const char *action)
 {
 	plugin_mark(ctx, stamp, action, txn->gid, false);
 	plugin_write_flush(ctx);
@@ -126,7 +129,8 @@ commit_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr c
 }
 
 static void
-rollback_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prepare_end_lsn, TimestampTz prepare_time)
+rollback_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prepare_end_lsn,
+				  TimestampTz prepare_time)
 {
 	EventStamp	stamp = plugin_stamp(ctx->output_plugin_private, txn, NULL);
 

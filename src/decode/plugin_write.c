@@ -1,7 +1,8 @@
 /*
- * plugin_write.c: takes events and brings them to whoever reads: through the SQL functions one event a row; to a
- * walsender's client many in one message, since each is a system call. These are separated by newlines, and the last write
- * of a transaction carries the position behind its commit. Knows nothing of what is in an event.
+ * plugin_write.c: takes events and brings them to whoever reads: through the SQL functions one
+ * event a row; to a walsender's client many in one message, since each is a system call. These are
+ * separated by newlines, and the last write of a transaction carries the position behind its
+ * commit. Knows nothing of what is in an event.
  */
 #include "decode/plugin.h"
 
@@ -16,14 +17,16 @@
 #define KEEP_BYTES (1024 * 1024)
 
 /*
- * Events may share a message only in START_REPLICATION. A walsender also runs the SQL functions, but these in a transaction.
+ * Events may share a message only in START_REPLICATION. A walsender also runs the SQL functions,
+ * but these in a transaction.
  */
 void
 plugin_write_init(LogicalDecodingContext *ctx)
 {
 	PluginState *state = ctx->output_plugin_private;
 
-	state->batching = state->options.batch && !state->options.pretty && am_walsender && !IsTransactionState();
+	state->batching =
+		state->options.batch && !state->options.pretty && am_walsender && !IsTransactionState();
 	state->event_start = -1;
 	initStringInfo(&state->scratch);
 }
@@ -42,7 +45,10 @@ shrink(StringInfo buffer)
 	}
 }
 
-/* An error that decoding survives, of a transaction that was rolled back meanwhile, may have left half an event. */
+/*
+ * An error that decoding survives, of a transaction that was rolled back meanwhile, may have left
+ * half an event.
+ */
 static void
 drop_unfinished(LogicalDecodingContext *ctx)
 {
@@ -114,7 +120,10 @@ plugin_write_flush(LogicalDecodingContext *ctx)
 	if (header_len == 0 || ctx->out->len == header_len)
 		return;
 
-	/* the header is written anew, as it is for the position reached by now, over the one that is there */
+	/*
+	 * the header is written anew, as it is for the position reached by now, over the one that is
+	 * there
+	 */
 	len = ctx->out->len;
 	first = ctx->out->data[header_len];
 	OutputPluginPrepareWrite(ctx, true);

@@ -1,6 +1,7 @@
 /*
- * attempt.c: takes work that calls an owner's functions and does it in a subtransaction, as the owner, for a limited time.
- * Gives the reason where it fails. The publisher goes on, whatever those functions do.
+ * attempt.c: takes work that calls an owner's functions and does it in a subtransaction, as the
+ * owner, for a limited time. Gives the reason where it fails. The publisher goes on, whatever those
+ * functions do.
  */
 #include "publish/attempt.h"
 
@@ -19,7 +20,8 @@
 static void
 change_setting(const char *name, const char *value)
 {
-	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 }
 
 /* In the subtransaction, within the time. What the functions have set goes with the owner. */
@@ -66,8 +68,8 @@ attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, 
 		fault->late = limit_end();
 
 		/*
-		 * Nothing of it needs to last, and what the functions did must not: a notification of theirs would bear this
-		 * process's id, by which listeners know the publisher.
+		 * Nothing of it needs to last, and what the functions did must not: a notification of
+		 * theirs would bear this process's id, by which listeners know the publisher.
 		 */
 		RollbackAndReleaseCurrentSubTransaction();
 	}

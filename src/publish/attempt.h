@@ -29,9 +29,11 @@ typedef struct Attempt
 } Attempt;
 
 /*
- * Do the work in a subtransaction, as the owner, with settings of its own. False, with the reason in fault, where it failed
- * or has gone on for too long; what it did is undone then, but for memory. CurrentMemoryContext stays.
+ * Do the work in a subtransaction, as the owner, with settings of its own. False, with the reason
+ * in fault, where it failed or has gone on for too long; what it did is undone then, but for
+ * memory. CurrentMemoryContext stays.
  */
-extern bool attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, AttemptFault *fault);
+extern bool attempt_as_owner(const Attempt *attempt, void (*work)(void *), void *argument,
+							 AttemptFault *fault);
 
 #endif							/* GS_ATTEMPT_H */

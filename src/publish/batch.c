@@ -1,6 +1,7 @@
 /*
- * batch.c: takes events that everybody can see by now and gives notifications, many in one transaction. Never waits for a slow listener: with the server's queue nearly full,
- * notifications are skipped and counted.
+ * batch.c: takes events that everybody can see by now and gives notifications, many in one
+ * transaction. Never waits for a slow listener: with the server's queue nearly full, notifications
+ * are skipped and counted.
  */
 #include "publish/batch.h"
 
@@ -32,7 +33,8 @@ void
 batch_init(SharedDatabase *place)
 {
 	batch_place = place;
-	batch_context = AllocSetContextCreate(TopMemoryContext, "gymstream batch", ALLOCSET_DEFAULT_SIZES);
+	batch_context =
+		AllocSetContextCreate(TopMemoryContext, "gymstream batch", ALLOCSET_DEFAULT_SIZES);
 	events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
 }
 
@@ -42,7 +44,10 @@ mark_point(const BatchEvent *event)
 	return (MarkPoint) {event->stamp.commit_lsn, event->frame.index};
 }
 
-/* Where a publisher has died, each event is told in a batch of its own, to find out which one it was. */
+/*
+ * Where a publisher has died, each event is told in a batch of its own, to find out which one it
+ * was.
+ */
 bool
 batch_is_full(const Frame *frame, const EventStamp *stamp)
 {
@@ -55,8 +60,11 @@ batch_is_full(const Frame *frame, const EventStamp *stamp)
 static void
 skip_deadly(BatchEvent *event)
 {
-	Incident	incident = {.kind = INCIDENT_SKIPPED,.relation = event->frame.relation,.epoch = batch_place->epoch,
-	.lsn = event->stamp.commit_lsn,.index = event->frame.index};
+	Incident incident = {.kind = INCIDENT_SKIPPED,
+						 .relation = event->frame.relation,
+						 .epoch = batch_place->epoch,
+						 .lsn = event->stamp.commit_lsn,
+						 .index = event->frame.index};
 
 	if (event->frame.kind != FRAME_MARK && mark_is_deadly(mark_point(event)))
 	{
@@ -126,9 +134,9 @@ batch_topic(Oid relation)
 	return found;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Notifications
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static bool
 queue_is_full(void)
@@ -233,8 +241,10 @@ static void
 note_missed(void)
 {
 	BatchEvent *last = &events[nevents - 1];
-	Incident	incident = {.kind = INCIDENT_MISSED,.epoch = batch_place->epoch,.lsn = last->stamp.commit_lsn,
-	.index = last->frame.index};
+	Incident incident = {.kind = INCIDENT_MISSED,
+						 .epoch = batch_place->epoch,
+						 .lsn = last->stamp.commit_lsn,
+						 .index = last->frame.index};
 
 	for (int i = 0; i < nevents; i++)
 	{
@@ -255,7 +265,8 @@ count(int notifications, bool told)
 	bool		was_full = pg_atomic_read_u32(&batch_place->queue_full) != 0;
 
 	pg_atomic_fetch_add_u64(&batch_place->events, nevents);
-	pg_atomic_fetch_add_u64(told ? &batch_place->notifications : &batch_place->skipped, notifications);
+	pg_atomic_fetch_add_u64(told ? &batch_place->notifications : &batch_place->skipped,
+							notifications);
 	if (told == was_full)
 	{
 		pg_atomic_write_u32(&batch_place->queue_full, told ? 0 : 1);
@@ -265,7 +276,8 @@ count(int notifications, bool told)
 		else
 			ereport(LOG,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("gymstream skips notifications, because the server's notification queue is nearly full"),
+					 errmsg("gymstream skips notifications, because the server's notification "
+							"queue is nearly full"),
 					 errhint("A session that listens has been in a transaction for long.")));
 	}
 }
@@ -281,7 +293,10 @@ batch_tell(void)
 	if (nevents > 0)
 		mark_set(mark_point(&events[0]), mark_point(&events[nevents - 1]));
 	told = tell_all(&notifications);
-	/* The next publisher does not tell them again. Nothing between commit and here reacts to interrupts. */
+	/*
+	 * The next publisher does not tell them again. Nothing between commit and here reacts to
+	 * interrupts.
+	 */
 	if (nevents > 0)
 	{
 		pg_atomic_write_u64(&batch_place->told_lsn, events[nevents - 1].stamp.commit_lsn);

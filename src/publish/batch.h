@@ -21,8 +21,8 @@ extern void batch_add(const Frame *frame, const EventStamp *stamp, const char *b
 extern bool batch_is_full(const Frame *frame, const EventStamp *stamp);
 
 /*
- * Tell listeners what they are owed, and of all events, in their order, in a transaction of its own; then forget these.
- * Enters the position of the last event in the place.
+ * Tell listeners what they are owed, and of all events, in their order, in a transaction of its
+ * own; then forget these. Enters the position of the last event in the place.
  */
 extern void batch_tell(void);
 
@@ -81,7 +81,9 @@ extern void batch_owed_missed(Oid relation);
 /* A topic was dropped, and its listeners do not know it: the body of its frame. */
 extern void batch_owed_dropped(const char *body, Size size);
 
-/* In a transaction: have all of them told by its commit. Returns how many notifications that takes. */
+/*
+ * In a transaction: have all of them told by its commit. Returns how many notifications that takes.
+ */
 extern int	batch_owed_tell(uint32 epoch);
 
 /* That transaction is committed. */

@@ -1,9 +1,10 @@
 /*
- * batch_merge.c: takes the rollups' events of a batch and makes one event of those that tell of the same group: it stands
- * where the last of them stood, with the sum of their deltas and with the group's row. Tells nobody.
+ * batch_merge.c: takes the rollups' events of a batch and makes one event of those that tell of the
+ * same group: it stands where the last of them stood, with the sum of their deltas and with the
+ * group's row. Tells nobody.
  *
- * Comparing keys and extremes calls functions of their types, which may be the owner's business: they are called as the
- * owner, for a limited time. Where adding fails, the events stay apart.
+ * Comparing keys and extremes calls functions of their types, which may be the owner's business:
+ * they are called as the owner, for a limited time. Where adding fails, the events stay apart.
  */
 #include "publish/batch.h"
 
@@ -111,7 +112,8 @@ same_keys(const BatchRollup *rollup, HeapTuple a, HeapTuple b)
 		Datum		a_value = heap_getattr(a, i + 1, rollup->desc, &a_null);
 		Datum		b_value = heap_getattr(b, i + 1, rollup->desc, &b_null);
 
-		if (a_null != b_null || (!a_null && !same_key(TupleDescAttr(rollup->desc, i), a_value, b_value)))
+		if (a_null != b_null ||
+			(!a_null && !same_key(TupleDescAttr(rollup->desc, i), a_value, b_value)))
 			return false;
 	}
 	return true;
@@ -145,7 +147,8 @@ merge_event(BatchRollup *rollup, BatchEvent *event)
 		BatchEvent *before = group->last;
 
 		group->last = event;
-		sum = add_deltas(rollup->desc, rollup->rollup.nkeys, event->delta.kinds, before->delta.tuple, event->delta.tuple);
+		sum = add_deltas(rollup->desc, rollup->rollup.nkeys, event->delta.kinds,
+						 before->delta.tuple, event->delta.tuple);
 		if (sum != NULL)
 		{
 			event->delta.tuple = sum;
@@ -165,18 +168,24 @@ merge_events(void *argument)
 		merge_event(rollup, rollup->events[rollup->next++]);
 }
 
-/* An event whose delta cannot be added stays as it is, and the next are tried. Deltas that are late all do. */
+/*
+ * An event whose delta cannot be added stays as it is, and the next are tried. Deltas that are late
+ * all do.
+ */
 static void
 merge_rollup(BatchRollup *rollup)
 {
-	HASHCTL		control = {.keysize = sizeof(uint32),.entrysize = sizeof(BatchGroupEntry),.hcxt = CurrentMemoryContext};
+	HASHCTL control = {.keysize = sizeof(uint32),
+					   .entrysize = sizeof(BatchGroupEntry),
+					   .hcxt = CurrentMemoryContext};
 	const Attempt *attempt = &rollup->attempt;
 	TimestampTz start = GetCurrentTimestamp();
 	AttemptFault fault;
 
 	if (rollup->n < 2 || pause_is_on(attempt->place, PAUSE_ADDING, attempt->relation, NULL))
 		return;
-	rollup->groups = hash_create("gymstream groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	rollup->groups =
+		hash_create("gymstream groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	while (!attempt_as_owner(attempt, merge_events, rollup, &fault) && !fault.late)
 		 /* the next event */ ;
 	if (fault.late)
@@ -189,9 +198,12 @@ static void
 note_unread(SharedDatabase *place, const BatchEvent *event, const RollupMessage *rollup)
 {
 	const AttemptFault *fault = &event->group.fault;
-	Incident	incident = {.kind = fault->late ? INCIDENT_LATE : INCIDENT_UNREAD,.relation = rollup->rollup,
-	.lsn = event->stamp.commit_lsn,.index = event->frame.index,.epoch = batch_position(event).epoch,
-	.sqlerrcode = fault->sqlerrcode};
+	Incident incident = {.kind = fault->late ? INCIDENT_LATE : INCIDENT_UNREAD,
+						 .relation = rollup->rollup,
+						 .lsn = event->stamp.commit_lsn,
+						 .index = event->frame.index,
+						 .epoch = batch_position(event).epoch,
+						 .sqlerrcode = fault->sqlerrcode};
 
 	strlcpy(incident.message, fault->message, sizeof(incident.message));
 	pg_atomic_fetch_add_u64(&place->incomplete, 1);
@@ -213,7 +225,8 @@ read_rows(SharedDatabase *place, const BatchRollup *rollup)
 	for (int i = 0; i < rollup->n; i++)
 		if (!rollup->events[i]->merged)
 			groups[n++].tuple = rollup->events[i]->delta.tuple;
-	readback_rows(place, rollup->rollup.rollup, rollup->rollup.partials, rollup->rollup.nkeys, n, groups);
+	readback_rows(place, rollup->rollup.rollup, rollup->rollup.partials, rollup->rollup.nkeys, n,
+				  groups);
 	n = 0;
 	for (int i = 0; i < rollup->n; i++)
 	{
@@ -242,8 +255,8 @@ prepare_hashes(TupleDesc desc, int nkeys)
 	KeyHash    *hashes = palloc(sizeof(KeyHash) * Max(nkeys, 1));
 
 	for (int i = 0; i < nkeys; i++)
-		key_hash_init(&hashes[i], TupleDescAttr(desc, i)->atttypid, TupleDescAttr(desc, i)->attcollation,
-					  CurrentMemoryContext);
+		key_hash_init(&hashes[i], TupleDescAttr(desc, i)->atttypid,
+					  TupleDescAttr(desc, i)->attcollation, CurrentMemoryContext);
 	return hashes;
 }
 
@@ -257,8 +270,9 @@ take_rollup(SharedDatabase *place, BatchEvent *events, int n)
 
 	if (topic->name == NULL || relation == NULL || relation->subject != rollup.rollup.rollup)
 		return;
-	rollup.attempt = (Attempt) {place, PAUSE_ADDING, rollup.rollup.rollup, catalog_owner(rollup.rollup.rollup),
-	TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings_worker_timeout)};
+	rollup.attempt =
+		(Attempt){place, PAUSE_ADDING, rollup.rollup.rollup, catalog_owner(rollup.rollup.rollup),
+				  TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings_worker_timeout)};
 	rollup.desc = CreateTupleDescCopy(relation->desc);
 	rollup.hashes = prepare_hashes(rollup.desc, rollup.rollup.nkeys);
 	rollup.events = palloc(sizeof(BatchEvent *) * n);

@@ -1,9 +1,11 @@
 /*
- * batch_owed.c: takes what listeners were not told, and tells them to read anew as soon as there is room: "missed" on each topic
- * of which notifications were skipped, "reset" on all topics when the decoder has made its slot anew.
+ * batch_owed.c: takes what listeners were not told, and tells them to read anew as soon as there is
+ * room: "missed" on each topic of which notifications were skipped, "reset" on all topics when the
+ * decoder has made its slot anew.
  *
- * Which topics have missed something is the publisher's own knowledge. What it has not told when it ends is left in shared
- * memory, as owed to all topics. It need not outlive the server: who connects again reads anew.
+ * Which topics have missed something is the publisher's own knowledge. What it has not told when it
+ * ends is left in shared memory, as owed to all topics. It need not outlive the server: who
+ * connects again reads anew.
  */
 #include "publish/batch.h"
 
@@ -56,10 +58,14 @@ batch_owed_dropped(const char *body, Size size)
 bool
 batch_owed_any(void)
 {
-	return missed_topics != NIL || dropped_topics != NIL || pg_atomic_read_u32(&owed_place->owed) != 0;
+	return missed_topics != NIL || dropped_topics != NIL ||
+		   pg_atomic_read_u32(&owed_place->owed) != 0;
 }
 
-/* After a reset all that was committed before the slot's beginning may be missing, else all up to what was told last. */
+/*
+ * After a reset all that was committed before the slot's beginning may be missing, else all up to
+ * what was told last.
+ */
 static int
 tell_topic(Oid relation, uint32 epoch, bool reset)
 {
@@ -70,7 +76,8 @@ tell_topic(Oid relation, uint32 epoch, bool reset)
 		return 0;
 	position.lsn = pg_atomic_read_u64(reset ? &owed_place->confirmed_lsn : &owed_place->told_lsn);
 	position.index = reset ? 0 : pg_atomic_read_u32(&owed_place->told_index);
-	batch_notify(topic->topic.channel, batch_mark(topic->name, &position, reset ? "reset" : "missed"));
+	batch_notify(topic->topic.channel,
+				 batch_mark(topic->name, &position, reset ? "reset" : "missed"));
 	return 1;
 }
 
@@ -88,7 +95,7 @@ tell_all(uint32 epoch, bool reset)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
-		Datum		relation = heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull);
+		Datum relation = heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull);
 
 		notifications += tell_topic(DatumGetObjectId(relation), epoch, reset);
 	}

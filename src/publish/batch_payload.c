@@ -1,6 +1,7 @@
 /*
- * batch_payload.c: takes an event and gives a notification's text: topic, position, and where the topic wants it the event
- * itself, with the row of a rollup's group. What is longer than a notification may be is left out, and the text says so.
+ * batch_payload.c: takes an event and gives a notification's text: topic, position, and where the
+ * topic wants it the event itself, with the row of a rollup's group. What is longer than a
+ * notification may be is left out, and the text says so.
  */
 #include "publish/batch.h"
 
@@ -64,7 +65,8 @@ rollup_json(BatchEvent *event)
 
 	if (event->read && event->group.state == READBACK_LONG)
 		return NULL;
-	if (event->read && event->group.keys != NULL && relation != NULL && message_fits(&event->delta, relation->desc))
+	if (event->read && event->group.keys != NULL && relation != NULL &&
+		message_fits(&event->delta, relation->desc))
 		show_keys(event, relation->desc);
 	initStringInfo(&json);
 	switch (event_rollup(&json, &event_options, &event->stamp, &event->delta))
@@ -90,8 +92,11 @@ rollup_json(BatchEvent *event)
 static void
 note_unrendered(SharedDatabase *place, const BatchEvent *event, const Position *position)
 {
-	Incident	incident = {.kind = INCIDENT_UNRENDERED,.relation = event->frame.relation,.epoch = position->epoch,
-	.lsn = position->lsn,.index = position->index};
+	Incident incident = {.kind = INCIDENT_UNRENDERED,
+						 .relation = event->frame.relation,
+						 .epoch = position->epoch,
+						 .lsn = position->lsn,
+						 .index = position->index};
 
 	incident_note(place, &incident);
 	pg_atomic_fetch_add_u64(&place->incomplete, 1);

@@ -1,10 +1,12 @@
 /*
- * decoder.c: takes the WAL of its database, woken at each commit, and gives the publisher the committed changes of
- * whatever has a topic. Only decodes: it never gets a transaction id, never writes a table and runs no SQL.
+ * decoder.c: takes the WAL of its database, woken at each commit, and gives the publisher the
+ * committed changes of whatever has a topic. Only decodes: it never gets a transaction id, never
+ * writes a table and runs no SQL.
  *
- * One decoding context stays open. Its page_read answers "would block" where the WAL flushed so far ends; the record
- * reader then keeps its place and can simply be asked again. The slot is confirmed up to what the publisher has told,
- * or, when that is all that was sent, up to where WAL was read: an idle database holds no WAL back.
+ * One decoding context stays open. Its page_read answers "would block" where the WAL flushed so far
+ * ends; the record reader then keeps its place and can simply be asked again. The slot is confirmed
+ * up to what the publisher has told, or, when that is all that was sent, up to where WAL was read:
+ * an idle database holds no WAL back.
  */
 #include "worker/launcher.h"
 
@@ -58,21 +60,25 @@ static MemoryContext event_context; /* reset after each event */
 static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
 .size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Reading WAL
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static void
 decoder_sleep(int timeout_ms)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout_ms, PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout_ms,
+					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* XLogReaderRoutine's page_read. The flush pointer always stands at a record's end or at a page's. */
+/*
+ * XLogReaderRoutine's page_read. The flush pointer always stands at a record's end or at a page's.
+ */
 static int
-decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecPtr target, char *buffer)
+decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecPtr target,
+				  char *buffer)
 {
 	TimeLineID	timeline;
 	XLogRecPtr	flushed = GetFlushRecPtr(&timeline);
@@ -99,12 +105,13 @@ decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecP
 	return count;
 }
 
-#define DECODER_READER \
-	XL_ROUTINE(.page_read = decoder_read_page, .segment_open = wal_segment_open, .segment_close = wal_segment_close)
+#define DECODER_READER                                                                             \
+	XL_ROUTINE(.page_read = decoder_read_page, .segment_open = wal_segment_open,                   \
+			   .segment_close = wal_segment_close)
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * What decoding calls: for each transaction its begin, changes and commit
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* Send an event, and the transaction's begin before its first one. */
 static void
@@ -144,9 +151,11 @@ decoder_skip(ReorderBufferTXN *txn, Oid subject, const char *action)
 }
 
 static void
-decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json, EventResult result)
+decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json,
+				  EventResult result)
 {
-	Frame		event = {.kind = FRAME_EVENT,.relation = subject,.unrendered = result == EVENT_WITH_GAPS};
+	Frame event = {
+		.kind = FRAME_EVENT, .relation = subject, .unrendered = result == EVENT_WITH_GAPS};
 
 	strlcpy(event.action, action, sizeof(event.action));
 	if (json->len >= GS_NOTIFY_LIMIT || json->len == 0)
@@ -165,7 +174,8 @@ decoder_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 }
 
 static void
-decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel, ReorderBufferChange *change)
+decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
+			   ReorderBufferChange *change)
 {
 	MemoryContext old = MemoryContextSwitchTo(event_context);
 	EventRelation *relation = event_relation(rel);
@@ -194,8 +204,8 @@ decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
 }
 
 static void
-decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelations, Relation relations[],
-				 ReorderBufferChange *change)
+decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelations,
+				 Relation relations[], ReorderBufferChange *change)
 {
 	MemoryContext old = MemoryContextSwitchTo(event_context);
 	EventStamp	stamp = event_stamp(txn);
@@ -210,8 +220,8 @@ decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelati
 			continue;
 		initStringInfo(&json);
 		follow_truncated(subject);
-		event_truncate(&json, &event_options, &stamp, &relation->shape, change->data.truncate.cascade,
-					   change->data.truncate.restart_seqs);
+		event_truncate(&json, &event_options, &stamp, &relation->shape,
+					   change->data.truncate.cascade, change->data.truncate.restart_seqs);
 		decoder_send_json(txn, subject, "truncate", &json, EVENT_WHOLE);
 	}
 	MemoryContextSwitchTo(old);
@@ -219,14 +229,15 @@ decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelati
 }
 
 static void
-decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn, bool transactional,
-				const char *prefix, Size size, const char *content)
+decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
+				bool transactional, const char *prefix, Size size, const char *content)
 {
 	MemoryContext old = MemoryContextSwitchTo(event_context);
 	RollupMessage message;
 
 	if (transactional && txn != NULL && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
-		message_read(content, size, txn->xid, &message) && event_rollup_is_published(message.rollup))
+		message_read(content, size, txn->xid, &message) &&
+		event_rollup_is_published(message.rollup))
 	{
 		Frame		event = {.kind = FRAME_ROLLUP,.relation = message.rollup,.action = "rollup"};
 
@@ -279,9 +290,9 @@ decoder_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr co
 	begun = false;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The slot
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static void
 decoder_create_slot(const char *name)
@@ -316,7 +327,9 @@ decoder_look(void (*look) (void))
 	CurrentResourceOwner = owner;
 }
 
-/* Whether there are topics, whose listeners get nothing of what happened before the slot was made. */
+/*
+ * Whether there are topics, whose listeners get nothing of what happened before the slot was made.
+ */
 static void
 decoder_look_for_topics(void)
 {
@@ -352,7 +365,10 @@ decoder_reset(const char *why)
 			 errhint("See the view gymstream.incidents.")));
 }
 
-/* The slot of this database, made when it is missing, and made anew when the server has given it up. */
+/*
+ * The slot of this database, made when it is missing, and made anew when the server has given it
+ * up.
+ */
 static void
 decoder_acquire_slot(void)
 {
@@ -390,7 +406,10 @@ decoder_acquire_slot(void)
 		decoder_reset(lost);
 }
 
-/* Nobody but a decoder confirms anything: if somebody has advanced the slot by hand, the changes in between are lost. */
+/*
+ * Nobody but a decoder confirms anything: if somebody has advanced the slot by hand, the changes in
+ * between are lost.
+ */
 static void
 decoder_check_advance(void)
 {
@@ -405,7 +424,10 @@ decoder_open(void)
 {
 	LogicalDecodingContext *ctx;
 
-	/* newer minor releases want output plugins to be named there; it is a superuser's setting, which we are */
+	/*
+	 * newer minor releases want output plugins to be named there; it is a superuser's setting,
+	 * which we are
+	 */
 	if (GetConfigOption("output_plugin_libraries", true, false) != NULL)
 		SetConfigOption("output_plugin_libraries", "gymstream", PGC_SUSET, PGC_S_OVERRIDE);
 	gs_check_decoding();
@@ -453,9 +475,9 @@ decoder_confirm(XLogRecPtr decoded)
 	return idle;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The worker
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* Decode what has been flushed. */
 static void
@@ -484,7 +506,8 @@ decoder_catch_up(LogicalDecodingContext *ctx)
 	if (error != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("could not read WAL at %X/%X: %s", LSN_FORMAT_ARGS(ctx->reader->EndRecPtr), error)));
+				 errmsg("could not read WAL at %X/%X: %s", LSN_FORMAT_ARGS(ctx->reader->EndRecPtr),
+						error)));
 }
 
 static void
@@ -523,8 +546,8 @@ decoder_run(void)
 }
 
 /*
- * Finding where to begin it waits for transactions to end, outside of one of its own: a lock that it gets in the moment in
- * which it is told to end is released by nobody else.
+ * Finding where to begin it waits for transactions to end, outside of one of its own: a lock that
+ * it gets in the moment in which it is told to end is released by nobody else.
  */
 static void
 decoder_leave(int code, Datum arg)
@@ -537,8 +560,10 @@ decoder_main(Datum arg)
 {
 	queue = launcher_begin_worker(arg, SHARED_DECODER, &place);
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
-	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
-	event_context = AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(
+		AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
+	event_context =
+		AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
 	before_shmem_exit(decoder_leave, (Datum) 0);
 	mark_open("decoder");
 

@@ -1,11 +1,11 @@
 /*
- * epoch.c: takes the server's identity and gives the epoch of positions, which stands in the table epoch. Enters a new one
- * when the slot was made anew, or when the log is not the one that the last epoch is of: after a promotion, and in a copy or
- * a backup of the server.
+ * epoch.c: takes the server's identity and gives the epoch of positions, which stands in the table
+ * epoch. Enters a new one when the slot was made anew, or when the log is not the one that the last
+ * epoch is of: after a promotion, and in a copy or a backup of the server.
  *
- * A new epoch is the time, in seconds since 1970, or the last epoch plus one if that is more. So it is larger than any that
- * was used before, also by another server from which this one was restored, as long as clocks are right. Rows are only
- * added: they say since when each epoch was in use.
+ * A new epoch is the time, in seconds since 1970, or the last epoch plus one if that is more. So it
+ * is larger than any that was used before, also by another server from which this one was restored,
+ * as long as clocks are right. Rows are only added: they say since when each epoch was in use.
  */
 #include "publish/epoch.h"
 
@@ -51,7 +51,8 @@ last_epoch(Relation catalog)
 		if (epoch < last.epoch)
 			continue;
 		last.epoch = epoch;
-		last.system_identifier = DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM_IDENTIFIER, desc, &isnull));
+		last.system_identifier =
+			DatumGetInt64(heap_getattr(tuple, EPOCH_SYSTEM_IDENTIFIER, desc, &isnull));
 		last.timeline = DatumGetInt32(heap_getattr(tuple, EPOCH_TIMELINE, desc, &isnull));
 	}
 	systable_endscan(scan);
@@ -69,8 +70,8 @@ insert_epoch(Relation catalog, const EpochRow *row)
 	values[EPOCH_SYSTEM_IDENTIFIER - 1] = Int64GetDatum((int64) row->system_identifier);
 	values[EPOCH_TIMELINE - 1] = Int32GetDatum(row->timeline);
 	values[EPOCH_SINCE - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	heap_insert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls), GetCurrentCommandId(true),
-				HEAP_INSERT_NO_LOGICAL, NULL);
+	heap_insert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls),
+				GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL, NULL);
 	ForceSyncCommit();
 }
 
@@ -78,7 +79,8 @@ static uint32
 look_up(bool slot_is_new)
 {
 	Relation	catalog = catalog_open(CATALOG_EPOCH, RowExclusiveLock);
-	EpochRow	now = {.system_identifier = GetSystemIdentifier(),.timeline = GetWALInsertionTimeLine()};
+	EpochRow now = {.system_identifier = GetSystemIdentifier(),
+					.timeline = GetWALInsertionTimeLine()};
 	EpochRow	last;
 
 	if (catalog == NULL)

@@ -9,8 +9,8 @@
 #include "base/shared.h"
 
 /*
- * The epoch of what is told now. Looks at the table epoch at first, and again when the decoder has made its slot anew. A new
- * epoch is on disk when this returns. Outside of a transaction.
+ * The epoch of what is told now. Looks at the table epoch at first, and again when the decoder has
+ * made its slot anew. A new epoch is on disk when this returns. Outside of a transaction.
  */
 extern uint32 epoch_current(SharedDatabase *place);
 

@@ -1,11 +1,13 @@
 /*
- * follow.c: takes the relation cache's invalidations, which the decoder meets where the log has the DDL that they are of, and
- * gives the changes of topics' relations that listeners must know: other columns, another name, a table written anew, the topic
- * or the relation dropped. Reads catalogs under the snapshot in force, and writes nothing.
+ * follow.c: takes the relation cache's invalidations, which the decoder meets where the log has the
+ * DDL that they are of, and gives the changes of topics' relations that listeners must know: other
+ * columns, another name, a table written anew, the topic or the relation dropped. Reads catalogs
+ * under the snapshot in force, and writes nothing.
  *
- * An invalidation says that something may have changed, not what, and may come too often. So what matters of a relation is
- * remembered, and compared at the commit of a transaction that changes catalogs. What is decoded after a start may be older
- * than what was remembered then: a transaction of before changes all that it invalidates.
+ * An invalidation says that something may have changed, not what, and may come too often. So what
+ * matters of a relation is remembered, and compared at the commit of a transaction that changes
+ * catalogs. What is decoded after a start may be older than what was remembered then: a transaction
+ * of before changes all that it invalidates.
  */
 #include "publish/follow.h"
 
@@ -144,7 +146,8 @@ follow_begin(void)
 	{
 		bool		isnull;
 
-		follow(DatumGetObjectId(heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull)));
+		follow(DatumGetObjectId(
+			heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);

@@ -18,14 +18,15 @@ extern void follow_truncated(Oid relation);
 typedef struct FollowChange
 {
 	Oid			relation;
-	bool		dropped;		/* the topic is gone, perhaps with its relation; else the relation has changed */
+	/* the topic is gone, perhaps with its relation; else the relation has changed */
+	bool		dropped;
 	const char *channel;		/* of the topic, as it was */
 	const char *name;			/* of the relation now, or the last one that it had */
 } FollowChange;
 
 /*
- * At the commit of a transaction that may have changed catalogs, under its historic snapshot: each change, one a call; false when
- * there is none left. The change is good until the next call.
+ * At the commit of a transaction that may have changed catalogs, under its historic snapshot: each
+ * change, one a call; false when there is none left. The change is good until the next call.
  */
 extern bool follow_next(XLogRecPtr commit_lsn, FollowChange *change);
 

@@ -1,12 +1,15 @@
 /*
- * frame.c: takes frames from the decoder and gives them to the publisher, through a queue in shared memory that bounds
- * what is on the way. Knows nothing of what they mean.
+ * frame.c: takes frames from the decoder and gives them to the publisher, through a queue in shared
+ * memory that bounds what is on the way. Knows nothing of what they mean.
  */
 #include "publish/frame.h"
 
 #include "storage/ipc.h"
 
-/* One worker without the other is no use: what ended the other one has been logged, and the launcher starts both again. */
+/*
+ * One worker without the other is no use: what ended the other one has been logged, and the
+ * launcher starts both again.
+ */
 static void
 frame_check(shm_mq_result result)
 {

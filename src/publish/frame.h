@@ -1,8 +1,9 @@
 /*
- * frame.h: what passes from the decoder to the publisher: transactions in commit order, frame by frame.
+ * frame.h: what passes from the decoder to the publisher: transactions in commit order, frame by
+ * frame.
  *
- * A transaction is a BEGIN, its events, and an END. One without events is not sent. The commit's LSN is known in BEGIN,
- * so that a huge transaction can be told before it has been sent whole.
+ * A transaction is a BEGIN, its events, and an END. One without events is not sent. The commit's
+ * LSN is known in BEGIN, so that a huge transaction can be told before it has been sent whole.
  */
 #ifndef GS_FRAME_H
 #define GS_FRAME_H
@@ -22,7 +23,8 @@ typedef enum FrameKind
 	FRAME_EVENT,				/* relation, index, action; the body is the JSON event */
 	FRAME_LARGE_EVENT,			/* the same, but too large for a notification: no body */
 	FRAME_ROLLUP,				/* relation, index; the body is the WAL message */
-	FRAME_MARK,					/* the same; the body is a topic's channel and name, each with a byte 0 behind */
+	/* the same; the body is a topic's channel and name, each with a byte 0 behind */
+	FRAME_MARK,
 	FRAME_END					/* end_lsn */
 } FrameKind;
 
@@ -32,14 +34,19 @@ typedef struct Frame
 	Oid			relation;		/* what the event is about: a table, or a rollup's view */
 	uint32		index;			/* of the event in its transaction, from 1 */
 	char		action[12];
-	bool		unrendered;		/* some of it could not be rendered: the event's member of that name says what */
+	/* some of it could not be rendered: the event's member of that name says what */
+	bool		unrendered;
 	bool		skipped;		/* there is no body, since workers have died of it */
 	EventStamp	stamp;
 	XLogRecPtr	end_lsn;		/* end of the commit record */
 } Frame;
 
-/* Waits while the queue is full; ends the process when the other side is gone. flush wakes the receiver. */
-extern void frame_send(shm_mq_handle *queue, const Frame *frame, const char *body, Size size, bool flush);
+/*
+ * Waits while the queue is full; ends the process when the other side is gone. flush wakes the
+ * receiver.
+ */
+extern void frame_send(shm_mq_handle *queue, const Frame *frame, const char *body, Size size,
+					   bool flush);
 
 /* False when there is none yet. The body is good until the next call. Ends the process as above. */
 extern bool frame_receive(shm_mq_handle *queue, Frame *frame, const char **body, Size *size);

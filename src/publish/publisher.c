@@ -1,10 +1,12 @@
 /*
- * publisher.c: takes the decoder's frames and gives them to batches, but only once everybody can see what they tell of.
- * Looks after the database's part of the life of things: whether the extension is there, how many topics, and that no
- * replication slot remains when there are none. Never decodes.
+ * publisher.c: takes the decoder's frames and gives them to batches, but only once everybody can
+ * see what they tell of. Looks after the database's part of the life of things: whether the
+ * extension is there, how many topics, and that no replication slot remains when there are none.
+ * Never decodes.
  *
- * Decoding runs ahead of visibility: a commit is in the WAL before its transaction leaves the proc array, and long
- * before, when a synchronous standby is missing. So each transaction's lock is waited for, holding no snapshot.
+ * Decoding runs ahead of visibility: a commit is in the WAL before its transaction leaves the proc
+ * array, and long before, when a synchronous standby is missing. So each transaction's lock is
+ * waited for, holding no snapshot.
  */
 #include "worker/launcher.h"
 
@@ -39,11 +41,12 @@ static XLogRecPtr leave_at = InvalidXLogRecPtr; /* end when all up to here is to
 
 /* the transaction at hand */
 static EventStamp stamp;
-static XLogRecPtr ended_lsn;	/* end of the last transaction that is whole, told or in the batch */
+/* end of the last transaction that is whole, told or in the batch */
+static XLogRecPtr ended_lsn;
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Catalogs
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* The number of topics, or -1 without the extension. */
 static int
@@ -96,7 +99,9 @@ publisher_look(void)
 	return state;
 }
 
-/* A slot without a decoder would hold WAL back for ever. No decoder runs while a publisher starts. */
+/*
+ * A slot without a decoder would hold WAL back for ever. No decoder runs while a publisher starts.
+ */
 static void
 publisher_drop_slot(void)
 {
@@ -105,7 +110,8 @@ publisher_drop_slot(void)
 
 	snprintf(name, sizeof(name), GS_SLOT_NAME, MyDatabaseId);
 	slot = SearchNamedReplicationSlot(name, true);
-	if (slot != NULL && slot->data.database == MyDatabaseId && strcmp(NameStr(slot->data.plugin), "gymstream") == 0)
+	if (slot != NULL && slot->data.database == MyDatabaseId &&
+		strcmp(NameStr(slot->data.plugin), "gymstream") == 0)
 		ReplicationSlotDrop(name, true);
 	pg_atomic_write_u64(&place->confirmed_lsn, InvalidXLogRecPtr);
 }
@@ -120,9 +126,9 @@ publisher_end(PublisherEnd end)
 	proc_exit(0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Frames
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* Tell what is in the batch; what is whole is then done with. */
 static void
@@ -197,13 +203,13 @@ publisher_receive(void)
 	return any;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The worker
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /*
- * Look, and see whether something else is wanted than before. Where topics have gone, their listeners are to know it first:
- * then the publisher leaves when the decoder has got there.
+ * Look, and see whether something else is wanted than before. Where topics have gone, their
+ * listeners are to know it first: then the publisher leaves when the decoder has got there.
  */
 static void
 publisher_look_again(void)
@@ -223,7 +229,8 @@ publisher_look_again(void)
 static void
 publisher_leave(void)
 {
-	if (XLogRecPtrIsInvalid(leave_at) || (place->ready && pg_atomic_read_u64(&place->decoded_lsn) < leave_at))
+	if (XLogRecPtrIsInvalid(leave_at) ||
+		(place->ready && pg_atomic_read_u64(&place->decoded_lsn) < leave_at))
 		return;
 	/* what it has decoded, it has sent */
 	publisher_receive();
@@ -273,7 +280,10 @@ publisher_run(void)
 		}
 		if (idle)
 			publisher_look_again();
-		/* Telling waits for locks, on the latch too, and so may have missed a frame or a poke: look again. */
+		/*
+		 * Telling waits for locks, on the latch too, and so may have missed a frame or a poke: look
+		 * again.
+		 */
 		do
 		{
 			if (pg_atomic_read_u32(&place->pokes) != seen_pokes)

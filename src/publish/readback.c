@@ -1,10 +1,12 @@
 /*
- * readback.c: takes the keys of groups that have changed and gives the rows that the rollup's view shows of them now:
- * one query for all groups that have the same keys NULL, so that every condition is a plain "=" or IS NULL and can use
- * the partials' index. Never writes, and survives whatever the view's functions do.
+ * readback.c: takes the keys of groups that have changed and gives the rows that the rollup's view
+ * shows of them now: one query for all groups that have the same keys NULL, so that every condition
+ * is a plain "=" or IS NULL and can use the partials' index. Never writes, and survives whatever
+ * the view's functions do.
  *
- * A query that fails is tried again for halves of its groups, until the groups are alone that are the reason. All of it has
- * to be done within gymstream.worker_timeout. What takes longer, or fails for each group, is not tried again for a while.
+ * A query that fails is tried again for halves of its groups, until the groups are alone that are
+ * the reason. All of it has to be done within gymstream.worker_timeout. What takes longer, or fails
+ * for each group, is not tried again for a while.
  */
 #include "publish/readback.h"
 
@@ -51,7 +53,8 @@ typedef struct ReadbackPlan
 	struct
 	{
 		Oid			rollup;
-		uint32		null_keys;	/* a hash where there are more than 32 keys: the text is compared anyway */
+		/* a hash where there are more than 32 keys: the text is compared anyway */
+		uint32		null_keys;
 	}			key;
 	char	   *text;
 	SPIPlanPtr	plan;
@@ -66,8 +69,10 @@ typedef struct ReadbackSet
 	bool	   *null_keys;
 	int		   *members;		/* indexes of groups */
 	int			nmembers;
-	bool		single;			/* one member at a time, since a key's type has no array that unnest gives back */
-	Oid			types[READBACK_KEYS];	/* of the query's parameters: arrays of the keys that are not NULL, or these */
+	/* one member at a time, since a key's type has no array that unnest gives back */
+	bool		single;
+	/* of the query's parameters: arrays of the keys that are not NULL, or these */
+	Oid			types[READBACK_KEYS];
 	int			ntypes;
 } ReadbackSet;
 
@@ -88,7 +93,10 @@ typedef struct Readback
 
 static HTAB *plans = NULL;
 
-/* The view's columns that show the keys: either may have been renamed. NULL when there is no such rollup. */
+/*
+ * The view's columns that show the keys: either may have been renamed. NULL when there is no such
+ * rollup.
+ */
 static AttrNumber *
 readback_columns(Oid rollup, int nkeys)
 {
@@ -106,7 +114,8 @@ readback_columns(Oid rollup, int nkeys)
 		if (key->resjunk)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot find the rows of groups in rollup \"%s\"", get_rel_name(rollup)),
+					 errmsg("cannot find the rows of groups in rollup \"%s\"",
+							get_rel_name(rollup)),
 					 errdetail("It does not show all the columns that it groups by.")));
 		if (n == nkeys)
 			return NULL;
@@ -117,7 +126,8 @@ readback_columns(Oid rollup, int nkeys)
 
 /* "v.key OPERATOR(schema.=) k.kn", or $n in place of the latter: equality as GROUP BY has it */
 static void
-readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column, const char *parameter, int number)
+readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column,
+					  const char *parameter, int number)
 {
 	Oid			operator = lookup_type_cache(key->atttypid, TYPECACHE_EQ_OPR)->eq_opr;
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
@@ -127,12 +137,15 @@ readback_append_equal(StringInfo sql, Form_pg_attribute key, const char *column,
 		elog(ERROR, "type %u has no equality operator", key->atttypid);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
 	appendStringInfo(sql, "v.%s OPERATOR(%s.%s) %s%d", column,
-					 quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname), parameter,
-					 number);
+					 quote_identifier(get_namespace_name(form->oprnamespace)),
+					 NameStr(form->oprname), parameter, number);
 	ReleaseSysCache(tuple);
 }
 
-/* The query: a number from 1 that tells which group, and the view's columns. NULL when the view is gone. */
+/*
+ * The query: a number from 1 that tells which group, and the view's columns. NULL when the view is
+ * gone.
+ */
 static char *
 readback_query(Oid rollup, ReadbackSet *set)
 {
@@ -160,7 +173,8 @@ readback_query(Oid rollup, ReadbackSet *set)
 		}
 		set->types[set->ntypes] = set->single ? key->atttypid : get_array_type(key->atttypid);
 		set->ntypes++;
-		appendStringInfo(&from, "%spg_catalog.unnest($%d)", set->ntypes > 1 ? ", " : "", set->ntypes);
+		appendStringInfo(&from, "%spg_catalog.unnest($%d)", set->ntypes > 1 ? ", " : "",
+						 set->ntypes);
 		appendStringInfo(&names, "k%d, ", set->ntypes);
 		readback_append_equal(&where, key, column, set->single ? "$" : "k.k", set->ntypes);
 	}
@@ -252,8 +266,8 @@ readback_bind(const ReadbackSet *set, const ReadbackGroup *groups, Datum *parame
 			parameters[parameter++] = values[0];
 			continue;
 		}
-		parameters[parameter++] = PointerGetDatum(construct_array(values, set->nmembers, key->atttypid, key->attlen,
-																   key->attbyval, key->attalign));
+		parameters[parameter++] = PointerGetDatum(construct_array(
+			values, set->nmembers, key->atttypid, key->attlen, key->attbyval, key->attalign));
 	}
 }
 
@@ -261,7 +275,8 @@ readback_bind(const ReadbackSet *set, const ReadbackGroup *groups, Datum *parame
 static bool
 is_long(const JsonColumn *column, Form_pg_attribute attribute, Datum value)
 {
-	return attribute->attlen == -1 && column->category != JSON_NUMERIC && toast_raw_datum_size(value) > LONG_VALUE;
+	return attribute->attlen == -1 && column->category != JSON_NUMERIC &&
+		   toast_raw_datum_size(value) > LONG_VALUE;
 }
 
 /* A row to be rendered. */
@@ -318,14 +333,18 @@ readback_show(ReadbackGroup *group, ReadbackRow *row, MemoryContext context)
 	else
 	{
 		group->state = READBACK_UNREAD;
-		group->fault = (AttemptFault) {fault.sqlerrcode, MemoryContextStrdup(context, fault.message), false};
+		group->fault =
+			(AttemptFault){fault.sqlerrcode, MemoryContextStrdup(context, fault.message), false};
 	}
 	pfree(json.data);
 }
 
-/* The keys as the row shows them, which need not be those of the delta: 1.0 and 1.00 are one group. */
+/*
+ * The keys as the row shows them, which need not be those of the delta: 1.0 and 1.00 are one group.
+ */
 static void
-readback_keys(const ReadbackSet *set, HeapTuple tuple, TupleDesc desc, ReadbackGroup *group, MemoryContext context)
+readback_keys(const ReadbackSet *set, HeapTuple tuple, TupleDesc desc, ReadbackGroup *group,
+			  MemoryContext context)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -353,8 +372,9 @@ readback_query_set(const Readback *readback, ReadbackSet *set)
 		return;
 	readback_bind(set, readback->groups, parameters);
 	/*
-	 * Not read-only: under a snapshot that is newer than the locks. A table that was written anew while we waited for
-	 * it, as ALTER TABLE and REPACK (CONCURRENTLY) do, is empty for an older one, and no event would follow.
+	 * Not read-only: under a snapshot that is newer than the locks. A table that was written anew
+	 * while we waited for it, as ALTER TABLE and REPACK (CONCURRENTLY) do, is empty for an older
+	 * one, and no event would follow.
 	 */
 	if (SPI_execute_plan(plan, parameters, NULL, false, set->nmembers) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_plan failed");
@@ -403,7 +423,10 @@ readback_next_set(ReadbackSet *set, int n, const ReadbackGroup *groups, bool *do
 	}
 }
 
-/* Whether there is a key of an array's or a row's type: there are no arrays of arrays, and of rows unnest gives the columns. */
+/*
+ * Whether there is a key of an array's or a row's type: there are no arrays of arrays, and of rows
+ * unnest gives the columns.
+ */
 static bool
 has_single_key(TupleDesc desc, int nkeys)
 {
@@ -474,7 +497,10 @@ readback_give_up(ReadbackGroup *groups, int n, const AttemptFault *fault)
 	}
 }
 
-/* Read some groups, in halves where they fail together. What is hopeless stays so for those that follow. */
+/*
+ * Read some groups, in halves where they fail together. What is hopeless stays so for those that
+ * follow.
+ */
 static void
 readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *fault)
 {
@@ -504,12 +530,16 @@ readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *f
 }
 
 void
-readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n, ReadbackGroup *groups)
+readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n,
+			  ReadbackGroup *groups)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	Readback	readback = {
-		.attempt = {place, PAUSE_READING, rollup, catalog_owner(rollup), TimestampTzPlusMilliseconds(now, settings_worker_timeout)},
-		.rollup = rollup,.partials = partials,.nkeys = nkeys,.context = CurrentMemoryContext};
+	Readback readback = {.attempt = {place, PAUSE_READING, rollup, catalog_owner(rollup),
+									 TimestampTzPlusMilliseconds(now, settings_worker_timeout)},
+						 .rollup = rollup,
+						 .partials = partials,
+						 .nkeys = nkeys,
+						 .context = CurrentMemoryContext};
 	AttemptFault fault = {.message = "rows of this rollup are not read for a while"};
 
 	if (pause_is_on(place, PAUSE_READING, rollup, &fault.sqlerrcode))

@@ -29,9 +29,10 @@ typedef struct ReadbackGroup
 } ReadbackGroup;
 
 /*
- * Read the groups' rows under the active snapshot, as the rollup's owner, with an index where there is one, within
- * gymstream.worker_timeout. No error of the view's functions gets out.
+ * Read the groups' rows under the active snapshot, as the rollup's owner, with an index where there
+ * is one, within gymstream.worker_timeout. No error of the view's functions gets out.
  */
-extern void readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n, ReadbackGroup *groups);
+extern void readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n,
+						  ReadbackGroup *groups);
 
 #endif							/* GS_READBACK_H */

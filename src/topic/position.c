@@ -89,7 +89,8 @@ read_position(const char *text, Position *position)
 				index,
 				offset;
 
-	if (!read_number(&text, 8, &epoch) || !read_next(&text, 16, &lsn) || !read_next(&text, 8, &index))
+	if (!read_number(&text, 8, &epoch) || !read_next(&text, 16, &lsn) ||
+		!read_next(&text, 8, &index))
 		return false;
 	position->epoch = (uint32) epoch;
 	position->lsn = lsn;
@@ -276,5 +277,6 @@ gs_position_hash(PG_FUNCTION_ARGS)
 Datum
 gs_position_hash_extended(PG_FUNCTION_ARGS)
 {
-	return hash_any_extended((unsigned char *) PG_GETARG_POSITION(0), COMPARED_SIZE, PG_GETARG_INT64(1));
+	return hash_any_extended((unsigned char *) PG_GETARG_POSITION(0), COMPARED_SIZE,
+							 PG_GETARG_INT64(1));
 }

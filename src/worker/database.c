@@ -1,7 +1,8 @@
 /*
- * database.c: takes utility commands before they run. Those that need a database without connections or active slots
- * first have its workers ended; they come back at the end of the transaction, if the database is still there. After a
- * DROP or CREATE EXTENSION the workers look at their catalogs again.
+ * database.c: takes utility commands before they run. Those that need a database without
+ * connections or active slots first have its workers ended; they come back at the end of the
+ * transaction, if the database is still there. After a DROP or CREATE EXTENSION the workers look at
+ * their catalogs again.
  */
 #include "worker/database.h"
 
@@ -39,7 +40,9 @@ database_may_create(Oid role)
 	return result;
 }
 
-/* Nobody may end the workers of a database with a command that is then refused for lack of rights. */
+/*
+ * Nobody may end the workers of a database with a command that is then refused for lack of rights.
+ */
 static bool
 database_may_hold(Oid database, bool as_template)
 {
@@ -51,7 +54,8 @@ database_may_hold(Oid database, bool as_template)
 	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	result = as_template && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate && database_may_create(GetUserId());
+	result = as_template && ((Form_pg_database) GETSTRUCT(tuple))->datistemplate &&
+			 database_may_create(GetUserId());
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -99,7 +103,7 @@ database_before(Node *statement)
 			break;
 		case T_CreatedbStmt:
 			{
-				char	   *source = database_option(((CreatedbStmt *) statement)->options, "template");
+				char *source = database_option(((CreatedbStmt *) statement)->options, "template");
 
 				database_hold(source ? source : "template1", true);
 				break;
@@ -116,7 +120,10 @@ database_before(Node *statement)
 	}
 }
 
-/* What a COMMIT PREPARED has committed may be a topic or the extension itself: there is no way to tell. */
+/*
+ * What a COMMIT PREPARED has committed may be a topic or the extension itself: there is no way to
+ * tell.
+ */
 static void
 database_after_prepared(void)
 {
@@ -137,8 +144,10 @@ database_after(Node *statement)
 			shared_try_at_commit(get_database_oid(((CreatedbStmt *) statement)->dbname, true));
 			break;
 		case T_AlterDatabaseStmt:
-			if (database_option(((AlterDatabaseStmt *) statement)->options, "allow_connections") != NULL)
-				shared_try_at_commit(get_database_oid(((AlterDatabaseStmt *) statement)->dbname, true));
+			if (database_option(((AlterDatabaseStmt *) statement)->options, "allow_connections") !=
+				NULL)
+				shared_try_at_commit(
+					get_database_oid(((AlterDatabaseStmt *) statement)->dbname, true));
 			break;
 		default:
 			break;
@@ -146,9 +155,9 @@ database_after(Node *statement)
 }
 
 static void
-database_utility(PlannedStmt *planned, const char *query, bool read_only_tree, ProcessUtilityContext context,
-				 ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *receiver,
-				 QueryCompletion *completion)
+database_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
+				 ProcessUtilityContext context, ParamListInfo parameters,
+				 QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
 	bool		ends = IsA(statement, TransactionStmt) || IsA(statement, CallStmt);
@@ -157,9 +166,11 @@ database_utility(PlannedStmt *planned, const char *query, bool read_only_tree, P
 
 	database_before(statement);
 	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
+					  completion);
 	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment, receiver, completion);
+		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
+								receiver, completion);
 	if (prepared)
 		database_after_prepared();
 	else if (!ends)

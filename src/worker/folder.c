@@ -1,11 +1,13 @@
 /*
- * folder.c: takes the notes that writers left, and folds those groups. A worker for a database that the launcher starts
- * when there is a note, and that ends soon after the last one is done with: it costs no worker slot else.
+ * folder.c: takes the notes that writers left, and folds those groups. A worker for a database that
+ * the launcher starts when there is a note, and that ends soon after the last one is done with: it
+ * costs no worker slot else.
  *
- * It folds in short transactions, one rollup in each, and rests ten times as long as each took; it looks for notes about
- * once a second. A group of which somebody still holds a partial is tried again later, and later each time. Where notes
- * did not find room, or the server was started, it sweeps through all rollups in pieces. A rollup that fails is left alone
- * for a while, and the others go on. Never waits for a writer, and makes none wait.
+ * It folds in short transactions, one rollup in each, and rests ten times as long as each took; it
+ * looks for notes about once a second. A group of which somebody still holds a partial is tried
+ * again later, and later each time. Where notes did not find room, or the server was started, it
+ * sweeps through all rollups in pieces. A rollup that fails is left alone for a while, and the
+ * others go on. Never waits for a writer, and makes none wait.
  */
 #include "worker/launcher.h"
 
@@ -62,9 +64,9 @@ static FoldSweep sweep;			/* of the first of them */
 static TimestampTz sweep_at = 0;	/* sweep all rollups then; 0: no need */
 static TimestampTz leave_at = 0;	/* stay until then, even with nothing to do */
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * What is to be done
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static TimestampTz
 in_ms(int64 ms)
@@ -135,9 +137,9 @@ folder_take_notes(void)
 	pfree(notes);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Doing it. Each of these runs in a transaction and says whether it has found something to do.
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* Make the list of rollups to sweep through. */
 static void
@@ -156,8 +158,9 @@ list_rollups(void)
 		bool		isnull;
 		MemoryContext old = MemoryContextSwitchTo(folder_context);
 
-		to_sweep = lappend_oid(to_sweep, DatumGetObjectId(heap_getattr(tuple, ROLLUP_PARTIALS,
-																	   RelationGetDescr(catalog), &isnull)));
+		to_sweep =
+			lappend_oid(to_sweep, DatumGetObjectId(heap_getattr(
+									  tuple, ROLLUP_PARTIALS, RelationGetDescr(catalog), &isnull)));
 		MemoryContextSwitchTo(old);
 	}
 	systable_endscan(scan);
@@ -221,7 +224,7 @@ fold_due(Oid partials)
 	TimestampTz end = in_ms(BATCH_MS);
 	Fold		fold;
 	bool		open = fold_open(&fold, partials);
-	bool		exists = open || OidIsValid(catalog_rollup(ROLLUP_PARTIALS, partials, ROLLUP_ROLLUP));
+	bool exists = open || OidIsValid(catalog_rollup(ROLLUP_PARTIALS, partials, ROLLUP_ROLLUP));
 	int			n = 0;
 
 	for (int i = ngroups - 1; i >= 0 && n < BATCH_GROUPS && GetCurrentTimestamp() < end; i--)
@@ -262,7 +265,8 @@ static void
 folder_note(Oid partials, bool late)
 {
 	ErrorData  *error = CopyErrorData();
-	Incident	incident = {.kind = INCIDENT_FOLD,.relation = partials,.sqlerrcode = error->sqlerrcode};
+	Incident incident = {
+		.kind = INCIDENT_FOLD, .relation = partials, .sqlerrcode = error->sqlerrcode};
 
 	strlcpy(incident.message, late ? "took longer than gymstream.worker_timeout" :
 			error->message ? error->message : "unknown error", sizeof(incident.message));
@@ -300,7 +304,9 @@ folder_avoid(void)
 {
 	MarkPoint	last = mark_last();
 	Oid			partials = mark_is_deadly(last) ? last.lsn : InvalidOid;
-	Incident	incident = {.kind = INCIDENT_FOLD,.relation = partials,.message = "workers ended at it several times"};
+	Incident incident = {.kind = INCIDENT_FOLD,
+						 .relation = partials,
+						 .message = "workers ended at it several times"};
 
 	if (!OidIsValid(partials))
 		return;
@@ -316,7 +322,7 @@ folder_work(void)
 	Oid			rollup = next_rollup();
 	bool		due = OidIsValid(rollup);
 	TimestampTz start = GetCurrentTimestamp();
-	bool		list = !due && to_sweep == NIL && sweep_at != 0 && sweep_at <= GetCurrentTimestamp();
+	bool list = !due && to_sweep == NIL && sweep_at != 0 && sweep_at <= GetCurrentTimestamp();
 
 	while (!due && to_sweep != NIL && is_failing(linitial_oid(to_sweep)))
 		sweep_next_rollup();
@@ -359,9 +365,9 @@ folder_work(void)
 	return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * The worker
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* What is left is found by the next one. */
 static void
@@ -377,7 +383,8 @@ folder_rest(TimestampTz until)
 	long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 
 	(void) pgstat_report_stat(ms >= LOOK_MS);
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(ms, 1), PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(ms, 1),
+					 PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -394,7 +401,8 @@ folder_main(Datum arg)
 
 	place = launcher_begin_folder(arg);
 	launcher_set_options("1s");
-	folder_context = AllocSetContextCreate(TopMemoryContext, "gymstream folder", ALLOCSET_DEFAULT_SIZES);
+	folder_context =
+		AllocSetContextCreate(TopMemoryContext, "gymstream folder", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(folder_context);
 	groups = palloc(sizeof(FolderGroup) * MAX_GROUPS);
 	sweep.context = folder_context;

@@ -1,6 +1,7 @@
 /*
- * incident.c: takes what a worker could not do, remembers the last of them in shared memory, and gives the rows of the view
- * gymstream.incidents. Works without the preload, and shows nothing then.
+ * incident.c: takes what a worker could not do, remembers the last of them in shared memory, and
+ * gives the rows of the view gymstream.incidents. Works without the preload, and shows nothing
+ * then.
  */
 #include "worker/incident.h"
 
@@ -37,19 +38,27 @@ enum
 static const char *const words[][2] = {
 	[INCIDENT_NONE] = {"", ""},
 	[INCIDENT_UNRENDERED] = {"an event was told without what cannot be shown",
-	"Look at the event's member \"unrendered\", and at the row itself."},
+							 "Look at the event's member \"unrendered\", and at the row itself."},
 	[INCIDENT_UNREAD] = {"an event was told without the group's row",
-	"Read the rollup: where the group's row is an error, correct its rows in the source, or the query."},
-	[INCIDENT_LATE] = {"the functions of a rollup's owner took too long in a worker, which leaves the rollup alone for a while",
-	"Make the rollup cheaper to read for a group, by an index or another query, or increase gymstream.worker_timeout."},
-	[INCIDENT_SKIPPED] = {"an event was told without its content, since a worker ended at it several times",
-	"See the server's log, and read the row itself."},
-	[INCIDENT_MISSED] = {"notifications were skipped, since the server's notification queue was nearly full",
-	"End sessions that LISTEN and stay in a transaction. Listeners are told to read anew once there is room."},
+						 "Read the rollup: where the group's row is an error, correct its rows in "
+						 "the source, or the query."},
+	[INCIDENT_LATE] = {"the functions of a rollup's owner took too long in a worker, which leaves "
+					   "the rollup alone for a while",
+					   "Make the rollup cheaper to read for a group, by an index or another query, "
+					   "or increase gymstream.worker_timeout."},
+	[INCIDENT_SKIPPED] =
+		{"an event was told without its content, since a worker ended at it several times",
+		 "See the server's log, and read the row itself."},
+	[INCIDENT_MISSED] =
+		{"notifications were skipped, since the server's notification queue was nearly full",
+		 "End sessions that LISTEN and stay in a transaction. Listeners are told to read anew once "
+		 "there is room."},
 	[INCIDENT_RESET] = {"the replication slot was made anew, so that changes were not published",
-	"Listeners were told to read anew. If the slot was invalidated, you might need to increase max_slot_wal_keep_size."},
-	[INCIDENT_FOLD] = {"a rollup could not be folded",
-	"See the server's log. The rollup stays exact, and its groups keep several partials."},
+						"Listeners were told to read anew. If the slot was invalidated, you might "
+						"need to increase max_slot_wal_keep_size."},
+	[INCIDENT_FOLD] =
+		{"a rollup could not be folded",
+		 "See the server's log. The rollup stays exact, and its groups keep several partials."},
 };
 
 static bool
@@ -122,7 +131,8 @@ put_incident(ReturnSetInfo *result, const Incident *incident)
 	values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(incident->sqlerrcode));
 	nulls[COLUMN_SQLSTATE] = incident->sqlerrcode == 0;
 	values[COLUMN_MESSAGE] = CStringGetTextDatum(incident->message);
-	nulls[COLUMN_MESSAGE] = incident->message[0] == '\0' || !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+	nulls[COLUMN_MESSAGE] =
+		incident->message[0] == '\0' || !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 	values[COLUMN_HINT] = CStringGetTextDatum(words[incident->kind][1]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }

@@ -9,8 +9,8 @@
 #include "base/shared.h"
 
 /*
- * Enter it, beside its equals of before if it has happened already. Time and count are filled in. True if it has not happened
- * in the last minute: then it is worth a line in the log.
+ * Enter it, beside its equals of before if it has happened already. Time and count are filled in.
+ * True if it has not happened in the last minute: then it is worth a line in the log.
  */
 extern bool incident_note(SharedDatabase *place, const Incident *incident);
 

@@ -1,9 +1,11 @@
 /*
- * launcher.c: takes the list of databases and what their publishers found there, and gives each database with the
- * extension a publisher, each with topics a decoder as well, joined by a queue, and each with partials to fold a folder. Never reads a database's tables.
+ * launcher.c: takes the list of databases and what their publishers found there, and gives each
+ * database with the extension a publisher, each with topics a decoder as well, joined by a queue,
+ * and each with partials to fold a folder. Never reads a database's tables.
  *
- * Publisher and decoder live as a pair: when one ends, the other is ended too, and the pair begins anew with a new queue.
- * The launcher sleeps on its latch, which workers, backends and the postmaster (when a worker starts or ends) set.
+ * Publisher and decoder live as a pair: when one ends, the other is ended too, and the pair begins
+ * anew with a new queue. The launcher sleeps on its latch, which workers, backends and the
+ * postmaster (when a worker starts or ends) set.
  */
 #include "worker/launcher.h"
 
@@ -81,9 +83,9 @@ launcher_init(void)
 	RegisterBackgroundWorker(&worker);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Databases
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static bool
 launcher_is_connectable(Form_pg_database database)
@@ -163,9 +165,13 @@ launcher_probe(void)
 	{
 		SharedDatabase *place = &shared_state->databases[i];
 
-		/* one that waits after an error may do so for ever: the others need not; one that is absent soon makes room */
+		/*
+		 * one that waits after an error may do so for ever: the others need not; one that is absent
+		 * soon makes room
+		 */
 		if (OidIsValid(place->database) &&
-			(place->state == DATABASE_ABSENT || (place->state == DATABASE_UNKNOWN && place->retry_at == 0)))
+			(place->state == DATABASE_ABSENT ||
+			 (place->state == DATABASE_UNKNOWN && place->retry_at == 0)))
 			probes++;
 	}
 	while (unseen != NIL && probes < MAX_PROBES && !full)
@@ -188,7 +194,8 @@ launcher_probe(void)
 	{
 		ereport(LOG,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("gymstream does not look into %d databases, because it serves %d others already",
+				 errmsg("gymstream does not look into %d databases, because it serves %d others "
+						"already",
 						list_length(unseen), settings_max_databases),
 				 errhint("You might need to increase gymstream.max_databases.")));
 		list_free(unseen);
@@ -196,9 +203,9 @@ launcher_probe(void)
 	}
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Workers
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static bool
 launcher_create_queue(Pair *pair)
@@ -238,13 +245,13 @@ launcher_start_worker(SharedDatabase *place, Pair *pair, SharedRole role)
 {
 	dsm_handle	queue = dsm_segment_handle(pair->queue);
 
-	return launcher_register(place, role == SHARED_PUBLISHER ? "publisher" : "decoder", &queue, sizeof(queue),
-							 &pair->workers[role]);
+	return launcher_register(place, role == SHARED_PUBLISHER ? "publisher" : "decoder", &queue,
+							 sizeof(queue), &pair->workers[role]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Pairs
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 static bool
 launcher_pair_runs(const Pair *pair)
@@ -260,7 +267,8 @@ launcher_reap(Pair *pair)
 	{
 		pid_t		pid;
 
-		if (pair->workers[role] == NULL || GetBackgroundWorkerPid(pair->workers[role], &pid) != BGWH_STOPPED)
+		if (pair->workers[role] == NULL ||
+			GetBackgroundWorkerPid(pair->workers[role], &pid) != BGWH_STOPPED)
 			continue;
 		pfree(pair->workers[role]);
 		pair->workers[role] = NULL;
@@ -344,7 +352,8 @@ launcher_start_pair(SharedDatabase *place, Pair *pair)
 	pair->started_at = GetCurrentTimestamp();
 	if (!launcher_create_queue(pair))
 	{
-		shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "no dynamic shared memory segment is free");
+		shared_note_problem(place, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+							"no dynamic shared memory segment is free");
 		pair->ending = true;
 	}
 	else if (!launcher_start_worker(place, pair, SHARED_PUBLISHER))
@@ -361,10 +370,10 @@ launcher_start_decoder(SharedDatabase *place, Pair *pair)
 	if (!gs_can_decode())
 	{
 		if (!wal_level_told)
-			ereport(LOG,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("gymstream cannot publish changes, because wal_level is below " GS_WAL_LEVEL_NEEDED),
-					 errhint("Set wal_level to logical and restart the server.")));
+			ereport(LOG, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						  errmsg("gymstream cannot publish changes, because wal_level is "
+								 "below " GS_WAL_LEVEL_NEEDED),
+						  errhint("Set wal_level to logical and restart the server.")));
 		wal_level_told = true;
 	}
 	else if (!launcher_start_worker(place, pair, SHARED_DECODER))
@@ -392,9 +401,9 @@ launcher_free_place(SharedDatabase *place)
 	LWLockRelease(shared_state->lock);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
+/* -----------------------------------------------------------------------------------------------
  * Folders
- * ----------------------------------------------------------------------------------------------------------------*/
+ * ---------------------------------------------------------------------------------------------*/
 
 /* Start or end the database's folder. Returns when to look again, or 0. */
 static TimestampTz
@@ -419,8 +428,8 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 			TerminateBackgroundWorker(pair->folder);
 		return 0;
 	}
-	if (held || !settings_fold || !note_is_wanted(place) || pair->ending || !launcher_pair_runs(pair) ||
-		(state != DATABASE_IDLE && state != DATABASE_ACTIVE))
+	if (held || !settings_fold || !note_is_wanted(place) || pair->ending ||
+		!launcher_pair_runs(pair) || (state != DATABASE_IDLE && state != DATABASE_ACTIVE))
 		return 0;
 	if (pair->folder_at > GetCurrentTimestamp())
 		return pair->folder_at;
@@ -521,7 +530,8 @@ launcher_enter(void)
 		}
 		LWLockRelease(shared_state->lock);
 		if (!alone)
-			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000, PG_WAIT_EXTENSION);
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000,
+							 PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	} while (!alone && !ShutdownRequestPending);
 }
@@ -534,7 +544,8 @@ launcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_OVERRIDE);
-	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "gymstream launcher", ALLOCSET_DEFAULT_SIZES));
+	MemoryContextSwitchTo(
+		AllocSetContextCreate(TopMemoryContext, "gymstream launcher", ALLOCSET_DEFAULT_SIZES));
 
 	pairs = palloc0(sizeof(Pair) * settings_max_databases);
 	launcher_enter();
@@ -568,7 +579,8 @@ launcher_main(Datum arg)
 				next = Min(next, again);
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next), PG_WAIT_EXTENSION);
+						 TimestampDifferenceMilliseconds(GetCurrentTimestamp(), next),
+						 PG_WAIT_EXTENSION);
 	}
 	proc_exit(1);
 }

@@ -12,7 +12,10 @@
 
 extern void launcher_init(void);
 
-/* What a worker calls first: signals, connection, its place, and the queue (NULL where that is gone already). */
+/*
+ * What a worker calls first: signals, connection, its place, and the queue (NULL where that is gone
+ * already).
+ */
 extern shm_mq_handle *launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place);
 
 /* The same for a folder, which has no queue. Returns its place. */

@@ -1,9 +1,10 @@
 /*
- * limit.c: takes a time, and ends an owner's functions that have not come back by then. No setting that these can change
- * has to do with it. Runs nothing itself.
+ * limit.c: takes a time, and ends an owner's functions that have not come back by then. No setting
+ * that these can change has to do with it. Runs nothing itself.
  *
- * The first ring cancels the query, as a user's cancel would. PL/pgSQL can catch that, so the second ring ends the process,
- * which nothing can catch. What happens then is for the next process: the pause is entered while this one exits.
+ * The first ring cancels the query, as a user's cancel would. PL/pgSQL can catch that, so the
+ * second ring ends the process, which nothing can catch. What happens then is for the next process:
+ * the pause is entered while this one exits.
  */
 #include "worker/limit.h"
 
@@ -50,7 +51,8 @@ limit_leave(int code, Datum arg)
 	if (rings < 2 || limited_place == NULL)
 		return;
 	incident_note(limited_place, &incident);
-	pause_begin(limited_place, limited_kind, limited_relation, limited_since, ERRCODE_QUERY_CANCELED);
+	pause_begin(limited_place, limited_kind, limited_relation, limited_since,
+				ERRCODE_QUERY_CANCELED);
 }
 
 void

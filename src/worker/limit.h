@@ -9,8 +9,9 @@
 #include "base/shared.h"
 
 /*
- * From here to limit_end what runs is cancelled after so many milliseconds. What goes on nevertheless, since it catches
- * the cancel, ends this process a second later; then the relation is paused in the place. Not nested.
+ * From here to limit_end what runs is cancelled after so many milliseconds. What goes on
+ * nevertheless, since it catches the cancel, ends this process a second later; then the relation is
+ * paused in the place. Not nested.
  */
 extern void limit_begin(int ms, SharedDatabase *place, PauseKind kind, Oid relation);
 

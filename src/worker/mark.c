@@ -1,13 +1,14 @@
 /*
- * mark.c: takes where a worker is at work and writes it down, so that the next one knows where this one has died. Says
- * what is to be left out, and leaves nothing out itself.
+ * mark.c: takes where a worker is at work and writes it down, so that the next one knows where this
+ * one has died. Says what is to be left out, and leaves nothing out itself.
  *
- * The mark is a file of a few bytes for each worker of a database, in a folder for what need not outlive a crash of the
- * machine: it is not synced. It does outlive the server, which shared memory does not where a worker dies by a signal. A
- * worker that is told to end clears its mark.
+ * The mark is a file of a few bytes for each worker of a database, in a folder for what need not
+ * outlive a crash of the machine: it is not synced. It does outlive the server, which shared memory
+ * does not where a worker dies by a signal. A worker that is told to end clears its mark.
  *
- * A mark is a range of points. After a death inside of a range, marks inside of it count the same deaths on. So a worker first
- * knows a transaction or a batch, then sets marks for its events one by one, and then knows the event.
+ * A mark is a range of points. After a death inside of a range, marks inside of it count the same
+ * deaths on. So a worker first knows a transaction or a batch, then sets marks for its events one
+ * by one, and then knows the event.
  */
 #include "worker/mark.h"
 
@@ -82,7 +83,10 @@ mark_asked_to_end(void)
 	is_asked = true;
 }
 
-/* Whether the error in hand says more of the server's state, or of a user's will, than of what the worker is at. */
+/*
+ * Whether the error in hand says more of the server's state, or of a user's will, than of what the
+ * worker is at.
+ */
 static bool
 is_passing(int sqlerrcode)
 {
@@ -111,7 +115,8 @@ mark_take_error(void)
 static void
 read_marks(void)
 {
-	if (pg_pread(mark_file, &suspect, sizeof(suspect), 0) != sizeof(suspect) || suspect.magic != MARK_MAGIC ||
+	if (pg_pread(mark_file, &suspect, sizeof(suspect), 0) != sizeof(suspect) ||
+		suspect.magic != MARK_MAGIC ||
 		pg_pread(mark_file, deadly, sizeof(deadly), sizeof(suspect)) != sizeof(deadly))
 	{
 		MemSet(&suspect, 0, sizeof(suspect));
@@ -187,8 +192,8 @@ mark_last(void)
 bool
 mark_is_hopeless(void)
 {
-	return suspect.first.lsn != InvalidXLogRecPtr && compare_points(suspect.first, suspect.last) != 0 &&
-		suspect.deaths >= MARK_RANGE_DEATHS;
+	return suspect.first.lsn != InvalidXLogRecPtr &&
+		   compare_points(suspect.first, suspect.last) != 0 && suspect.deaths >= MARK_RANGE_DEATHS;
 }
 
 void

@@ -1,5 +1,6 @@
 /*
- * mark.h: where in the log a worker is at work, so that what kills it again and again is known to the next one.
+ * mark.h: where in the log a worker is at work, so that what kills it again and again is known to
+ * the next one.
  */
 #ifndef GS_MARK_H
 #define GS_MARK_H
@@ -27,7 +28,10 @@ typedef struct MarkPoint
 /* First of all: open the mark of this worker, and see what the one before has died of. */
 extern void mark_open(const char *worker);
 
-/* From here on, until the next mark, a death is one between these two, both included. Costs a write of a few bytes. */
+/*
+ * From here on, until the next mark, a death is one between these two, both included. Costs a write
+ * of a few bytes.
+ */
 extern void mark_set(MarkPoint first, MarkPoint last);
 
 /* Nothing that may kill is done. Costs nothing where no mark is set. */
@@ -36,10 +40,16 @@ extern void mark_clear(void);
 /* In a signal handler: the worker is told to end, which is no death. */
 extern void mark_asked_to_end(void);
 
-/* In a PG_CATCH block, before the worker ends: nor is an error that has to do with the state of the server. */
+/*
+ * In a PG_CATCH block, before the worker ends: nor is an error that has to do with the state of the
+ * server.
+ */
 extern void mark_take_error(void);
 
-/* Whether a worker has died at the point, or near it: then it is worth while to set marks for single points. */
+/*
+ * Whether a worker has died at the point, or near it: then it is worth while to set marks for
+ * single points.
+ */
 extern bool mark_is_near(MarkPoint point);
 
 /* Whether workers have died at just this point, and often: some of these points are remembered. */

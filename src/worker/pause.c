@@ -1,9 +1,10 @@
 /*
- * pause.c: takes a rollup whose functions took too long in a worker, and says for how long it is to be left alone. Pauses
- * are in shared memory: they outlive a worker that had to end.
+ * pause.c: takes a rollup whose functions took too long in a worker, and says for how long it is to
+ * be left alone. Pauses are in shared memory: they outlive a worker that had to end.
  *
- * A pause is twenty times as long as what was lost, and doubles with each that follows. It grows with the number of
- * rollups that are paused, so that many slow ones together do not take all of a worker's time.
+ * A pause is twenty times as long as what was lost, and doubles with each that follows. It grows
+ * with the number of rollups that are paused, so that many slow ones together do not take all of a
+ * worker's time.
  */
 #include "worker/pause.h"
 

@@ -9,10 +9,11 @@
 #include "base/shared.h"
 
 /*
- * Pause a relation that has taken its time since then, and then failed with this error: the longer, the longer that was, and
- * the oftener.
+ * Pause a relation that has taken its time since then, and then failed with this error: the longer,
+ * the longer that was, and the oftener.
  */
-extern void pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz since, int sqlerrcode);
+extern void pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz since,
+						int sqlerrcode);
 
 /* Whether it is paused; the error on account of which is given where it is wanted. */
 extern bool pause_is_on(SharedDatabase *place, PauseKind kind, Oid relation, int *sqlerrcode);

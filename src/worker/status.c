@@ -1,6 +1,7 @@
 /*
- * status.c: takes what the workers tell of themselves and gives one row about the current database, and in words why
- * something does not work and what to do. Works without the preload too. Shows nothing secret: anyone may read it.
+ * status.c: takes what the workers tell of themselves and gives one row about the current database,
+ * and in words why something does not work and what to do. Works without the preload too. Shows
+ * nothing secret: anyone may read it.
  */
 #include "base/base.h"
 
@@ -118,8 +119,10 @@ status_waiting_for(const SharedDatabase *database, SharedDatabase *live)
 	if (TransactionIdIsValid(xid))
 		return psprintf("transaction %u to become visible", xid);
 	if (database->retry_at > GetCurrentTimestamp())
-		return psprintf("the next attempt to start workers at %s", timestamptz_to_str(database->retry_at));
-	if (database->state == DATABASE_ACTIVE && database->pids[SHARED_DECODER] != 0 && !database->ready)
+		return psprintf("the next attempt to start workers at %s",
+						timestamptz_to_str(database->retry_at));
+	if (database->state == DATABASE_ACTIVE && database->pids[SHARED_DECODER] != 0 &&
+		!database->ready)
 		return "older transactions to end, before a replication slot can be used";
 	return NULL;
 }
@@ -173,20 +176,26 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	}
 }
 
-/* Why changes are not published as they should be, and what to do; NULL when all is well. database may be NULL. */
+/*
+ * Why changes are not published as they should be, and what to do; NULL when all is well. database
+ * may be NULL.
+ */
 static const char *
 status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 {
 	if (!settings_is_preloaded())
-		return "gymstream is not loaded at server start: add it to shared_preload_libraries and restart the server";
+		return "gymstream is not loaded at server start: add it to shared_preload_libraries and "
+			   "restart the server";
 	if (!gs_can_decode())
 		return "changes cannot be decoded: set wal_level to logical and restart the server";
 	if (RecoveryInProgress())
 		return "this server is a standby: changes are published by its primary";
 	if (launcher == 0)
-		return "gymstream's launcher does not run: see the server's log, and increase max_worker_processes if need be";
+		return "gymstream's launcher does not run: see the server's log, and increase "
+			   "max_worker_processes if need be";
 	if (database == NULL && full)
-		return "gymstream serves as many databases as it may: increase gymstream.max_databases and restart the server";
+		return "gymstream serves as many databases as it may: increase gymstream.max_databases and "
+			   "restart the server";
 	if (database == NULL)
 		return NULL;
 	if (database->failing)

@@ -177,8 +177,8 @@ table_column(const Table *table, const char *name)
  */
 
 /*
- * How much of a key's text tells it apart: 1, 1.0 and 1.00 are one number, which events write in the
- * shortest form.
+ * How much of a key's text tells it apart: 1, 1.0 and 1.00 are one number, which events write in
+ * the shortest form.
  */
 static size_t
 key_length(const TableColumn *column, const char *text)

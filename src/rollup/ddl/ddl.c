@@ -1,7 +1,8 @@
 /*
- * ddl.c: takes the call of an event trigger's function and gives what its command has made, altered or dropped. By OIDs, not
- * by the names that stand in the command: these may mean something else by now. Reads catalogs as they are, whatever
- * the transaction's snapshot: a rollup may have been made since. Changes nothing.
+ * ddl.c: takes the call of an event trigger's function and gives what its command has made, altered
+ * or dropped. By OIDs, not by the names that stand in the command: these may mean something else by
+ * now. Reads catalogs as they are, whatever the transaction's snapshot: a rollup may have been made
+ * since. Changes nothing.
  */
 #include "rollup/ddl/ddl.h"
 
@@ -34,8 +35,8 @@ ddl_event(FunctionCallInfo fcinfo, const char *function)
 }
 
 /*
- * What the server says, by functions that only SQL can call. Rows are there until SPI_finish; what is allocated meanwhile
- * stays.
+ * What the server says, by functions that only SQL can call. Rows are there until SPI_finish; what
+ * is allocated meanwhile stays.
  */
 static void
 ask(const char *sql)
@@ -124,7 +125,8 @@ find_oids(Oid catalog, Oid index, AttrNumber column, Oid value, AttrNumber wante
 	{
 		bool		isnull;
 
-		found = lappend_oid(found, DatumGetObjectId(heap_getattr(tuple, wanted, RelationGetDescr(relation), &isnull)));
+		found = lappend_oid(found, DatumGetObjectId(heap_getattr(
+									   tuple, wanted, RelationGetDescr(relation), &isnull)));
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
@@ -139,9 +141,11 @@ ddl_relation(Oid class, Oid object)
 	if (class == RelationRelationId)
 		found = list_make1_oid(object);
 	else if (class == RewriteRelationId)
-		found = find_oids(class, RewriteOidIndexId, Anum_pg_rewrite_oid, object, Anum_pg_rewrite_ev_class);
+		found = find_oids(class, RewriteOidIndexId, Anum_pg_rewrite_oid, object,
+						  Anum_pg_rewrite_ev_class);
 	else if (class == TriggerRelationId)
-		found = find_oids(class, TriggerOidIndexId, Anum_pg_trigger_oid, object, Anum_pg_trigger_tgrelid);
+		found = find_oids(class, TriggerOidIndexId, Anum_pg_trigger_oid, object,
+						  Anum_pg_trigger_tgrelid);
 	if (found == NIL)
 		return InvalidOid;
 	switch (get_rel_relkind(linitial_oid(found)))
@@ -171,8 +175,8 @@ has_triggers(Oid table)
 List *
 ddl_watched_parents(Oid table)
 {
-	List	   *parents = find_oids(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, table,
-									Anum_pg_inherits_inhparent);
+	List *parents = find_oids(InheritsRelationId, InheritsRelidSeqnoIndexId,
+							  Anum_pg_inherits_inhrelid, table, Anum_pg_inherits_inhparent);
 	ListCell   *cell;
 
 	foreach(cell, parents)

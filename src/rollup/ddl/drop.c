@@ -1,8 +1,10 @@
 /*
- * drop.c: takes what a DROP has dropped, in an event trigger, and takes away what belonged to it: the companions of a
- * rollup's view, and the topics of what is gone. Refuses to let a companion, or a trigger, be dropped by itself.
+ * drop.c: takes what a DROP has dropped, in an event trigger, and takes away what belonged to it:
+ * the companions of a rollup's view, and the topics of what is gone. Refuses to let a companion, or
+ * a trigger, be dropped by itself.
  *
- * An event trigger, since dependencies beyond those that SQL text implies are not dumped and would be gone after restore.
+ * An event trigger, since dependencies beyond those that SQL text implies are not dumped and would
+ * be gone after restore.
  */
 #include "base/base.h"
 
@@ -38,7 +40,10 @@ drop_if_exists(Oid relid, DropBehavior behavior)
 	performDeletion(&object, behavior, PERFORM_DELETION_QUIETLY);
 }
 
-/* Before the partials, as writers have them. Tables with triggers that need the partials are the source's. */
+/*
+ * Before the partials, as writers have them. Tables with triggers that need the partials are the
+ * source's.
+ */
 static void
 lock_sources(Oid partials)
 {
@@ -66,7 +71,8 @@ drop_all(const RollupRelations *relations)
 static void
 drop_rest(const RollupRelations *relations, const DdlDropped *dropped)
 {
-	if (dropped->relation != relations->rollup && dropped->asked_for && get_rel_name(relations->rollup))
+	if (dropped->relation != relations->rollup && dropped->asked_for &&
+		get_rel_name(relations->rollup))
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop %s because the rollup %s needs it", dropped->identity,
@@ -90,8 +96,8 @@ dropped_relation(const DdlDropped *dropped)
 }
 
 /*
- * Triggers were dropped, by whoever owns their table. A rollup without one of its triggers would miss
- * changes: so it depends on them, as the server would say.
+ * Triggers were dropped, by whoever owns their table. A rollup without one of its triggers would
+ * miss changes: so it depends on them, as the server would say.
  */
 static void
 dropped_triggers(const EventTriggerData *event)
@@ -106,7 +112,8 @@ dropped_triggers(const EventTriggerData *event)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("cannot drop a trigger of the rollup %s because the rollup needs it", name),
-				 errhint("Use DROP TRIGGER ... CASCADE, or gymstream.drop_rollup(%s), to drop the rollup too.",
+				 errhint("Use DROP TRIGGER ... CASCADE, or gymstream.drop_rollup(%s), to drop the "
+						 "rollup too.",
 						 quote_literal_cstr(name))));
 	ereport(NOTICE,
 			(errmsg("drop cascades to rollup %s", name)));
@@ -136,7 +143,8 @@ drop_prepare(const DropStmt *statement)
 		else if (strcmp(strVal(lfirst(cell)), "gymstream") == 0)
 			foreach(each, catalog_relations_all())
 				prepare_rollup(lfirst(each));
-		if (OidIsValid(view) && gs_owns_relation(view, GetUserId()) && catalog_relations(ROLLUP_ROLLUP, view, &relations))
+		if (OidIsValid(view) && gs_owns_relation(view, GetUserId()) &&
+			catalog_relations(ROLLUP_ROLLUP, view, &relations))
 			prepare_rollup(&relations);
 	}
 	CommandCounterIncrement();

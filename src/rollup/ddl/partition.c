@@ -1,11 +1,13 @@
 /*
- * partition.c: takes the commands by which partitions come to a rollup's source or leave it, in event triggers, and takes
- * their rows into the rollup or out of it: ATTACH, DETACH and DROP, of a whole tree of partitions at a time. Gives those
- * that come the triggers they need, and takes them from those that leave. Refuses what it cannot be exact about.
+ * partition.c: takes the commands by which partitions come to a rollup's source or leave it, in
+ * event triggers, and takes their rows into the rollup or out of it: ATTACH, DETACH and DROP, of a
+ * whole tree of partitions at a time. Gives those that come the triggers they need, and takes them
+ * from those that leave. Refuses what it cannot be exact about.
  *
- * What comes or leaves is locked against all others, by the command or here, until the transaction ends. So its rows are
- * those of everyone, and their deltas become visible together with the command. Catalogs know no snapshots, though: who has
- * an older one sees the partitions that there are now, and the rollup as it was.
+ * What comes or leaves is locked against all others, by the command or here, until the transaction
+ * ends. So its rows are those of everyone, and their deltas become visible together with the
+ * command. Catalogs know no snapshots, though: who has an older one sees the partitions that there
+ * are now, and the rollup as it was.
  */
 #include "base/base.h"
 
@@ -52,9 +54,11 @@ static Oid
 trigger_partials(const Trigger *trigger, Oid table)
 {
 	Oid			partials;
-	TriggerKind kind = TRIGGER_FOR_ROW(trigger->tgtype) ? KIND_OTHER : trigger_kind(trigger, table, &partials);
+	TriggerKind kind =
+		TRIGGER_FOR_ROW(trigger->tgtype) ? KIND_OTHER : trigger_kind(trigger, table, &partials);
 
-	return kind == KIND_FLUSH || kind == KIND_TRUNCATE || kind == KIND_TRUNCATING ? partials : InvalidOid;
+	return kind == KIND_FLUSH || kind == KIND_TRUNCATE || kind == KIND_TRUNCATING ? partials :
+																					InvalidOid;
 }
 
 /* The partials of the rollups whose triggers a table has. */
@@ -137,7 +141,10 @@ collect_rows(Rollup *rollup, Oid table, bool comes)
 	table_close(relation, NoLock);
 }
 
-/* Tables have come below the source of a rollup. Of one just created all rows that it may have were collected one by one. */
+/*
+ * Tables have come below the source of a rollup. Of one just created all rows that it may have were
+ * collected one by one.
+ */
 static void
 rollup_gains(Oid partials, const List *tables, bool with_rows)
 {
@@ -158,7 +165,10 @@ rollup_gains(Oid partials, const List *tables, bool with_rows)
 	flush_rollup(partials);
 }
 
-/* Tables leave, with all that is below them, or have left. A rollup whose source is among them keeps them. */
+/*
+ * Tables leave, with all that is below them, or have left. A rollup whose source is among them
+ * keeps them.
+ */
 static void
 tables_leave(const List *tables)
 {
@@ -220,8 +230,8 @@ partition_comes(Oid partition, const List *rollups, bool with_rows)
 }
 
 /*
- * A partition was attached to the table or detached from it. The server does not say which one: its name may stand for
- * another one by now, or for none.
+ * A partition was attached to the table or detached from it. The server does not say which one: its
+ * name may stand for another one by now, or for none.
  */
 static void
 attached_or_detached(Oid table, const AlterTableCmd *command)
@@ -242,10 +252,13 @@ attached_or_detached(Oid table, const AlterTableCmd *command)
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("could not find partition \"%s\" of \"%s\", which is the source of a rollup",
+				 errmsg("could not find partition \"%s\" of \"%s\", which is the source of a "
+						"rollup",
 						name->relname, get_rel_name(table)),
-				 errdetail("Since the command found it, its name has come to stand for something else."),
-				 errhint("An event trigger that renames partitions must have a name that sorts after \"gymstream_partition\".")));
+				 errdetail("Since the command found it, its name has come to stand for something "
+						   "else."),
+				 errhint("An event trigger that renames partitions must have a name that sorts "
+						 "after \"gymstream_partition\".")));
 }
 
 static void
@@ -255,7 +268,8 @@ made_or_altered(const DdlObject *object)
 
 	foreach(cell, ddl_alterations(object))
 	{
-		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
+		const AlterTableCmd *command =
+			(AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
 
 		if (command->subtype == AT_AttachPartition || command->subtype == AT_DetachPartition ||
 			command->subtype == AT_DetachPartitionFinalize)
@@ -286,7 +300,10 @@ gs_on_partition(PG_FUNCTION_ARGS)
  * DROP, and what is refused: before it is done
  */
 
-/* The table that a name in DROP TABLE stands for, locked with its parent before it, as the command will; or InvalidOid. */
+/*
+ * The table that a name in DROP TABLE stands for, locked with its parent before it, as the command
+ * will; or InvalidOid.
+ */
 static Oid
 lock_dropped(List *name)
 {
@@ -295,14 +312,17 @@ lock_dropped(List *name)
 	Oid			parent;
 
 	if (!OidIsValid(table) || !get_rel_relispartition(table) ||
-		!(gs_owns_relation(table, GetUserId()) || gs_owns_schema(get_rel_namespace(table), GetUserId())))
+		!(gs_owns_relation(table, GetUserId()) ||
+		  gs_owns_schema(get_rel_namespace(table), GetUserId())))
 		return InvalidOid;
 	parent = get_partition_parent(table, true);
 	if (OidIsValid(parent))
 		LockRelationOid(parent, AccessExclusiveLock);
 	LockRelationOid(table, AccessExclusiveLock);
 	/* what it was may have changed before it was locked */
-	return RangeVarGetRelid(range, NoLock, true) == table && get_rel_relispartition(table) ? table : lock_dropped(name);
+	return RangeVarGetRelid(range, NoLock, true) == table && get_rel_relispartition(table) ?
+			   table :
+			   lock_dropped(name);
 }
 
 /* The partitions in a schema that is dropped with all that is in it. */
@@ -319,7 +339,8 @@ lock_schema(const char *name)
 
 	if (!OidIsValid(schema) || !gs_owns_schema(schema, GetUserId()))
 		return NIL;
-	ScanKeyInit(&key, Anum_pg_class_relnamespace, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(schema));
+	ScanKeyInit(&key, Anum_pg_class_relnamespace, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(schema));
 	classes = table_open(RelationRelationId, AccessShareLock);
 	scan = systable_beginscan(classes, InvalidOid, false, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -333,7 +354,9 @@ lock_schema(const char *name)
 	table_close(classes, AccessShareLock);
 	foreach(cell, tables)
 	{
-		Oid			parent = get_rel_relispartition(lfirst_oid(cell)) ? get_partition_parent(lfirst_oid(cell), true) : InvalidOid;
+		Oid parent = get_rel_relispartition(lfirst_oid(cell)) ?
+						 get_partition_parent(lfirst_oid(cell), true) :
+						 InvalidOid;
 
 		if (OidIsValid(parent))
 			LockRelationOid(parent, AccessExclusiveLock);
@@ -361,12 +384,16 @@ dropped(const DropStmt *statement)
 			found = lock_schema(strVal(lfirst(cell)));
 		foreach(table, found)
 			if (OidIsValid(lfirst_oid(table)))
-				tables = list_concat_unique_oid(tables, find_all_inheritors(lfirst_oid(table), AccessExclusiveLock, NULL));
+				tables = list_concat_unique_oid(
+					tables, find_all_inheritors(lfirst_oid(table), AccessExclusiveLock, NULL));
 	}
 	tables_leave(tables);
 }
 
-/* DETACH CONCURRENTLY commits in between, when readers no longer see the partition, but its rows are in the rollup. */
+/*
+ * DETACH CONCURRENTLY commits in between, when readers no longer see the partition, but its rows
+ * are in the rollup.
+ */
 static void
 refuse_concurrently(const AlterTableStmt *statement)
 {
@@ -379,20 +406,23 @@ refuse_concurrently(const AlterTableStmt *statement)
 		ListCell   *ancestor;
 
 		if (!OidIsValid(table) || get_rel_relkind(table) != RELKIND_PARTITIONED_TABLE ||
-			command->subtype != AT_DetachPartition || !castNode(PartitionCmd, command->def)->concurrent)
+			command->subtype != AT_DetachPartition ||
+			!castNode(PartitionCmd, command->def)->concurrent)
 			continue;
 		foreach(ancestor, lcons_oid(table, get_partition_ancestors(table)))
 			if (rollups_of(lfirst_oid(ancestor)) != NIL)
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("cannot detach a partition of \"%s\" concurrently because it is the source of a rollup",
+						 errmsg("cannot detach a partition of \"%s\" concurrently because it is "
+								"the source of a rollup",
 								get_rel_name(lfirst_oid(ancestor))),
 						 errhint("Run DETACH PARTITION without CONCURRENTLY.")));
 	}
 }
 
 /*
- * DROP in other ways: which tables that takes along is not known before, and their rows not afterwards
+ * DROP in other ways: which tables that takes along is not known before, and their rows not
+ * afterwards
  */
 typedef struct Below
 {
@@ -404,7 +434,10 @@ typedef struct Below
 /* Of Below, from the start of such a command to its end. */
 static List *before_drop = NIL;
 
-/* The partials that a trigger is of which says that its table is below their source. The table need not be locked. */
+/*
+ * The partials that a trigger is of which says that its table is below their source. The table need
+ * not be locked.
+ */
 static Oid
 below_partials(HeapTuple tuple, TupleDesc desc)
 {
@@ -440,7 +473,8 @@ forget_command(const Node *command)
 static void
 remember_partitions(const Node *command)
 {
-	MemoryContextCallback *forget = MemoryContextAlloc(TopTransactionContext, sizeof(MemoryContextCallback));
+	MemoryContextCallback *forget =
+		MemoryContextAlloc(TopTransactionContext, sizeof(MemoryContextCallback));
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
 	/* by age, so that of several rollups it is always the same one that is named */
 	SysScanDesc scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 0, NULL);
@@ -469,14 +503,18 @@ remember_partitions(const Node *command)
 	table_close(triggers, AccessShareLock);
 }
 
-/* Whether a command can drop tables that it does not name, as with a function that a partition key calls. */
+/*
+ * Whether a command can drop tables that it does not name, as with a function that a partition key
+ * calls.
+ */
 static bool
 may_take_others(Node *statement)
 {
 	ListCell   *cell;
 
 	if (IsA(statement, DropStmt))
-		return castNode(DropStmt, statement)->behavior == DROP_CASCADE || castNode(DropStmt, statement)->removeType == OBJECT_EXTENSION;
+		return castNode(DropStmt, statement)->behavior == DROP_CASCADE ||
+			   castNode(DropStmt, statement)->removeType == OBJECT_EXTENSION;
 	if (!IsA(statement, AlterTableStmt))
 		return true;
 	foreach(cell, castNode(AlterTableStmt, statement)->cmds)
@@ -502,7 +540,8 @@ gs_on_drop_partition(PG_FUNCTION_ARGS)
 			catalog_relations(ROLLUP_PARTIALS, below->partials, &relations))
 			ereport(ERROR,
 					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop a partition of \"%s\" with other objects because it is the source of a rollup",
+					 errmsg("cannot drop a partition of \"%s\" with other objects because it is "
+							"the source of a rollup",
 							get_rel_name(rollup_source(below->partials))),
 					 errhint("Drop its partitions by DROP TABLE first, or detach them.")));
 	}

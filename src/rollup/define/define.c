@@ -1,9 +1,11 @@
 /*
- * define.c: the SQL function that makes rollups. Takes a name and a query and gives the objects that a rollup is made of:
- * the view that users read, the definition, the partials, and the triggers on the source.
+ * define.c: the SQL function that makes rollups. Takes a name and a query and gives the objects
+ * that a rollup is made of: the view that users read, the definition, the partials, and the
+ * triggers on the source.
  *
- * All of it happens in the caller's transaction, with the caller's rights, under search_path = pg_catalog. The source is
- * locked in SHARE ROW EXCLUSIVE mode, as CREATE TRIGGER does: writers wait until the transaction ends, readers do not.
+ * All of it happens in the caller's transaction, with the caller's rights, under search_path =
+ * pg_catalog. The source is locked in SHARE ROW EXCLUSIVE mode, as CREATE TRIGGER does: writers
+ * wait until the transaction ends, readers do not.
  */
 #include "rollup/define/define.h"
 
@@ -73,12 +75,13 @@ define_parse_name(text *name)
 	List	   *parts = NIL;
 
 	check_name_length(string);
-	if (!SplitIdentifierString(pstrdup(string), '.', &parts) || parts == NIL || list_length(parts) > 2 ||
-		strlen(llast(parts)) == 0)
+	if (!SplitIdentifierString(pstrdup(string), '.', &parts) || parts == NIL ||
+		list_length(parts) > 2 || strlen(llast(parts)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid name of a rollup: \"%s\"", string),
-				 errhint("Write a name, or schema.name, in double quotes where an SQL identifier needs them.")));
+				 errhint("Write a name, or schema.name, in double quotes where an SQL identifier "
+						 "needs them.")));
 	return makeRangeVar(list_length(parts) == 2 ? linitial(parts) : NULL, llast(parts), -1);
 }
 
@@ -171,8 +174,8 @@ depend_on_extension(Oid relid)
 
 	ObjectAddressSet(relation, RelationRelationId, relid);
 	ObjectAddressSet(extension, ExtensionRelationId, get_extension_oid("gymstream", false));
-	deleteDependencyRecordsForSpecific(RelationRelationId, relid, DEPENDENCY_AUTO_EXTENSION, ExtensionRelationId,
-									   extension.objectId);
+	deleteDependencyRecordsForSpecific(RelationRelationId, relid, DEPENDENCY_AUTO_EXTENSION,
+									   ExtensionRelationId, extension.objectId);
 	recordDependencyOn(&relation, &extension, DEPENDENCY_AUTO_EXTENSION);
 }
 
@@ -213,8 +216,10 @@ note_missing_index(const RollupShape *shape)
 
 	if (index)
 		ereport(NOTICE,
-				(errmsg("no index of \"%s\" finds the rows of a group", get_rel_name(shape->source)),
-				 errdetail("The rollup has aggregates that may have to be computed from all rows of a group."),
+				(errmsg("no index of \"%s\" finds the rows of a group",
+						get_rel_name(shape->source)),
+				 errdetail("The rollup has aggregates that may have to be computed from all rows "
+						   "of a group."),
 				 errhint("Run %s.", index)));
 }
 
@@ -240,7 +245,8 @@ existing_rollup(const QualifiedName *view, const char *sql)
 		ereport(NOTICE,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("rollup \"%s\" already exists with another query, skipping", view->name),
-				 errhint("To change its query, drop it with gymstream.drop_rollup and create it again.")));
+				 errhint("To change its query, drop it with gymstream.drop_rollup and create it "
+						 "again.")));
 	return relid;
 }
 
@@ -266,7 +272,8 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 				 errmsg("the name and the query of a rollup must not be null")));
 	sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	view = new_name(PG_GETARG_TEXT_PP(0));
-	existing = argument_switch(fcinfo, 2, "if_not_exists") ? existing_rollup(&view, sql) : InvalidOid;
+	existing =
+		argument_switch(fcinfo, 2, "if_not_exists") ? existing_rollup(&view, sql) : InvalidOid;
 	if (OidIsValid(existing))
 		PG_RETURN_OID(existing);
 	require_free(&view);
@@ -280,7 +287,8 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	shape = rollup_shape(&relations);
 	define_lock_source(shape->source, "make a rollup of");
 	relations.partials = create_partials(&partials, shape);
-	define_run(psprintf("CREATE VIEW %s AS %s", name_qualified(&view), sql_view(relations.partials, shape)));
+	define_run(psprintf("CREATE VIEW %s AS %s", name_qualified(&view),
+						sql_view(relations.partials, shape)));
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	/* first of all: decoding would take the partials' rows for those of an ordinary table */
 	catalog_relations_insert(&relations);

@@ -1,6 +1,7 @@
 /*
- * define_check.c: takes the text of a rollup's query and gives the analyzed query, or an error that names what in it a
- * rollup cannot have, points at its place, and says what to write instead. Changes nothing.
+ * define_check.c: takes the text of a rollup's query and gives the analyzed query, or an error that
+ * names what in it a rollup cannot have, points at its place, and says what to write instead.
+ * Changes nothing.
  */
 #include "rollup/define/define.h"
 
@@ -73,11 +74,13 @@ source_refused(Relation source)
 	if (IsCatalogRelation(source) || isAnyTempNamespace(form->relnamespace) ||
 		get_namespace_oid("information_schema", true) == form->relnamespace)
 		return isAnyTempNamespace(form->relnamespace) ? "a temporary table" : "a system table";
-	if (catalog_is_schema(form->relnamespace) || get_namespace_oid(GS_SCHEMA, false) == form->relnamespace)
+	if (catalog_is_schema(form->relnamespace) ||
+		get_namespace_oid(GS_SCHEMA, false) == form->relnamespace)
 		return "a table of gymstream itself";
 	if (form->relpersistence == RELPERSISTENCE_UNLOGGED)
 		return "an unlogged table";
-	if (form->relkind == RELKIND_RELATION && find_inheritance_children(RelationGetRelid(source), NoLock) != NIL)
+	if (form->relkind == RELKIND_RELATION &&
+		find_inheritance_children(RelationGetRelid(source), NoLock) != NIL)
 		return "a table with inheritance children";
 	if (form->relrowsecurity)
 		return "a table with row-level security";
@@ -96,8 +99,10 @@ check_source_rights(Oid source, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for table %s", name),
-				 errdetail("Creating a rollup needs the SELECT and TRIGGER privileges on its source."),
-				 errhint("Run GRANT SELECT, TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
+				 errdetail("Creating a rollup needs the SELECT and TRIGGER privileges on its "
+						   "source."),
+				 errhint("Run GRANT SELECT, TRIGGER ON %s TO %s.", name,
+						 GetUserNameFromId(user, false))));
 	foreach(cell, source_tables(source, AccessShareLock))
 	{
 		Oid			table = lfirst_oid(cell);
@@ -105,12 +110,15 @@ check_source_rights(Oid source, const char *name)
 		if (pg_class_aclcheck(table, user, ACL_TRIGGER) == ACLCHECK_OK)
 			continue;
 		name = name_of_relation(table);
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for table %s", name),
-				 table == source ? errdetail("Creating a rollup needs the TRIGGER privilege on its source.") :
-				 errdetail("Creating a rollup needs the TRIGGER privilege on all partitions of its source."),
-				 errhint("Run GRANT TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for table %s", name),
+			 table == source ?
+				 errdetail("Creating a rollup needs the TRIGGER privilege on its source.") :
+				 errdetail("Creating a rollup needs the TRIGGER privilege on all partitions of its "
+						   "source."),
+			 errhint("Run GRANT TRIGGER ON %s TO %s.", name, GetUserNameFromId(user, false))));
 	}
 }
 
@@ -157,7 +165,8 @@ check_partitions(Relation source)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(source)),
-					 errdetail("A partition of \"%s\" is half detached.", get_rel_name(lfirst_oid(cell))),
+					 errdetail("A partition of \"%s\" is half detached.",
+							   get_rel_name(lfirst_oid(cell))),
 					 errhint("Run ALTER TABLE ... DETACH PARTITION ... FINALIZE first.")));
 	}
 }
@@ -186,8 +195,9 @@ check_source(const Query *query)
 			refuse(NULL, "ONLY of a partitioned table", "Leave ONLY out, or name a partition.");
 		check_partitions(source);
 	}
-	check_source_rights(entry->relid, quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
-																 RelationGetRelationName(source)));
+	check_source_rights(entry->relid,
+						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
+												   RelationGetRelationName(source)));
 	relation_close(source, AccessShareLock);
 }
 
@@ -262,18 +272,25 @@ check_aggregate_functions(const Aggref *aggregate)
 	ReleaseSysCache(tuple);
 	for (int i = 0; i < lengthof(functions); i++)
 		if (OidIsValid(functions[i]) && func_volatile(functions[i]) != PROVOLATILE_IMMUTABLE)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-					 errmsg("a rollup cannot have the aggregate %s", format_procedure(aggregate->aggfnoid)),
-					 errdetail("%s is %s: its result may change while the table does not.",
-							   i == 0 ? "It" : psprintf("Its function %s", format_procedure(functions[i])),
-							   func_volatile(functions[i]) == PROVOLATILE_STABLE ? "stable" : "volatile"),
-					 errhint("Use an aggregate of immutable functions, such as array_agg, and convert its result "
-							 "in queries on the rollup."),
-					 refuse_at(refuse_place(aggregate))));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a rollup cannot have the aggregate %s",
+						format_procedure(aggregate->aggfnoid)),
+				 errdetail(
+					 "%s is %s: its result may change while the table does not.",
+					 i == 0 ? "It" : psprintf("Its function %s", format_procedure(functions[i])),
+					 func_volatile(functions[i]) == PROVOLATILE_STABLE ? "stable" : "volatile"),
+				 errhint("Use an aggregate of immutable functions, such as array_agg, and "
+						 "convert its result "
+						 "in queries on the rollup."),
+				 refuse_at(refuse_place(aggregate))));
 }
 
-/* The server's own aggregates whose result depends on the order of rows. Of others their owner must know. */
+/*
+ * The server's own aggregates whose result depends on the order of rows. Of others their owner must
+ * know.
+ */
 static bool
 depends_on_order(Oid aggregate)
 {
@@ -309,8 +326,9 @@ columns_are_unique(Oid relid, const Bitmapset *columns)
 		{
 			AttrNumber	attnum = form->indkey.values[i];
 
-			covered = covered && attnum > 0 && TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull &&
-				bms_is_member(attnum, columns);
+			covered = covered && attnum > 0 &&
+					  TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attnotnull &&
+					  bms_is_member(attnum, columns);
 		}
 		unique = unique || covered;
 		index_close(index, AccessShareLock);
@@ -320,8 +338,8 @@ columns_are_unique(Oid relid, const Bitmapset *columns)
 }
 
 /*
- * Whether the aggregate's ORDER BY, or DISTINCT, leaves its result no choice: rows that it does not order have the same
- * arguments, or there is one such row only.
+ * Whether the aggregate's ORDER BY, or DISTINCT, leaves its result no choice: rows that it does not
+ * order have the same arguments, or there is one such row only.
  */
 static bool
 order_is_total(const Aggref *aggregate, const Query *query)
@@ -354,13 +372,17 @@ order_is_total(const Aggref *aggregate, const Query *query)
 			continue;
 		/* an array of equal elements is equal itself */
 		all_arguments = all_arguments && argument->ressortgroupref != 0 &&
-			get_sortgroupref_clause_noerr(argument->ressortgroupref, clauses) != NULL &&
-			(key_is_identical((Node *) argument->expr) || aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
-			 aggregate->aggfnoid == F_ARRAY_AGG_ANYARRAY);
+						get_sortgroupref_clause_noerr(argument->ressortgroupref, clauses) != NULL &&
+						(key_is_identical((Node *) argument->expr) ||
+						 aggregate->aggfnoid == F_ARRAY_AGG_ANYNONARRAY ||
+						 aggregate->aggfnoid == F_ARRAY_AGG_ANYARRAY);
 	}
 	return all_arguments ||
-		columns_are_unique(rt_fetch(linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex, query->rtable)->relid,
-						   columns);
+		   columns_are_unique(
+			   rt_fetch(linitial_node(RangeTblRef, query->jointree->fromlist)->rtindex,
+						query->rtable)
+				   ->relid,
+			   columns);
 }
 
 static void
@@ -368,9 +390,12 @@ check_aggregate(const Aggref *aggregate, const Query *query)
 {
 	check_aggregate_functions(aggregate);
 	if (depends_on_order(aggregate->aggfnoid) && !order_is_total(aggregate, query))
-		refuse(aggregate, psprintf("%s without an order of all its values", get_func_name(aggregate->aggfnoid)),
-			   "Write ORDER BY in the aggregate, by its arguments or by columns that are unique in the table, "
-			   "such as the primary key.");
+		refuse(
+			aggregate,
+			psprintf("%s without an order of all its values", get_func_name(aggregate->aggfnoid)),
+			"Write ORDER BY in the aggregate, by its arguments or by columns that are unique in "
+			"the table, "
+			"such as the primary key.");
 }
 
 static void
@@ -381,12 +406,15 @@ check_column(const Query *query, const Var *var)
 	if (entry->rtekind != RTE_RELATION)
 		return;
 	if (var->varattno < 0)
-		refuse(var, psprintf("the system column \"%s\"", get_rte_attribute_name(entry, var->varattno)),
+		refuse(var,
+			   psprintf("the system column \"%s\"", get_rte_attribute_name(entry, var->varattno)),
 			   "Use columns of the table.");
 	if (var->varattno == 0)
 		refuse(var, "a whole row as a value", "Name the columns.");
 	if (gs_attribute_is_virtual(entry->relid, var->varattno))
-		refuse(var, psprintf("the virtual generated column \"%s\"", get_rte_attribute_name(entry, var->varattno)),
+		refuse(var,
+			   psprintf("the virtual generated column \"%s\"",
+						get_rte_attribute_name(entry, var->varattno)),
 			   "Write its expression instead, or make the column STORED.");
 }
 
@@ -404,8 +432,10 @@ check_node_walker(Node *node, Query *query)
 	else if (IsA(node, GroupingFunc))
 		refuse(node, "GROUPING()", "Leave it out: a rollup has one grouping.");
 	else if (IsA(node, SQLValueFunction))
-		refuse(node, FigureColname(node), "Its result may change while the table does not: store the value in a column.");
-	else if (contain_mutable_functions(node) && !expression_tree_walker(node, check_node_walker, query))
+		refuse(node, FigureColname(node),
+			   "Its result may change while the table does not: store the value in a column.");
+	else if (contain_mutable_functions(node) &&
+			 !expression_tree_walker(node, check_node_walker, query))
 		refuse(node, "an expression whose result may change while the table does not",
 			   "Use immutable expressions only.");
 	return expression_tree_walker(node, check_node_walker, query);
@@ -424,7 +454,9 @@ check_key(Node *key)
 			   "A key's type needs an order or a hash function.");
 }
 
-/* Which key an expression shows is free among equal ones: it must not be able to tell them apart. */
+/*
+ * Which key an expression shows is free among equal ones: it must not be able to tell them apart.
+ */
 typedef struct OutputCheck
 {
 	List	   *keys;
@@ -446,13 +478,18 @@ check_output_walker(Node *node, OutputCheck *check)
 		if (!equal(key, node) || IsA(key, Const))
 			continue;
 		if (!top && !key_is_identical(key))
-			refuse(node, psprintf("an expression over the grouping key \"%s\"", lfirst_node(TargetEntry, cell)->resname ?
-								  lfirst_node(TargetEntry, cell)->resname : "?column?"),
-				   "Its type has values that are equal but not the same: add the expression to GROUP BY.");
+			refuse(node,
+				   psprintf("an expression over the grouping key \"%s\"",
+							lfirst_node(TargetEntry, cell)->resname ?
+								lfirst_node(TargetEntry, cell)->resname :
+								"?column?"),
+				   "Its type has values that are equal but not the same: add the expression to "
+				   "GROUP BY.");
 		return false;
 	}
 	if (IsA(node, Var))
-		refuse(node, "a column that is neither grouped nor aggregated", "Add the column to GROUP BY.");
+		refuse(node, "a column that is neither grouped nor aggregated",
+			   "Add the column to GROUP BY.");
 	check->top = false;
 	expression_tree_walker(node, check_output_walker, check);
 	check->top = top;
@@ -475,7 +512,8 @@ check_keys_and_outputs(const Query *query)
 	}
 	if (list_length(check.keys) > INDEX_MAX_KEYS)
 		refuse(lfirst_node(TargetEntry, list_nth_cell(check.keys, INDEX_MAX_KEYS))->expr,
-			   psprintf("more than %d grouping keys", INDEX_MAX_KEYS), "Group by an array or a composite value of some of them.");
+			   psprintf("more than %d grouping keys", INDEX_MAX_KEYS),
+			   "Group by an array or a composite value of some of them.");
 	foreach(cell, query->targetList)
 		check_output_walker((Node *) lfirst_node(TargetEntry, cell)->expr, &check);
 	check.top = false;
@@ -485,7 +523,8 @@ check_keys_and_outputs(const Query *query)
 	pull_varattnos(query->havingQual, 1, &used);
 	pull_varattnos(query->jointree->quals, 1, &used);
 	if (bms_num_members(used) > ROLLUP_MAX_COLUMNS)
-		refuse(NULL, psprintf("more than %d columns of its source", ROLLUP_MAX_COLUMNS), "Make several rollups.");
+		refuse(NULL, psprintf("more than %d columns of its source", ROLLUP_MAX_COLUMNS),
+			   "Make several rollups.");
 }
 
 /* Where a query's text says what it reads; what comes from a view has no place of its own. */
@@ -557,10 +596,10 @@ define_query(const char *text)
 	refuse_begin_analysis(&context, text);
 	parsed = pg_parse_query(text);
 	if (list_length(parsed) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg(parsed == NIL ? "the query of a rollup is empty" : "the query of a rollup must be one statement"),
-				 errhint("Write one SELECT with GROUP BY.")));
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+						errmsg(parsed == NIL ? "the query of a rollup is empty" :
+											   "the query of a rollup must be one statement"),
+						errhint("Write one SELECT with GROUP BY.")));
 	statement = linitial_node(RawStmt, parsed);
 	if (!IsA(statement->stmt, SelectStmt) || ((SelectStmt *) statement->stmt)->intoClause)
 		ereport(ERROR,

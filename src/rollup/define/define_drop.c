@@ -75,7 +75,7 @@ check_droppable(Oid relid)
 static void
 drop_view(Oid rollup, bool cascade)
 {
-	char	   *sql = psprintf("DROP VIEW %s%s", name_of_relation(rollup), cascade ? " CASCADE" : "");
+	char *sql = psprintf("DROP VIEW %s%s", name_of_relation(rollup), cascade ? " CASCADE" : "");
 	int			nest = owner_fix_search_path();
 	int			result;
 

@@ -1,7 +1,8 @@
 /*
- * define_rebuild.c: takes the parts of a rollup that are there and computes anew what it holds. For the rollup's owner, who
- * asks for it; and where a dump brings the last of a rollup's triggers. What else the dump brings of it, and in which order,
- * does not matter then: partials are computed from the source as an index is, whatever rows came for them.
+ * define_rebuild.c: takes the parts of a rollup that are there and computes anew what it holds. For
+ * the rollup's owner, who asks for it; and where a dump brings the last of a rollup's triggers.
+ * What else the dump brings of it, and in which order, does not matter then: partials are computed
+ * from the source as an index is, whatever rows came for them.
  */
 #include "rollup/define/define.h"
 
@@ -44,14 +45,19 @@ refuse_parts(const RollupRelations *relations, const char *detail)
 			 errhint("Drop it, with what belongs to it, and make it by gymstream.create_rollup.")));
 }
 
-/* Triggers can be made by anyone: what they make a rollup of must be what create_rollup would have made. */
+/*
+ * Triggers can be made by anyone: what they make a rollup of must be what create_rollup would have
+ * made.
+ */
 static RollupShape *
 check_parts(const RollupRelations *relations)
 {
 	Oid			owner = catalog_owner(relations->rollup);
-	char	   *sql = TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef, ObjectIdGetDatum(relations->definition)));
+	char *sql = TextDatumGetCString(
+		DirectFunctionCall1(pg_get_viewdef, ObjectIdGetDatum(relations->definition)));
 
-	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
+	if (catalog_owner(relations->definition) != owner ||
+		catalog_owner(relations->partials) != owner)
 		refuse_parts(relations, "View, definition and partials have different owners.");
 	(void) define_query(sql);
 	return rollup_shape(relations);
@@ -97,7 +103,10 @@ delete_partials(Oid partials)
 	CommandCounterIncrement();
 }
 
-/* The relations of a rollup that the catalog knows nothing of, though its guard is there: restored in part. */
+/*
+ * The relations of a rollup that the catalog knows nothing of, though its guard is there: restored
+ * in part.
+ */
 static bool
 find_parts(Oid view, RollupRelations *relations)
 {
@@ -160,15 +169,19 @@ has_triggers(Oid table, Oid partials, uint32 wanted)
 	return true;
 }
 
-/* The source, by the triggers that only a source has. What else there must be depends on the query. InvalidOid: none. */
+/*
+ * The source, by the triggers that only a source has. What else there must be depends on the query.
+ * InvalidOid: none.
+ */
 static Oid
 find_source(Oid partials)
 {
 	ListCell   *cell;
 
 	foreach(cell, trigger_tables(partials))
-		if (has_triggers(lfirst_oid(cell), partials, TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) |
-						 TRIGGER_BIT(KIND_FLUSH) | TRIGGER_BIT(KIND_TRUNCATE)))
+		if (has_triggers(lfirst_oid(cell), partials,
+						 TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) |
+							 TRIGGER_BIT(KIND_FLUSH) | TRIGGER_BIT(KIND_TRUNCATE)))
 			return lfirst_oid(cell);
 	return InvalidOid;
 }
@@ -179,11 +192,13 @@ are_relations(const RollupRelations *relations)
 {
 	RollupRelations other;
 
-	return get_rel_relkind(relations->rollup) == RELKIND_VIEW && get_rel_relkind(relations->definition) == RELKIND_VIEW &&
-		get_rel_relkind(relations->partials) == RELKIND_RELATION &&
-		!catalog_relations(ROLLUP_ROLLUP, relations->rollup, &other) &&
-		!catalog_relations(ROLLUP_DEFINITION, relations->definition, &other) &&
-		has_triggers(relations->partials, relations->partials, TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
+	return get_rel_relkind(relations->rollup) == RELKIND_VIEW &&
+		   get_rel_relkind(relations->definition) == RELKIND_VIEW &&
+		   get_rel_relkind(relations->partials) == RELKIND_RELATION &&
+		   !catalog_relations(ROLLUP_ROLLUP, relations->rollup, &other) &&
+		   !catalog_relations(ROLLUP_DEFINITION, relations->definition, &other) &&
+		   has_triggers(relations->partials, relations->partials,
+						TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
 }
 
 static void
@@ -214,7 +229,8 @@ has_rows(Oid source)
 	foreach(cell, source_tables(source, NoLock))
 	{
 		Relation	table = table_open(lfirst_oid(cell), NoLock);
-		bool		has = RELKIND_HAS_STORAGE(table->rd_rel->relkind) && RelationGetNumberOfBlocks(table) > 0;
+		bool has =
+			RELKIND_HAS_STORAGE(table->rd_rel->relkind) && RelationGetNumberOfBlocks(table) > 0;
 
 		table_close(table, NoLock);
 		if (has)
@@ -257,7 +273,8 @@ adopt(const RollupRelations *relations, Oid source)
 static void
 adopt_here(const RollupRelations *relations, Oid source)
 {
-	ErrorContextCallback context = {error_context_stack, adoption_context, get_rel_name(relations->rollup)};
+	ErrorContextCallback context = {error_context_stack, adoption_context,
+									get_rel_name(relations->rollup)};
 	int			nest = define_begin();
 
 	error_context_stack = &context;
@@ -282,7 +299,8 @@ define_adopt(Oid partials)
 	RollupRelations relations;
 	Oid			source;
 
-	if (catalog_relations(ROLLUP_PARTIALS, partials, &relations) || !trigger_guard_of(partials, &relations))
+	if (catalog_relations(ROLLUP_PARTIALS, partials, &relations) ||
+		!trigger_guard_of(partials, &relations))
 		return;
 	trigger_guard_yield(&relations);
 	source = find_source(partials);

@@ -1,8 +1,9 @@
 /*
- * define_trigger.c: takes a rollup and makes those of its triggers that are missing: on the source, and on its partials.
- * Where the source is partitioned, the server gives its row triggers to all partitions, also to those to come; those of
- * statements fire only on the table that a statement names, and are made here on each: on those there are by
- * create_rollup, on those to come by partition.c.
+ * define_trigger.c: takes a rollup and makes those of its triggers that are missing: on the source,
+ * and on its partials. Where the source is partitioned, the server gives its row triggers to all
+ * partitions, also to those to come; those of statements fire only on the table that a statement
+ * names, and are made here on each: on those there are by create_rollup, on those to come by
+ * partition.c.
  *
  * The latter are ordinary triggers of the partition, which a dump has.
  */
@@ -33,14 +34,21 @@ typedef struct TriggerBuild
 static TriggerBuild
 begin(const RollupRelations *relations, Oid table, List *tables)
 {
-	TriggerBuild build = {.rollup = get_rel_name(relations->rollup),.partials = relations->partials,.table = table,.tables = tables};
+	TriggerBuild build = {.rollup = get_rel_name(relations->rollup),
+						  .partials = relations->partials,
+						  .table = table,
+						  .tables = tables};
 
-	build.self = psprintf("%s::regclass", quote_literal_cstr(name_of_relation(relations->partials)));
+	build.self =
+		psprintf("%s::regclass", quote_literal_cstr(name_of_relation(relations->partials)));
 	trigger_count(table, relations->partials, build.counts);
 	return build;
 }
 
-/* What is made, and what a restore has left otherwise, must fire whatever session_replication_role says. */
+/*
+ * What is made, and what a restore has left otherwise, must fire whatever session_replication_role
+ * says.
+ */
 static void
 finish(const TriggerBuild *build)
 {
@@ -61,14 +69,19 @@ is_taken(const List *tables, const char *name)
 	return false;
 }
 
-/* '!' sorts before the application's own triggers. The name is cut to length, and numbered where another schema's rollup of the same name has it. */
+/*
+ * '!' sorts before the application's own triggers. The name is cut to length, and numbered where
+ * another schema's rollup of the same name has it.
+ */
 static char *
 trigger_name(const TriggerBuild *build, TriggerKind kind)
 {
-	char	   *name = sql_name_cut(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), build->rollup));
+	char *name =
+		sql_name_cut(psprintf(TRIGGER_PREFIX "%s %s", trigger_kind_name(kind), build->rollup));
 
 	for (int i = 2; is_taken(build->tables, name); i++)
-		name = sql_name_cut(psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, build->rollup));
+		name = sql_name_cut(
+			psprintf(TRIGGER_PREFIX "%s %d %s", trigger_kind_name(kind), i, build->rollup));
 	return name;
 }
 
@@ -80,7 +93,8 @@ create(const TriggerBuild *build, TriggerKind kind, const char *event, const cha
 
 	if (build->counts[kind].all > 0)
 		return;
-	sql = psprintf("CREATE TRIGGER %s %s ON %s FOR EACH %s", quote_identifier(trigger_name(build, kind)), event,
+	sql = psprintf("CREATE TRIGGER %s %s ON %s FOR EACH %s",
+				   quote_identifier(trigger_name(build, kind)), event,
 				   name_of_relation(build->table), action);
 	if (SPI_execute(sql, false, 0) < 0)
 		elog(ERROR, "could not run \"%s\"", sql);
@@ -88,12 +102,14 @@ create(const TriggerBuild *build, TriggerKind kind, const char *event, const cha
 
 /* One whose condition is a call, with the partials as its first argument and these further ones. */
 static void
-create_calling(const TriggerBuild *build, TriggerKind kind, const char *event, const char *function, const char *arguments)
+create_calling(const TriggerBuild *build, TriggerKind kind, const char *event, const char *function,
+			   const char *arguments)
 {
 	bool		row = strcmp(function, "collect") == 0;
 
-	create(build, kind, event, psprintf("%s WHEN (%s(%s%s)) EXECUTE FUNCTION %s()", row ? "ROW" : "STATEMENT",
-										catalog_own(function), build->self, arguments, catalog_own("flush_pending")));
+	create(build, kind, event,
+		   psprintf("%s WHEN (%s(%s%s)) EXECUTE FUNCTION %s()", row ? "ROW" : "STATEMENT",
+					catalog_own(function), build->self, arguments, catalog_own("flush_pending")));
 }
 
 static char *
@@ -105,7 +121,8 @@ columns_of(const char *row, const RollupShape *shape, const Bitmapset *used)
 	initStringInfo(&list);
 	while ((column = bms_next_member(used, column)) >= 0)
 		appendStringInfo(&list, ", %s.%s", row,
-						 quote_identifier(get_attname(shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
+						 quote_identifier(get_attname(
+							 shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
 	return list.data;
 }
 
@@ -116,11 +133,14 @@ create_row_triggers(const TriggerBuild *build, const RollupShape *shape)
 	char	   *new = columns_of("new", shape, used);
 	char	   *old = columns_of("old", shape, used);
 
-	create_calling(build, KIND_INSERT, "AFTER INSERT", "collect", psprintf(", new.tableoid%s", new));
-	create_calling(build, KIND_DELETE, "AFTER DELETE", "collect", psprintf(", old.tableoid%s", old));
+	create_calling(build, KIND_INSERT, "AFTER INSERT", "collect",
+				   psprintf(", new.tableoid%s", new));
+	create_calling(build, KIND_DELETE, "AFTER DELETE", "collect",
+				   psprintf(", old.tableoid%s", old));
 	/* a rollup that reads no column does not change by an UPDATE */
 	if (used)
-		create_calling(build, KIND_UPDATE, "AFTER UPDATE", "collect", psprintf(", new.tableoid%s%s", new, old));
+		create_calling(build, KIND_UPDATE, "AFTER UPDATE", "collect",
+					   psprintf(", new.tableoid%s%s", new, old));
 }
 
 /* Partials are written by gymstream alone: protect.c. */
@@ -145,8 +165,9 @@ define_create_guards(const RollupRelations *relations)
 }
 
 /*
- * Whoever attaches a partition need not have any rights that concern rollups, not even to use our schema. So it is done as
- * a superuser. All names in the statements are qualified, and nothing is found by the session's search_path.
+ * Whoever attaches a partition need not have any rights that concern rollups, not even to use our
+ * schema. So it is done as a superuser. All names in the statements are qualified, and nothing is
+ * found by the session's search_path.
  */
 void
 define_create_partition_triggers(const RollupRelations *relations, Oid partition)

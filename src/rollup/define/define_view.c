@@ -1,6 +1,6 @@
 /*
- * define_view.c: takes a rollup and makes the view that users read what create_rollup would make it; brings the views and
- * guards of an older version to this one.
+ * define_view.c: takes a rollup and makes the view that users read what create_rollup would make
+ * it; brings the views and guards of an older version to this one.
  */
 #include "rollup/define/define.h"
 
@@ -32,7 +32,10 @@ read_view(Oid view)
 	return query;
 }
 
-/* What a column is called in the query is what it was called when the view was made: it may have been renamed since. */
+/*
+ * What a column is called in the query is what it was called when the view was made: it may have
+ * been renamed since.
+ */
 static void
 name_columns(Query *query, Oid view)
 {
@@ -59,15 +62,15 @@ query_text(const Query *query, Oid view, const List *entries)
 }
 
 /*
- * A view that a dump has brought may say the same in other words. It is made anew then too: so a view that its owner has put
- * in the place of the rollup's is none of a rollup afterwards.
+ * A view that a dump has brought may say the same in other words. It is made anew then too: so a
+ * view that its owner has put in the place of the rollup's is none of a rollup afterwards.
  */
 void
 define_mend_view(const RollupRelations *relations, const RollupShape *shape)
 {
 	char	   *sql = sql_view(relations->partials, shape);
-	Query	   *wanted = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
-												   sql, NULL, 0, NULL);
+	Query *wanted = parse_analyze_fixedparams(
+		linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
 	Query	   *made = read_view(relations->rollup);
 
 	List	   *entries = list_copy_head(made->rtable, GS_VIEW_ENTRIES);
@@ -118,10 +121,10 @@ renew_walker(Node *node, ViewRenewal *renewal)
 	if (!renewal->has && reads_partials((Query *) node, renewal->partials))
 	{
 		Query	   *query = (Query *) node;
-		Const	   *partials = makeConst(REGCLASSOID, -1, InvalidOid, sizeof(Oid), ObjectIdGetDatum(renewal->partials),
-										 false, true);
-		FuncExpr   *call = makeFuncExpr(renewal->function, BOOLOID, list_make1(partials), InvalidOid, InvalidOid,
-										COERCE_EXPLICIT_CALL);
+		Const *partials = makeConst(REGCLASSOID, -1, InvalidOid, sizeof(Oid),
+									ObjectIdGetDatum(renewal->partials), false, true);
+		FuncExpr *call = makeFuncExpr(renewal->function, BOOLOID, list_make1(partials), InvalidOid,
+									  InvalidOid, COERCE_EXPLICIT_CALL);
 
 		query->jointree->quals = make_and_qual(query->jointree->quals, (Node *) call);
 		renewal->has = true;
@@ -129,7 +132,10 @@ renew_walker(Node *node, ViewRenewal *renewal)
 	return false;
 }
 
-/* Nothing is parsed: what a text says may be somebody's own functions, and an upgrade is run by a superuser. */
+/*
+ * Nothing is parsed: what a text says may be somebody's own functions, and an upgrade is run by a
+ * superuser.
+ */
 static void
 renew_view(const RollupRelations *relations)
 {
@@ -138,7 +144,8 @@ renew_view(const RollupRelations *relations)
 
 	(void) renew_walker((Node *) query, &renewal);
 	name_columns(query, relations->rollup);
-	DefineQueryRewrite("_RETURN", relations->rollup, NULL, CMD_SELECT, true, true, list_make1(query));
+	DefineQueryRewrite("_RETURN", relations->rollup, NULL, CMD_SELECT, true, true,
+					   list_make1(query));
 }
 
 static void
@@ -151,7 +158,8 @@ renew_rollups(void)
 	{
 		const RollupRelations *relations = lfirst(cell);
 
-		if (!OidIsValid(catalog_owner(relations->partials)) || !OidIsValid(catalog_owner(relations->rollup)))
+		if (!OidIsValid(catalog_owner(relations->partials)) ||
+			!OidIsValid(catalog_owner(relations->rollup)))
 			continue;
 		renew_view(relations);
 		define_create_guards(relations);
@@ -161,8 +169,8 @@ renew_rollups(void)
 }
 
 /*
- * gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this version, in its upgrade. What
- * is made is not the extension's.
+ * gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this
+ * version, in its upgrade. What is made is not the extension's.
  */
 PG_FUNCTION_INFO_V1(gs_renew_rollups);
 Datum

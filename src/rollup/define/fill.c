@@ -1,7 +1,8 @@
 /*
- * fill.c: takes a rollup without partials and gives it those that its source's rows come to. Reads the source by one query,
- * and writes partials through the heap, as writers do: no statement of SQL writes them, so that their guard needs no
- * exception of which a function in the query could make use.
+ * fill.c: takes a rollup without partials and gives it those that its source's rows come to. Reads
+ * the source by one query, and writes partials through the heap, as writers do: no statement of SQL
+ * writes them, so that their guard needs no exception of which a function in the query could make
+ * use.
  */
 #include "rollup/define/fill.h"
 
@@ -34,10 +35,14 @@ fill_begin(DestReceiver *self, int operation, TupleDesc desc)
 	Relation	partials = ((FillReceiver *) self)->partials.relation;
 
 	if (desc->natts != RelationGetNumberOfAttributes(partials))
-		elog(ERROR, "a rollup is filled with %d columns, and has %d", desc->natts, RelationGetNumberOfAttributes(partials));
+		elog(ERROR, "a rollup is filled with %d columns, and has %d", desc->natts,
+			 RelationGetNumberOfAttributes(partials));
 	for (int i = 0; i < desc->natts; i++)
-		if (TupleDescAttr(desc, i)->atttypid != TupleDescAttr(RelationGetDescr(partials), i)->atttypid)
-			elog(ERROR, "column %d of a rollup's partials has another type than what it is filled with", i + 1);
+		if (TupleDescAttr(desc, i)->atttypid !=
+			TupleDescAttr(RelationGetDescr(partials), i)->atttypid)
+			elog(ERROR,
+				 "column %d of a rollup's partials has another type than what it is filled with",
+				 i + 1);
 }
 
 static bool
@@ -66,7 +71,8 @@ fill_end(DestReceiver *self)
 static Query *
 analyze_query(const char *sql)
 {
-	return parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(sql)), sql, NULL, 0, NULL);
+	return parse_analyze_fixedparams(linitial_node(RawStmt, pg_parse_query(sql)), sql, NULL, 0,
+									 NULL);
 }
 
 static void
@@ -78,7 +84,8 @@ run_query(Query *analyzed, const char *sql, Oid reader, DestReceiver *receiver)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	plan = gs_plan_query(analyzed, sql);
 	gs_read_as(plan, reader);
-	query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, receiver, NULL, NULL, 0);
+	query =
+		CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, receiver, NULL, NULL, 0);
 	ExecutorStart(query, 0);
 	gs_executor_run(query);
 	ExecutorFinish(query);
@@ -95,8 +102,12 @@ fill_rows(Rollup *rollup, Query *query, const char *sql, Oid reader)
 
 	CommandCounterIncrement();
 	partials_open(&fill.partials, rollup);
-	fill.row = AllocSetContextCreate(CurrentMemoryContext, "gymstream fill", ALLOCSET_DEFAULT_SIZES);
-	/* what a function in the query writes into the source would be counted neither here nor by the triggers */
+	fill.row =
+		AllocSetContextCreate(CurrentMemoryContext, "gymstream fill", ALLOCSET_DEFAULT_SIZES);
+	/*
+	 * what a function in the query writes into the source would be counted neither here nor by the
+	 * triggers
+	 */
 	rollup_enter(rollup);
 	run_query(query, sql, reader, &fill.receiver);
 	MemoryContextDelete(fill.row);

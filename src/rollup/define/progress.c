@@ -1,9 +1,10 @@
 /*
- * progress.c: takes the rows of a source as a rollup is filled from them, and shows others how many there were, in this
- * backend's entry among the server's statistics of activity, where the server's own commands show theirs.
+ * progress.c: takes the rows of a source as a rollup is filled from them, and shows others how many
+ * there were, in this backend's entry among the server's statistics of activity, where the server's
+ * own commands show theirs.
  *
- * progress() in the WHERE of the statement that fills a rollup counts the rows. It is harmless in any hands:
- * where no rollup is being filled it counts nothing.
+ * progress() in the WHERE of the statement that fills a rollup counts the rows. It is harmless in
+ * any hands: where no rollup is being filled it counts nothing.
  */
 #include "rollup/define/progress.h"
 
@@ -106,7 +107,8 @@ gs_create_progress(PG_FUNCTION_ARGS)
 		Datum		values[5];
 		bool		nulls[5] = {false};
 
-		if (backend->st_progress_command != PROGRESS_COMMAND || backend->st_databaseid != MyDatabaseId ||
+		if (backend->st_progress_command != PROGRESS_COMMAND ||
+			backend->st_databaseid != MyDatabaseId ||
 			!(sees_all || has_privs_of_role(GetUserId(), backend->st_userid)))
 			continue;
 		values[0] = Int32GetDatum(backend->st_procpid);

@@ -6,7 +6,10 @@
 
 #include "base/base.h"
 
-/* Between the two gymstream.progress_create_rollup shows how many rows of the source were read. An error ends it as well. */
+/*
+ * Between the two gymstream.progress_create_rollup shows how many rows of the source were read. An
+ * error ends it as well.
+ */
 extern void progress_begin(Oid rollup, Oid source);
 extern void progress_end(void);
 

@@ -1,6 +1,7 @@
 /*
- * renew.c: takes a rollup and says whether its view was made before equal keys were told apart by their images. It gets
- * another one (define_view.c) only when its partials are filled anew: that takes each to be of one image.
+ * renew.c: takes a rollup and says whether its view was made before equal keys were told apart by
+ * their images. It gets another one (define_view.c) only when its partials are filled anew: that
+ * takes each to be of one image.
  */
 #include "rollup/define/renew.h"
 
@@ -29,6 +30,7 @@ renew_warn(const RollupRelations *relations)
 
 	if (renew_is_needed(relations, rollup_shape(relations)))
 		ereport(WARNING,
-				(errmsg("rollup %s may show keys that are only equal to those that rows have", name),
+				(errmsg("rollup %s may show keys that are only equal to those that rows have",
+						name),
 				 errhint("Run SELECT gymstream.rebuild_rollup(%s).", quote_literal_cstr(name))));
 }

@@ -1,9 +1,10 @@
 /*
- * aggregate.c: takes an aggregate of a rollup's query and gives the states that it is kept in, and the SQL that makes its
- * value of them. Knows no rollup and no table.
+ * aggregate.c: takes an aggregate of a rollup's query and gives the states that it is kept in, and
+ * the SQL that makes its value of them. Knows no rollup and no table.
  *
- * Sums of floating point numbers are exact. A variance is made of the count, the sum, and the sum of squares; what takes two
- * arguments also of the sum of their products. It counts rows in which both are there.
+ * Sums of floating point numbers are exact. A variance is made of the count, the sum, and the sum
+ * of squares; what takes two arguments also of the sum of their products. It counts rows in which
+ * both are there.
  */
 #include "rollup/model/aggregate.h"
 
@@ -46,7 +47,8 @@ typedef struct Regression
 {
 	Oid			aggregate;
 	const char *name;
-	const char *sums;			/* what of XYxyp it is made of; in capitals: sums, else of squares, p: of products */
+	/* what of XYxyp it is made of; in capitals: sums, else of squares, p: of products */
+	const char *sums;
 } Regression;
 
 static const Regression regressions[] = {
@@ -134,7 +136,8 @@ family_of(const Aggref *aggregate)
 static Expr *
 argument(const Aggref *aggregate, int n)
 {
-	return n < list_length(aggregate->args) ? list_nth_node(TargetEntry, aggregate->args, n)->expr : NULL;
+	return n < list_length(aggregate->args) ? list_nth_node(TargetEntry, aggregate->args, n)->expr :
+											  NULL;
 }
 
 static Oid
@@ -166,7 +169,8 @@ input_where(Expr *condition, Expr *input)
 	filtered->casetype = exprType((Node *) input);
 	filtered->casecollid = exprCollation((Node *) input);
 	filtered->args = list_make1(when);
-	filtered->defresult = (Expr *) makeNullConst(filtered->casetype, exprTypmod((Node *) input), filtered->casecollid);
+	filtered->defresult = (Expr *) makeNullConst(filtered->casetype, exprTypmod((Node *) input),
+												 filtered->casecollid);
 	filtered->location = -1;
 	return (Expr *) filtered;
 }
@@ -212,7 +216,8 @@ true_only(Expr *input)
 static Expr *
 cast_to(Expr *input, Oid type, Oid function)
 {
-	return (Expr *) makeFuncExpr(function, type, list_make1(input), InvalidOid, InvalidOid, COERCE_EXPLICIT_CAST);
+	return (Expr *) makeFuncExpr(function, type, list_make1(input), InvalidOid, InvalidOid,
+								 COERCE_EXPLICIT_CAST);
 }
 
 /* input * input, in a type in which it always fits */
@@ -228,7 +233,8 @@ squared(Expr *input)
 		input = cast_to(input, INT8OID, type == INT2OID ? F_INT8_INT2 : F_INT8_INT4);
 	else if (type == INT8OID)
 		input = cast_to(input, NUMERICOID, F_NUMERIC_INT8);
-	square = (OpExpr *) make_opclause(multiply[1], multiply[0], false, input, input, InvalidOid, InvalidOid);
+	square = (OpExpr *) make_opclause(multiply[1], multiply[0], false, input, input, InvalidOid,
+									  InvalidOid);
 	square->opfuncid = multiply[2];
 	return (Expr *) square;
 }
@@ -341,7 +347,8 @@ aggregate_is_float(const Aggref *aggregate)
 	Family		family = family_of(aggregate);
 
 	return (family == REGRESSION && aggregate->aggfnoid != F_REGR_COUNT) ||
-		((family == SUM || family == AVERAGE || family == STATISTIC) && is_float(argument_type(aggregate)));
+		   ((family == SUM || family == AVERAGE || family == STATISTIC) &&
+			is_float(argument_type(aggregate)));
 }
 
 /*
@@ -431,7 +438,8 @@ sum_text(Oid type, List *states)
 			sum = psprintf("%s(%s)", catalog_own("money_total"), sum);
 			break;
 		case INTERVALOID:
-			sum = psprintf("%s(%s, %s, %s)", catalog_own("interval_total"), sum, (char *) lsecond(states), (char *) lthird(states));
+			sum = psprintf("%s(%s, %s, %s)", catalog_own("interval_total"), sum,
+						   (char *) lsecond(states), (char *) lthird(states));
 			break;
 	}
 	return psprintf("CASE WHEN %s > 0 THEN %s END", count, sum);
@@ -453,8 +461,8 @@ average_text(Oid type, List *states)
 		case NUMERICOID:
 			return psprintf("%s(%s)", catalog_own("numeric_sum_average"), sum);
 		case INTERVALOID:
-			return psprintf("%s(%s, %s, %s, %s)", catalog_own("interval_average"), sum, (char *) lsecond(states),
-							(char *) lthird(states), count);
+			return psprintf("%s(%s, %s, %s, %s)", catalog_own("interval_average"), sum,
+							(char *) lsecond(states), (char *) lthird(states), count);
 		default:
 			return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), sum, count);
 	}
@@ -519,10 +527,13 @@ regression_text(const Aggref *aggregate, List *states, bool keyed)
 	if (aggregate->aggfnoid == F_REGR_COUNT)
 		return keyed ? count : psprintf("coalesce(%s, 0)", count);
 	if (list_length(states) == 2)
-		return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), (char *) lsecond(states), count);
+		return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), (char *) lsecond(states),
+						count);
 	initStringInfo(&sums);
 	for (const char *sum = regression_sums; *sum; sum++)
-		appendStringInfo(&sums, ", %s", strchr(regression->sums, *sum) ? (char *) list_nth(states, next++) : "NULL");
+		appendStringInfo(&sums, ", %s",
+						 strchr(regression->sums, *sum) ? (char *) list_nth(states, next++) :
+														  "NULL");
 	return psprintf("%s('%s', %s%s)", catalog_own("statistic"), regression->name, count, sums.data);
 }
 
@@ -537,7 +548,8 @@ bits_text(const Aggref *aggregate, Family family, List *states)
 		bits = psprintf("%s(%s, %s)", catalog_own("bit_counts_and"), bits, count);
 	else if (family == BITS_OF_ANY)
 		bits = psprintf("%s(%s)", catalog_own("bit_counts_or"), bits);
-	return psprintf("CASE WHEN %s > 0 THEN %s::%s END", count, bits, format_type_be(aggregate->aggtype));
+	return psprintf("CASE WHEN %s > 0 THEN %s::%s END", count, bits,
+					format_type_be(aggregate->aggtype));
 }
 
 char *
@@ -550,7 +562,8 @@ aggregate_value_text(const Aggref *aggregate, List *states, bool keyed)
 		case NO_FAMILY:
 			break;
 		case COUNT:
-			return keyed ? linitial(states) : psprintf("coalesce(%s, 0)", (char *) linitial(states));
+			return keyed ? linitial(states) :
+						   psprintf("coalesce(%s, 0)", (char *) linitial(states));
 		case SUM:
 			return sum_text(argument_type(aggregate), states);
 		case AVERAGE:
@@ -560,10 +573,11 @@ aggregate_value_text(const Aggref *aggregate, List *states, bool keyed)
 		case REGRESSION:
 			return regression_text(aggregate, states, keyed);
 		case ALL_TRUE:
-			return psprintf("CASE WHEN %s > 0 THEN %s = %s END", (char *) linitial(states), (char *) lsecond(states),
-							(char *) linitial(states));
+			return psprintf("CASE WHEN %s > 0 THEN %s = %s END", (char *) linitial(states),
+							(char *) lsecond(states), (char *) linitial(states));
 		case ANY_TRUE:
-			return psprintf("CASE WHEN %s > 0 THEN %s > 0 END", (char *) linitial(states), (char *) lsecond(states));
+			return psprintf("CASE WHEN %s > 0 THEN %s > 0 END", (char *) linitial(states),
+							(char *) lsecond(states));
 		case BITS_OF_ALL:
 		case BITS_OF_ANY:
 		case BITS_OF_ODD:
@@ -582,6 +596,7 @@ aggregate_text(const Aggref *aggregate, List *columns, bool keyed)
 	if (aggregate_way(aggregate) != AGGREGATE_BY_STATES)
 		return marked_value_text(aggregate, columns);
 	forboth(state, aggregate_states(aggregate), column, columns)
-		states = lappend(states, merged_text(((AggregateState *) lfirst(state))->kind, lfirst(column)));
+		states =
+			lappend(states, merged_text(((AggregateState *) lfirst(state))->kind, lfirst(column)));
 	return aggregate_value_text(aggregate, states, keyed);
 }

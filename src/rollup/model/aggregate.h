@@ -36,8 +36,10 @@ extern AggregateWay aggregate_way(const Aggref *aggregate);
 extern List *aggregate_states(const Aggref *aggregate);
 
 /*
- * The aggregate's value, as SQL over the partials' columns that hold its states: columns has a quoted name for each, in
- * the order of aggregate_states. Of one that is not BY_STATES it is the value in a group that is not marked. Keyed: the rollup has grouping keys, so that there are no groups without partials.
+ * The aggregate's value, as SQL over the partials' columns that hold its states: columns has a
+ * quoted name for each, in the order of aggregate_states. Of one that is not BY_STATES it is the
+ * value in a group that is not marked. Keyed: the rollup has grouping keys, so that there are no
+ * groups without partials.
  */
 extern char *aggregate_text(const Aggref *aggregate, List *columns, bool keyed);
 

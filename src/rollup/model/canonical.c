@@ -1,10 +1,12 @@
 /*
- * canonical.c: takes the values of a group's keys, as some change had them, and gives those by which all events name the group.
- * Equal values of some types look different: 1.0 and 1.00, 0 and -0, a day and 24 hours, 'a' and 'A' as citext. Of these the
- * shortest is canonical: no zeros at the end, no sign of zero, whole months and days first, lower case.
+ * canonical.c: takes the values of a group's keys, as some change had them, and gives those by
+ * which all events name the group. Equal values of some types look different: 1.0 and 1.00, 0 and
+ * -0, a day and 24 hours, 'a' and 'A' as citext. Of these the shortest is canonical: no zeros at
+ * the end, no sign of zero, whole months and days first, lower case.
  *
- * The other types whose equal values may differ have no canonical image: jsonb, ranges and rows with such values in them, and
- * texts under a collation that is not deterministic. Nor has what cannot be computed: then the value stays as it is.
+ * The other types whose equal values may differ have no canonical image: jsonb, ranges and rows
+ * with such values in them, and texts under a collation that is not deterministic. Nor has what
+ * cannot be computed: then the value stays as it is.
  */
 #include "rollup/model/canonical.h"
 
@@ -65,7 +67,7 @@ canonical_bpchar(BpChar *value)
 static Datum
 canonical_citext(text *value)
 {
-	char	   *lower = str_tolower(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), DEFAULT_COLLATION_OID);
+	char *lower = str_tolower(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), DEFAULT_COLLATION_OID);
 
 	return CStringGetTextDatum(lower);
 }
@@ -86,11 +88,14 @@ canonical_array(ArrayType *array)
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			elements[i] = canonical_value(type, elements[i]);
-	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array), ARR_LBOUND(array),
-											  type, length, byval, align));
+	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array),
+											  ARR_LBOUND(array), type, length, byval, align));
 }
 
-/* The extension's type, by its name and its category, in whatever schema: its values are stored as text is. */
+/*
+ * The extension's type, by its name and its category, in whatever schema: its values are stored as
+ * text is.
+ */
 static bool
 is_citext(Oid type)
 {

@@ -9,8 +9,8 @@
 #include "access/tupdesc.h"
 
 /*
- * Put canonical values in the place of the first nkeys values of a row with these columns. Values of types that have
- * none stay as they are. Allocates in CurrentMemoryContext.
+ * Put canonical values in the place of the first nkeys values of a row with these columns. Values
+ * of types that have none stay as they are. Allocates in CurrentMemoryContext.
  */
 extern void canonical_keys(TupleDesc desc, int nkeys, Datum *values, const bool *nulls);
 

@@ -1,10 +1,12 @@
 /*
- * flatten.c: takes an analyzed query over views, subqueries in FROM and WITH queries, and gives the same query over the
- * one table below them; or the error that says because of what there is none. Looks at the shape of the query only: what
- * the table may be, and what stands in expressions, is define_check's business. Changes nothing.
+ * flatten.c: takes an analyzed query over views, subqueries in FROM and WITH queries, and gives the
+ * same query over the one table below them; or the error that says because of what there is none.
+ * Looks at the shape of the query only: what the table may be, and what stands in expressions, is
+ * define_check's business. Changes nothing.
  *
- * Each level must be a plain SELECT, one row of it for each row of what it reads that passes its conditions; only the
- * uppermost may group. Then columns can be replaced by the expressions they stand for, and conditions joined by AND.
+ * Each level must be a plain SELECT, one row of it for each row of what it reads that passes its
+ * conditions; only the uppermost may group. Then columns can be replaced by the expressions they
+ * stand for, and conditions joined by AND.
  */
 #include "rollup/model/flatten.h"
 
@@ -43,7 +45,8 @@ GS_NORETURN static void refuse(const Level *level, int place, const char *what, 
 static void
 refuse(const Level *level, int place, const char *what, const char *hint)
 {
-	refuse_construct(place >= 0 ? place : level->place, level->name ? psprintf("%s in %s", what, level->name) : what, hint);
+	refuse_construct(place >= 0 ? place : level->place,
+					 level->name ? psprintf("%s in %s", what, level->name) : what, hint);
 }
 
 static void
@@ -105,7 +108,8 @@ place_of(const Query *query, bool (*matches) (const Node *node))
 {
 	Search		search = {matches, NULL};
 
-	if (!search_walker((Node *) query->targetList, &search) && !search_walker(query->jointree->quals, &search))
+	if (!search_walker((Node *) query->targetList, &search) &&
+		!search_walker(query->jointree->quals, &search))
 		search_walker(query->havingQual, &search);
 	return refuse_place(search.found);
 }
@@ -118,8 +122,10 @@ check_with(const Level *level)
 	if (!level->query->hasModifyingCTE)
 		return;
 	foreach(cell, level->query->cteList)
-		if (castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery)->commandType != CMD_SELECT)
-			refuse(level, refuse_place(lfirst(cell)), "a data-modifying statement in WITH", ONE_TABLE_HINT);
+		if (castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery)->commandType !=
+			CMD_SELECT)
+			refuse(level, refuse_place(lfirst(cell)), "a data-modifying statement in WITH",
+				   ONE_TABLE_HINT);
 }
 
 static void
@@ -132,22 +138,32 @@ check_row_clauses(const Level *level)
 		refuse_raw(level, raw ? raw->rarg : NULL, "UNION, INTERSECT or EXCEPT",
 				   "Make a rollup of each SELECT, and a view over them.");
 	if (query->limitCount || query->limitOffset)
-		refuse_raw(level, !raw ? NULL : raw->limitCount ? raw->limitCount : raw->limitOffset, "LIMIT or OFFSET",
-				   level->name ? "Choose the rows by a condition in WHERE." : "Write it in queries on the rollup.");
+		refuse_raw(level,
+				   !raw			   ? NULL :
+				   raw->limitCount ? raw->limitCount :
+									 raw->limitOffset,
+				   "LIMIT or OFFSET",
+				   level->name ? "Choose the rows by a condition in WHERE." :
+								 "Write it in queries on the rollup.");
 	if (query->sortClause != NIL)
 		refuse_raw(level, raw ? raw->sortClause : NULL, "ORDER BY",
-				   level->name ? "Order has no meaning here: leave it out, or write it within the aggregate that needs it." :
-				   "Write it in queries on the rollup.");
+				   level->name ? "Order has no meaning here: leave it out, or write it within the "
+								 "aggregate that needs it." :
+								 "Write it in queries on the rollup.");
 	if (query->rowMarks != NIL)
-		refuse_raw(level, raw ? raw->lockingClause : NULL, "FOR UPDATE or FOR SHARE", "Leave it out: a rollup locks no rows.");
+		refuse_raw(level, raw ? raw->lockingClause : NULL, "FOR UPDATE or FOR SHARE",
+				   "Leave it out: a rollup locks no rows.");
 	if (query->hasSubLinks)
 		refuse(level, place_of(query, is_sublink), "a subquery in an expression",
-			   "Group by the columns that the subquery compares, and write it in queries on the rollup.");
+			   "Group by the columns that the subquery compares, and write it in queries on the "
+			   "rollup.");
 	if (query->hasWindowFuncs)
-		refuse(level, place_of(query, is_window_function), "a window function", "Use window functions in queries on the rollup.");
+		refuse(level, place_of(query, is_window_function), "a window function",
+			   "Use window functions in queries on the rollup.");
 	if (query->hasTargetSRFs)
 		refuse(level, place_of(query, returns_set), "a set-returning function",
-			   "Call it in queries on the rollup, or store its rows in a table and make a rollup of that.");
+			   "Call it in queries on the rollup, or store its rows in a table and make a rollup "
+			   "of that.");
 }
 
 /* What only the rollup's own query can have. */
@@ -156,12 +172,16 @@ check_group_clauses(const Level *level)
 {
 	const Query *query = level->query;
 	const SelectStmt *raw = level->raw;
-	const char *hint = "Group once, in the query of the rollup, or make a rollup of the inner query and a view over that rollup.";
+	const char *hint = "Group once, in the query of the rollup, or make a rollup of the inner "
+					   "query and a view over that rollup.";
 
 	if (query->hasAggs)
 		refuse(level, place_of(query, is_aggregate), "an aggregate", hint);
 	if (query->groupClause != NIL || query->groupingSets != NIL || query->havingQual)
-		refuse_raw(level, !raw ? NULL : raw->groupClause ? (void *) raw->groupClause : (void *) raw->havingClause,
+		refuse_raw(level,
+				   !raw				? NULL :
+				   raw->groupClause ? (void *) raw->groupClause :
+									  (void *) raw->havingClause,
 				   "GROUP BY or HAVING", hint);
 	if (query->distinctClause != NIL)
 		refuse_raw(level, raw ? raw->distinctClause : NULL, "SELECT DISTINCT", hint);
@@ -183,9 +203,10 @@ check_distinct_groups(const Level *level)
 		TargetEntry *key = get_sortgroupclause_tle(lfirst(cell), query->targetList);
 
 		if (key->resjunk)
-			refuse_raw(level, level->raw ? level->raw->groupClause : NULL,
-					   "SELECT DISTINCT where not all grouping keys are in the target list",
-					   "Add the keys to the target list, or write DISTINCT in queries on the rollup.");
+			refuse_raw(
+				level, level->raw ? level->raw->groupClause : NULL,
+				"SELECT DISTINCT where not all grouping keys are in the target list",
+				"Add the keys to the target list, or write DISTINCT in queries on the rollup.");
 	}
 }
 
@@ -200,12 +221,14 @@ normalize_groups(Level *level)
 
 		/* GROUP BY () is what aggregates without GROUP BY do */
 		if (list_length(query->groupingSets) > 1 || set->kind != GROUPING_SET_EMPTY)
-			refuse(level, refuse_place(set), "GROUPING SETS, ROLLUP or CUBE", "Make a rollup of each grouping.");
+			refuse(level, refuse_place(set), "GROUPING SETS, ROLLUP or CUBE",
+				   "Make a rollup of each grouping.");
 		query->groupingSets = NIL;
 	}
 	if (query->hasDistinctOn)
 		refuse_raw(level, level->raw ? level->raw->distinctClause : NULL, "DISTINCT ON",
-				   "Write GROUP BY, and for each column an aggregate such as (array_agg(x ORDER BY y))[1].");
+				   "Write GROUP BY, and for each column an aggregate such as (array_agg(x ORDER BY "
+				   "y))[1].");
 	if (query->distinctClause != NIL)
 	{
 		if (query->groupClause == NIL && !query->hasAggs && !query->havingQual)
@@ -215,7 +238,8 @@ normalize_groups(Level *level)
 		query->distinctClause = NIL;
 	}
 	if (!query->hasAggs && query->groupClause == NIL)
-		refuse_lack("an aggregate or GROUP BY", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
+		refuse_lack("an aggregate or GROUP BY",
+					"Write for example SELECT k, count(*) FROM t GROUP BY k.");
 }
 
 /*
@@ -253,7 +277,8 @@ check_whole_rows(const Level *level)
 {
 	Search		search = {is_whole_row, NULL};
 
-	if (search_walker((Node *) level->query->targetList, &search) || search_walker(level->query->jointree->quals, &search) ||
+	if (search_walker((Node *) level->query->targetList, &search) ||
+		search_walker(level->query->jointree->quals, &search) ||
 		search_walker(level->query->havingQual, &search))
 		refuse(level, refuse_place(search.found), "a whole row as a value", "Name the columns.");
 }
@@ -266,7 +291,10 @@ and_quals(Node *inner, Node *outer)
 	return (Node *) make_andclause(list_make2(inner, outer));
 }
 
-/* The level over what the inner one, its range table entry varno, reads. The inner conditions come first. */
+/*
+ * The level over what the inner one, its range table entry varno, reads. The inner conditions come
+ * first.
+ */
 static Query *
 combine(Level *level, int varno, Query *inner)
 {
@@ -274,10 +302,12 @@ combine(Level *level, int varno, Query *inner)
 	RangeTblEntry *entry = rt_fetch(varno, query->rtable);
 
 	check_whole_rows(level);
-	query->targetList = (List *) gs_replace_vars((Node *) query->targetList, varno, entry, inner->targetList);
+	query->targetList =
+		(List *) gs_replace_vars((Node *) query->targetList, varno, entry, inner->targetList);
 	query->havingQual = gs_replace_vars(query->havingQual, varno, entry, inner->targetList);
-	query->jointree->quals = and_quals(inner->jointree->quals,
-									   gs_replace_vars(query->jointree->quals, varno, entry, inner->targetList));
+	query->jointree->quals =
+		and_quals(inner->jointree->quals,
+				  gs_replace_vars(query->jointree->quals, varno, entry, inner->targetList));
 	query->jointree->fromlist = inner->jointree->fromlist;
 	query->rtable = inner->rtable;
 	return query;
@@ -320,17 +350,18 @@ view_query(const Level *level, Oid view, int place)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("a rollup cannot read \"%s\"", RelationGetRelationName(relation)),
 				 errdetail("It is a rollup itself."),
-				 errhint("Make this rollup over the same table, or make a view over the other rollup."),
+				 errhint("Make this rollup over the same table, or make a view over the other "
+						 "rollup."),
 				 refuse_at(place)));
 	if (RelationIsSecurityView(relation) || RelationHasSecurityInvoker(relation))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("a rollup cannot read %s", name),
-				 RelationIsSecurityView(relation) ?
-				 errdetail("It is a security_barrier view: its conditions must be evaluated before all others.") :
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("a rollup cannot read %s", name),
+			 RelationIsSecurityView(relation) ?
+				 errdetail("It is a security_barrier view: its conditions must be evaluated before "
+						   "all others.") :
 				 errdetail("It is a security_invoker view: what it shows depends on who reads it."),
-				 errhint("Write the query over the table that the view reads."),
-				 refuse_at(place)));
+			 errhint("Write the query over the table that the view reads."), refuse_at(place)));
 	query = flatten_view_query(relation);
 	/* the lock stays, so that whoever replaces the view sees the rollup that is being made */
 	relation_close(relation, NoLock);
@@ -352,7 +383,12 @@ flatten_view(Level *level, int varno, int place)
 static Query *
 flatten_subquery(Level *level, int varno, const Node *raw, int place)
 {
-	Level		inner = {rt_fetch(varno, level->query->rtable)->subquery, NULL, place, "a subquery in FROM", level, level->views};
+	Level inner = {rt_fetch(varno, level->query->rtable)->subquery,
+				   NULL,
+				   place,
+				   "a subquery in FROM",
+				   level,
+				   level->views};
 
 	if (raw && IsA(raw, RangeSubselect))
 		inner.raw = raw_select(((const RangeSubselect *) raw)->subquery);
@@ -384,7 +420,8 @@ flatten_with(Level *level, int varno, int place)
 {
 	RangeTblEntry *entry = rt_fetch(varno, level->query->rtable);
 	const Level *owner = level;
-	Level		inner = {NULL, NULL, place, psprintf("WITH query \"%s\"", entry->ctename), NULL, level->views};
+	Level inner = {NULL, NULL,		  place, psprintf("WITH query \"%s\"", entry->ctename),
+				   NULL, level->views};
 	CommonTableExpr *with = NULL;
 	ListCell   *cell;
 
@@ -427,13 +464,15 @@ flatten_level(Level *level)
 	switch (entry->rtekind)
 	{
 		case RTE_RELATION:
-			return entry->relkind == RELKIND_VIEW ? flatten_view(level, varno, place) : settle(level, varno);
+			return entry->relkind == RELKIND_VIEW ? flatten_view(level, varno, place) :
+													settle(level, varno);
 		case RTE_SUBQUERY:
 			return flatten_subquery(level, varno, raw, place);
 		case RTE_CTE:
 			return flatten_with(level, varno, place);
 		case RTE_FUNCTION:
-			refuse(level, place, "a function in FROM", "Store its rows in a table, and make a rollup of that.");
+			refuse(level, place, "a function in FROM",
+				   "Store its rows in a table, and make a rollup of that.");
 		case RTE_VALUES:
 			refuse(level, place, "VALUES", "Store the rows in a table, and make a rollup of that.");
 		default:

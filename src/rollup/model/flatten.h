@@ -1,5 +1,6 @@
 /*
- * flatten.h: a query over views, subqueries in FROM and WITH queries as one over the table below them.
+ * flatten.h: a query over views, subqueries in FROM and WITH queries as one over the table below
+ * them.
  */
 #ifndef GS_FLATTEN_H
 #define GS_FLATTEN_H
@@ -13,10 +14,11 @@
 extern Query *flatten_view_query(Relation view);
 
 /*
- * The same query with the table as its only range table entry, SELECT DISTINCT as GROUP BY, and the conditions of all
- * levels together; an error that names the construct because of which there is none. raw is the query as parsed, to
- * point into, or NULL. Every view on the way is locked until the transaction ends; views gets the OIDs of those that
- * the query itself names. Leaves its arguments as they are.
+ * The same query with the table as its only range table entry, SELECT DISTINCT as GROUP BY, and the
+ * conditions of all levels together; an error that names the construct because of which there is
+ * none. raw is the query as parsed, to point into, or NULL. Every view on the way is locked until
+ * the transaction ends; views gets the OIDs of those that the query itself names. Leaves its
+ * arguments as they are.
  */
 extern Query *flatten_query(const Query *query, const SelectStmt *raw, List **views);
 

@@ -1,10 +1,12 @@
 /*
- * image.c: takes a value of any type and gives its image: bytes that are the same for values that nobody can tell apart.
+ * image.c: takes a value of any type and gives its image: bytes that are the same for values that
+ * nobody can tell apart.
  *
- * Mostly these are the value's own bytes, once it is neither compressed nor stored elsewhere. Within a composite value the
- * fields may be either, also in an array or a range of such values, and a field may have been added or dropped since:
- * there the image is made of the images of the fields. So a row has the same image whenever it is looked at, which is
- * what counting rows by image rests on.
+ * Mostly these are the value's own bytes, once it is neither compressed nor stored elsewhere.
+ * Within a composite value the fields may be either, also in an array or a range of such values,
+ * and a field may have been added or dropped since: there the image is made of the images of the
+ * fields. So a row has the same image whenever it is looked at, which is what counting rows by
+ * image rests on.
  */
 #include "rollup/model/image.h"
 
@@ -72,7 +74,8 @@ static void
 append_row(StringInfo bytes, Datum value)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	TupleDesc desc =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header),.t_data = header};
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc(desc->natts * sizeof(bool));
@@ -126,7 +129,8 @@ append_range(StringInfo bytes, const RangeType *range)
 static void
 append_multirange(StringInfo bytes, const MultirangeType *multirange)
 {
-	TypeCacheEntry *type = lookup_type_cache(MultirangeTypeGetOid(multirange), TYPECACHE_MULTIRANGE_INFO);
+	TypeCacheEntry *type =
+		lookup_type_cache(MultirangeTypeGetOid(multirange), TYPECACHE_MULTIRANGE_INFO);
 	RangeType **ranges;
 	int32		n;
 
@@ -186,7 +190,8 @@ append_image(StringInfo bytes, const KeyImage *image, Datum value)
 static MemoryContext
 scratch_begin(MemoryContext *old)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "gymstream image", ALLOCSET_SMALL_SIZES);
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "gymstream image", ALLOCSET_SMALL_SIZES);
 
 	*old = MemoryContextSwitchTo(scratch);
 	return scratch;
@@ -281,7 +286,8 @@ gs_key_image(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("could not determine the type of a value")));
-		append_part(&bytes, type, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i), PG_ARGISNULL(i));
+		append_part(&bytes, type, PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i),
+					PG_ARGISNULL(i));
 	}
 	SET_VARSIZE(bytes.data, bytes.len);
 	PG_RETURN_BYTEA_P(bytes.data);

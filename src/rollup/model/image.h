@@ -1,5 +1,6 @@
 /*
- * image.h: what a value is to the last bit, where equality may be wider: 1.0 and 1.00 are equal and have two images.
+ * image.h: what a value is to the last bit, where equality may be wider: 1.0 and 1.00 are equal and
+ * have two images.
  */
 #ifndef GS_IMAGE_H
 #define GS_IMAGE_H
@@ -14,7 +15,8 @@ typedef struct KeyImage
 	Oid			type;
 	int16		typlen;
 	bool		typbyval;
-	bool		composed;		/* there are composite values in it, whose bytes may differ without a difference to be seen */
+	/* there are composite values in it, whose bytes may differ without a difference to be seen */
+	bool		composed;
 } KeyImage;
 
 extern void image_init(KeyImage *image, Oid type);
@@ -23,7 +25,10 @@ extern void image_init(KeyImage *image, Oid type);
 extern bool image_equal(const KeyImage *image, Datum a, Datum b);
 extern uint32 image_hash(const KeyImage *image, Datum value);
 
-/* The comparison as a function of two values, to be called as any other. What it needs is kept in the context. */
+/*
+ * The comparison as a function of two values, to be called as any other. What it needs is kept in
+ * the context.
+ */
 extern void image_equality_init(FmgrInfo *function, Oid type, MemoryContext context);
 
 #endif							/* GS_IMAGE_H */

@@ -1,16 +1,18 @@
 /*
- * marked.c: takes aggregates that are not made of sums and gives the states that say when their value is still known.
+ * marked.c: takes aggregates that are not made of sums and gives the states that say when their
+ * value is still known.
  *
- * A minimum is kept as two watermarks: the least input that came in, and the least that went out, since the group was
- * last computed from its rows. While more went out only above what came in, the least that came in is there: each row
- * that a reader sees came in by a change that the reader sees, so that none is less; and the row that it was has not gone
- * out, or the two would be equal. Else the group is marked. Both are taken over all partials that the reader's snapshot
- * shows: no writer can tell by its own, since what another deletes meanwhile may be the minimum by then. A maximum is the
- * same in the opposite order.
+ * A minimum is kept as two watermarks: the least input that came in, and the least that went out,
+ * since the group was last computed from its rows. While more went out only above what came in, the
+ * least that came in is there: each row that a reader sees came in by a change that the reader
+ * sees, so that none is less; and the row that it was has not gone out, or the two would be equal.
+ * Else the group is marked. Both are taken over all partials that the reader's snapshot shows: no
+ * writer can tell by its own, since what another deletes meanwhile may be the minimum by then. A
+ * maximum is the same in the opposite order.
  *
- * Any other aggregate is kept as its value, in one partial of the group, beside a flag in each partial: a row has changed
- * since. What is merged never becomes less marked; only who computes from the rows writes a partial without marks.
- * Knows no rollup and no table.
+ * Any other aggregate is kept as its value, in one partial of the group, beside a flag in each
+ * partial: a row has changed since. What is merged never becomes less marked; only who computes
+ * from the rows writes a partial without marks. Knows no rollup and no table.
  */
 #include "rollup/model/marked.h"
 
@@ -48,10 +50,11 @@ sort_operator(const Aggref *aggregate, SortOperator *sort)
 	operator = ((Form_pg_aggregate) GETSTRUCT(tuple))->aggsortop;
 	finished = OidIsValid(((Form_pg_aggregate) GETSTRUCT(tuple))->aggfinalfn);
 	ReleaseSysCache(tuple);
-	if (!OidIsValid(operator) || finished || aggregate->aggkind != AGGKIND_NORMAL || aggregate->aggvariadic ||
-		list_length(aggregate->aggargtypes) != 1 ||
-		exprType((Node *) linitial_node(TargetEntry, aggregate->args)->expr) != aggregate->aggtype ||
-		!gs_ordering_operator(operator, &sort->family, &sort->type, &sort->largest))
+	if (!OidIsValid(operator) || finished || aggregate->aggkind != AGGKIND_NORMAL ||
+		aggregate->aggvariadic || list_length(aggregate->aggargtypes) != 1 ||
+		exprType((Node *) linitial_node(TargetEntry, aggregate->args)->expr) !=
+			aggregate->aggtype ||
+		!gs_ordering_operator(operator, & sort->family, &sort->type, &sort->largest))
 		return false;
 	return OidIsValid(get_opfamily_proc(sort->family, sort->type, sort->type, BTORDER_PROC));
 }
@@ -82,7 +85,8 @@ marked_order(const Aggref *aggregate)
 	order->collation = aggregate->inputcollid;
 	get_typlenbyval(aggregate->aggtype, &order->typlen, &order->typbyval);
 	order->largest = sort.largest;
-	order->of_type = lookup_type_cache(aggregate->aggtype, TYPECACHE_CMP_PROC)->cmp_proc == order->compare.fn_oid;
+	order->of_type = lookup_type_cache(aggregate->aggtype, TYPECACHE_CMP_PROC)->cmp_proc ==
+					 order->compare.fn_oid;
 	return order;
 }
 
@@ -95,7 +99,8 @@ marked_order_is_known(const ExtremeOrder *order)
 bool
 marked_comes_first(const ExtremeOrder *order, Datum a, Datum b)
 {
-	int			comparison = DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &order->compare, order->collation, a, b));
+	int comparison =
+		DatumGetInt32(FunctionCall2Coll((FmgrInfo *) &order->compare, order->collation, a, b));
 
 	return order->largest ? comparison > 0 : comparison < 0;
 }
@@ -119,7 +124,8 @@ collect_extreme(const ExtremeOrder *order, StateDelta *delta, Datum input, Memor
 }
 
 void
-marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Datum input, int sign, MemoryContext keep)
+marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Datum input, int sign,
+			   MemoryContext keep)
 {
 	bool		out = kind == STATE_MIN_OUT || kind == STATE_MAX_OUT;
 
@@ -162,7 +168,10 @@ marked_add(StateKind kind, const ExtremeOrder *order, Form_pg_attribute column,
 	return true;
 }
 
-/* keep(anyelement, anyelement) returns anyelement: strict, so that the first value that is not NULL stays */
+/*
+ * keep(anyelement, anyelement) returns anyelement: strict, so that the first value that is not NULL
+ * stays
+ */
 PG_FUNCTION_INFO_V1(gs_keep);
 Datum
 gs_keep(PG_FUNCTION_ARGS)
@@ -176,8 +185,10 @@ gs_keep(PG_FUNCTION_ARGS)
 static char *
 function_text(Oid function, const char *argument)
 {
-	return psprintf("%s(%s)", quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
-														 get_func_name(function)), argument);
+	return psprintf("%s(%s)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											   get_func_name(function)),
+					argument);
 }
 
 char *
@@ -190,7 +201,8 @@ marked_operator_text(Oid operator)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", operator);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname));
+	text = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
 	ReleaseSysCache(tuple);
 	return text;
 }
@@ -218,6 +230,8 @@ marked_when_text(const Aggref *aggregate, List *columns)
 	in = function_text(aggregate->aggfnoid, linitial(columns));
 	out = function_text(aggregate->aggfnoid, lsecond(columns));
 	reached = get_opfamily_member(sort.family, sort.type, sort.type,
-								  sort.largest ? BTGreaterEqualStrategyNumber : BTLessEqualStrategyNumber);
-	return psprintf("coalesce(%s %s %s, %s IS DISTINCT FROM NULL)", out, marked_operator_text(reached), in, out);
+								  sort.largest ? BTGreaterEqualStrategyNumber :
+												 BTLessEqualStrategyNumber);
+	return psprintf("coalesce(%s %s %s, %s IS DISTINCT FROM NULL)", out,
+					marked_operator_text(reached), in, out);
 }

@@ -1,9 +1,11 @@
 /*
- * message.c: takes a rollup's delta and gives a transactional WAL message, and back. Reads no catalog.
+ * message.c: takes a rollup's delta and gives a transactional WAL message, and back. Reads no
+ * catalog.
  *
- * Anyone may call pg_logical_emit_message with our prefix. A message therefore carries a seal: a hash of its bytes that
- * is keyed with the cluster's secret nonce, which no SQL user can read. Without the right seal it is no message of ours,
- * so that what the tuple's bytes say can be trusted.
+ * Anyone may call pg_logical_emit_message with our prefix. A message therefore carries a seal: a
+ * hash of its bytes that is keyed with the cluster's secret nonce, which no SQL user can read.
+ * Without the right seal it is no message of ours, so that what the tuple's bytes say can be
+ * trusted.
  */
 #include "rollup/model/message.h"
 
@@ -31,8 +33,9 @@ typedef struct MessageHeader
 #define MESSAGE_VERSION 4
 
 /*
- * Whether a logical slot of this database, other than our own workers', uses the output plugin. Reads without a lock: a
- * slot's names stand before it reserves the WAL that it will decode, and a false yes costs a message that nobody reads.
+ * Whether a logical slot of this database, other than our own workers', uses the output plugin.
+ * Reads without a lock: a slot's names stand before it reserves the WAL that it will decode, and a
+ * false yes costs a message that nobody reads.
  */
 static bool
 slot_wants(void)
@@ -46,7 +49,8 @@ slot_wants(void)
 		ReplicationSlot *slot = &ReplicationSlotCtl->replication_slots[i];
 
 		if (slot->in_use && slot->data.database == MyDatabaseId &&
-			strcmp(NameStr(slot->data.plugin), "gymstream") == 0 && strcmp(NameStr(slot->data.name), own) != 0)
+			strcmp(NameStr(slot->data.plugin), "gymstream") == 0 &&
+			strcmp(NameStr(slot->data.name), own) != 0)
 			return true;
 	}
 	return false;
@@ -64,7 +68,8 @@ message_seal(const char *content, Size size, TransactionId xid)
 	uint64		secret;
 
 	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
-	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64), size - sizeof(uint64), secret ^ xid);
+	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64),
+							   size - sizeof(uint64), secret ^ xid);
 }
 
 static uint32
@@ -82,11 +87,19 @@ message_row_type(TupleDesc desc)
 }
 
 void
-message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta, const uint8 *kinds)
+message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta,
+			  const uint8 *kinds)
 {
 	int			nstates = desc->natts - nkeys;
-	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, nkeys, delta->t_len, message_row_type(desc), nstates,
-	GetCurrentTransactionId()};
+	MessageHeader header = {0,
+							MESSAGE_VERSION,
+							rollup,
+							partials,
+							nkeys,
+							delta->t_len,
+							message_row_type(desc),
+							nstates,
+							GetCurrentTransactionId()};
 	Size		size = sizeof(header) + delta->t_len + nstates;
 	char	   *content = palloc(size);
 
@@ -104,7 +117,8 @@ static bool
 is_ours(const MessageHeader *header, const char *content, Size size, TransactionId xid)
 {
 	return header->seal == message_seal(content, size, xid) && header->version == MESSAGE_VERSION &&
-		header->tuple_len >= SizeofHeapTupleHeader && header->tuple_len + header->nstates == size - sizeof(*header);
+		   header->tuple_len >= SizeofHeapTupleHeader &&
+		   header->tuple_len + header->nstates == size - sizeof(*header);
 }
 
 void
@@ -149,6 +163,7 @@ bool
 message_fits(const RollupMessage *message, TupleDesc desc)
 {
 	return message->row_type == message_row_type(desc) &&
-		HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts && message->nkeys + message->nstates == desc->natts &&
-		!HeapTupleHasExternal(message->tuple);
+		   HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts &&
+		   message->nkeys + message->nstates == desc->natts &&
+		   !HeapTupleHasExternal(message->tuple);
 }

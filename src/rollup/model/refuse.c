@@ -1,7 +1,8 @@
 /*
- * refuse.c: takes what a rollup cannot have and where in its query it stands, and gives the error. The statement that
- * fails is the call of create_rollup, so a place in the query becomes an internal one. Outside of refuse_begin and
- * refuse_end, where the query comes from the catalogs, errors have no place.
+ * refuse.c: takes what a rollup cannot have and where in its query it stands, and gives the error.
+ * The statement that fails is the call of create_rollup, so a place in the query becomes an
+ * internal one. Outside of refuse_begin and refuse_end, where the query comes from the catalogs,
+ * errors have no place.
  */
 #include "rollup/model/refuse.h"
 

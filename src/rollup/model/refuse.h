@@ -6,7 +6,10 @@
 
 #include "base/base.h"
 
-/* The query that errors point into, between begin and end, and the byte in it where those point that have no place. */
+/*
+ * The query that errors point into, between begin and end, and the byte in it where those point
+ * that have no place.
+ */
 typedef struct RefuseQuery
 {
 	ErrorContextCallback callback;
@@ -19,7 +22,10 @@ extern void refuse_begin_analysis(RefuseQuery *query, const char *text);
 extern void refuse_begin(RefuseQuery *query, const char *text, int place);
 extern void refuse_end(RefuseQuery *query);
 
-/* The byte of the query where a node begins, analyzed or raw; -1 when it is not known. Of a raw one, the first of all in it. */
+/*
+ * The byte of the query where a node begins, analyzed or raw; -1 when it is not known. Of a raw
+ * one, the first of all in it.
+ */
 extern int	refuse_place(const void *node);
 extern int	refuse_place_raw(const void *node);
 

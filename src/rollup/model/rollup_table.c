@@ -1,6 +1,7 @@
 /*
- * rollup_table.c: takes a table that holds rows of a rollup's source, or is about to, and gives where it has the columns that
- * the rollup uses: a partition may have them in another order. Reads catalogs only.
+ * rollup_table.c: takes a table that holds rows of a rollup's source, or is about to, and gives
+ * where it has the columns that the rollup uses: a partition may have them in another order. Reads
+ * catalogs only.
  */
 #include "rollup/model/rollup.h"
 
@@ -49,9 +50,11 @@ rollup_table_columns(Rollup *rollup, Oid table)
 		return rollup->columns;
 	if (rollup->tables == NULL)
 	{
-		HASHCTL		info = {.keysize = sizeof(Oid),.entrysize = sizeof(SourceTable),.hcxt = rollup->context};
+		HASHCTL info = {
+			.keysize = sizeof(Oid), .entrysize = sizeof(SourceTable), .hcxt = rollup->context};
 
-		rollup->tables = hash_create("gymstream tables of a source", 16, &info, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		rollup->tables = hash_create("gymstream tables of a source", 16, &info,
+									 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	entry = hash_search(rollup->tables, &table, HASH_FIND, NULL);
 	if (entry && entry->valid)

@@ -1,6 +1,7 @@
 /*
- * shape.c: takes the query of a rollup and gives its shape. The same query always has the same shape, states in the same
- * order, so that the partials of a dumped and restored rollup fit its definition. Checks no expressions: define_check does.
+ * shape.c: takes the query of a rollup and gives its shape. The same query always has the same
+ * shape, states in the same order, so that the partials of a dumped and restored rollup fit its
+ * definition. Checks no expressions: define_check does.
  */
 #include "rollup/model/shape.h"
 
@@ -23,8 +24,8 @@ find_state(const RollupShape *shape, const AggregateState *wanted)
 	{
 		ShapeState *state = lfirst(cell);
 
-		if (state->kind == wanted->kind && equal(state->input, wanted->input) && equal(state->input2, wanted->input2) &&
-			state->order == wanted->order)
+		if (state->kind == wanted->kind && equal(state->input, wanted->input) &&
+			equal(state->input2, wanted->input2) && state->order == wanted->order)
 			return foreach_current_index(cell);
 	}
 	return -1;
@@ -162,7 +163,8 @@ shape_of_query(const Query *original)
 	shape->having = query->havingQual;
 
 	foreach(cell, query->groupClause)
-		shape->keys = lappend(shape->keys, get_sortgroupclause_tle(lfirst(cell), query->targetList));
+		shape->keys =
+			lappend(shape->keys, get_sortgroupclause_tle(lfirst(cell), query->targetList));
 	foreach(cell, query->targetList)
 		if (!lfirst_node(TargetEntry, cell)->resjunk)
 			shape->targets = lappend(shape->targets, lfirst(cell));

@@ -16,5 +16,6 @@ source_is_partitioned(Oid source)
 List *
 source_tables(Oid source, LOCKMODE lock)
 {
-	return source_is_partitioned(source) ? find_all_inheritors(source, lock, NULL) : list_make1_oid(source);
+	return source_is_partitioned(source) ? find_all_inheritors(source, lock, NULL) :
+										   list_make1_oid(source);
 }

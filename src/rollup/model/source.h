@@ -1,5 +1,6 @@
 /*
- * source.h: the tables that hold the rows of a rollup's source: itself, or where it is partitioned its partitions.
+ * source.h: the tables that hold the rows of a rollup's source: itself, or where it is partitioned
+ * its partitions.
  */
 #ifndef GS_SOURCE_H
 #define GS_SOURCE_H
@@ -12,8 +13,8 @@
 extern bool source_is_partitioned(Oid source);
 
 /*
- * The source, which the caller has locked, and if it is partitioned all that is below it, each locked and before what is
- * below it.
+ * The source, which the caller has locked, and if it is partitioned all that is below it, each
+ * locked and before what is below it.
  */
 extern List *source_tables(Oid source, LOCKMODE lock);
 

@@ -1,7 +1,9 @@
 /*
- * sql.c: takes the shape of a rollup and gives the SQL statements that make its objects. Runs none of them.
+ * sql.c: takes the shape of a rollup and gives the SQL statements that make its objects. Runs none
+ * of them.
  *
- * They are to run with search_path = pg_catalog, under which the names of everything else come out qualified.
+ * They are to run with search_path = pg_catalog, under which the names of everything else come out
+ * qualified.
  */
 #include "rollup/model/sql.h"
 
@@ -37,9 +39,10 @@ state_text(const RollupShape *shape, const ShapeState *state)
 		case STATE_CHANGED:
 			return "false";
 		default:
-			return aggregate_state_text(state->kind,
-										state->input ? sql_name_expression((Node *) state->input, shape->source) : NULL,
-										state->input2 ? sql_name_expression((Node *) state->input2, shape->source) : NULL);
+			return aggregate_state_text(
+				state->kind,
+				state->input ? sql_name_expression((Node *) state->input, shape->source) : NULL,
+				state->input2 ? sql_name_expression((Node *) state->input2, shape->source) : NULL);
 	}
 }
 
@@ -64,7 +67,8 @@ state_column_type(const ShapeState *state)
 			return psprintf("%s NOT NULL", state_type_name(state->kind));
 	}
 	collation = state->kind == STATE_VALUE ? aggregate->aggcollid : aggregate->inputcollid;
-	return psprintf("%s%s%s", format_type_with_typemod(aggregate->aggtype, -1), OidIsValid(collation) ? " COLLATE " : "",
+	return psprintf("%s%s%s", format_type_with_typemod(aggregate->aggtype, -1),
+					OidIsValid(collation) ? " COLLATE " : "",
 					OidIsValid(collation) ? generate_collation_name(collation) : "");
 }
 
@@ -74,7 +78,8 @@ state_column_type(const ShapeState *state)
 char *
 sql_definition(const QualifiedName *definition, Query *query)
 {
-	return psprintf("CREATE VIEW %s AS %s", name_qualified(definition), pg_get_querydef(query, false));
+	return psprintf("CREATE VIEW %s AS %s", name_qualified(definition),
+					pg_get_querydef(query, false));
 }
 
 char *
@@ -91,7 +96,8 @@ sql_partials(const QualifiedName *partials, const RollupShape *shape)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
 
-		appendStringInfo(&sql, "%s%s %s", column ? ", " : "", quote_identifier(list_nth(names, column)),
+		appendStringInfo(&sql, "%s%s %s", column ? ", " : "",
+						 quote_identifier(list_nth(names, column)),
 						 format_type_with_typemod(exprType(key), exprTypmod(key)));
 		if (OidIsValid(exprCollation(key)))
 			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(exprCollation(key)));
@@ -99,7 +105,8 @@ sql_partials(const QualifiedName *partials, const RollupShape *shape)
 	}
 	foreach(cell, shape->states)
 	{
-		appendStringInfo(&sql, "%s%s %s", column ? ", " : "", quote_identifier(list_nth(names, column)),
+		appendStringInfo(&sql, "%s%s %s", column ? ", " : "",
+						 quote_identifier(list_nth(names, column)),
 						 state_column_type(lfirst(cell)));
 		column++;
 	}
@@ -123,7 +130,7 @@ key_columns(const RollupShape *shape, const List *names)
 static int
 btree_size(Node *key)
 {
-	int			size = key_has_order(exprType(key)) ? key_max_size(exprType(key), exprTypmod(key)) : -1;
+	int size = key_has_order(exprType(key)) ? key_max_size(exprType(key), exprTypmod(key)) : -1;
 
 	return size < 0 ? -1 : MAXALIGN(size);
 }
@@ -148,7 +155,10 @@ btree_keys(const RollupShape *shape)
 	return keys;
 }
 
-/* What readers have for a key that no btree has place for: a hash index, and as that has no nulls, a btree of those. */
+/*
+ * What readers have for a key that no btree has place for: a hash index, and as that has no nulls,
+ * a btree of those.
+ */
 static List *
 lone_indexes(const char *table, const char *column, Oid type)
 {
@@ -158,13 +168,15 @@ lone_indexes(const char *table, const char *column, Oid type)
 		sql = lappend(sql, psprintf("CREATE INDEX ON %s USING hash (%s)", table, column));
 	/* a row of nulls IS NULL too, but has its place among the others */
 	if (key_has_order(type) && !type_is_rowtype(type))
-		sql = lappend(sql, psprintf("CREATE INDEX ON %s (%s) WHERE %s IS NULL", table, column, column));
+		sql = lappend(sql,
+					  psprintf("CREATE INDEX ON %s (%s) WHERE %s IS NULL", table, column, column));
 	return sql;
 }
 
 /*
- * One btree on the keys serves writers and readers. Where it has no place for all of them, writers find partials by a
- * hash of the keys, and readers by a btree on those it has place for, and by each of the others.
+ * One btree on the keys serves writers and readers. Where it has no place for all of them, writers
+ * find partials by a hash of the keys, and readers by a btree on those it has place for, and by
+ * each of the others.
  */
 List *
 sql_indexes(const QualifiedName *partials, const RollupShape *shape)
@@ -178,16 +190,21 @@ sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 
 	initStringInfo(&columns);
 	foreach(cell, btree)
-		appendStringInfo(&columns, "%s%s", columns.len ? ", " : "", quote_identifier(list_nth(names, lfirst_int(cell))));
+		appendStringInfo(&columns, "%s%s", columns.len ? ", " : "",
+						 quote_identifier(list_nth(names, lfirst_int(cell))));
 	if (btree != NIL)
 		sql = lappend(sql, psprintf("CREATE INDEX ON %s (%s)", table, columns.data));
 	if (list_length(btree) == list_length(shape->keys))
 		return sql;
 	foreach(cell, shape->keys)
 		if (!list_member_int(btree, foreach_current_index(cell)))
-			sql = list_concat(sql, lone_indexes(table, quote_identifier(list_nth(names, foreach_current_index(cell))),
-												exprType((Node *) lfirst_node(TargetEntry, cell)->expr)));
-	return lcons(psprintf("CREATE INDEX ON %s (%s(%s))", table, catalog_own("key_hash"), key_columns(shape, names)), sql);
+			sql = list_concat(
+				sql,
+				lone_indexes(table, quote_identifier(list_nth(names, foreach_current_index(cell))),
+							 exprType((Node *) lfirst_node(TargetEntry, cell)->expr)));
+	return lcons(psprintf("CREATE INDEX ON %s (%s(%s))", table, catalog_own("key_hash"),
+						  key_columns(shape, names)),
+				 sql);
 }
 
 /* SELECT the partials' rows from those rows of the source for which the condition holds. */
@@ -203,8 +220,9 @@ select_text(const RollupShape *shape, const char *condition)
 	appendStringInfoString(&sql, "SELECT ");
 	foreach(cell, shape->keys)
 	{
-		appendStringInfo(&sql, "%s%s", first ? "" : ", ",
-						 sql_name_expression((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
+		appendStringInfo(
+			&sql, "%s%s", first ? "" : ", ",
+			sql_name_expression((Node *) lfirst_node(TargetEntry, cell)->expr, shape->source));
 		first = false;
 	}
 	foreach(cell, shape->states)
@@ -248,8 +266,10 @@ sql_group(const RollupShape *shape, const bool *isnull)
 		if (isnull[foreach_current_index(cell)])
 			appendStringInfo(&condition, " AND (%s) IS NOT DISTINCT FROM NULL", text);
 		else
-			appendStringInfo(&condition, " AND (%s) %s $%d", text,
-							 marked_operator_text(lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr), ++parameter);
+			appendStringInfo(
+				&condition, " AND (%s) %s $%d", text,
+				marked_operator_text(lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr),
+				++parameter);
 	}
 	appendStringInfoString(&condition, sql_image_condition(shape, isnull));
 	return select_text(shape, condition.data);
@@ -269,7 +289,8 @@ typedef struct ViewBuild
 static char *
 state_column(ViewBuild *build, int state)
 {
-	return pstrdup(quote_identifier(list_nth(build->names, list_length(build->shape->keys) + state)));
+	return pstrdup(
+		quote_identifier(list_nth(build->names, list_length(build->shape->keys) + state)));
 }
 
 /* The columns of an aggregate's states. */
@@ -288,8 +309,8 @@ static Node *
 parse_over_partials(ViewBuild *build, const char *text)
 {
 	char	   *sql = psprintf("SELECT %s FROM %s", text, name_of_relation(build->partials));
-	Query	   *query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
-												  sql, NULL, 0, NULL);
+	Query *query = parse_analyze_fixedparams(
+		linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
 
 	return (Node *) linitial_node(TargetEntry, query->targetList)->expr;
 }
@@ -306,15 +327,16 @@ over_partials_mutator(Node *node, ViewBuild *build)
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
 
 		if (equal(node, key))
-			return (Node *) makeVar(1, foreach_current_index(cell) + 1, exprType(key), exprTypmod(key),
-									exprCollation(key), 0);
+			return (Node *) makeVar(1, foreach_current_index(cell) + 1, exprType(key),
+									exprTypmod(key), exprCollation(key), 0);
 	}
 	if (IsA(node, Aggref))
 	{
 		Aggref	   *aggregate = (Aggref *) node;
 
-		return parse_over_partials(build, aggregate_text(aggregate, aggregate_columns(build, aggregate),
-														 build->shape->keys != NIL));
+		return parse_over_partials(build,
+								   aggregate_text(aggregate, aggregate_columns(build, aggregate),
+												  build->shape->keys != NIL));
 	}
 	return expression_tree_mutator(node, over_partials_mutator, build);
 }
@@ -342,11 +364,14 @@ sql_view(Oid partials, const RollupShape *shape)
 	appendStringInfo(&sql, " FROM %s", sql_image_partials(partials, shape, build.names, true));
 	if (shape->keys != NIL)
 	{
-		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape, build.names), catalog_own("total"), state_column(&build, 0));
+		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape, build.names),
+						 catalog_own("total"), state_column(&build, 0));
 		having = " AND ";
 	}
 	if (shape->having)
-		appendStringInfo(&sql, "%s(%s)", having, sql_name_expression(over_partials_mutator(shape->having, &build), partials));
+		appendStringInfo(
+			&sql, "%s(%s)", having,
+			sql_name_expression(over_partials_mutator(shape->having, &build), partials));
 	return sql.data;
 }
 
@@ -356,10 +381,12 @@ sql_comments(const RollupRelations *relations, const RollupShape *shape)
 {
 	char	   *rollup = name_of_relation(relations->rollup);
 
-	return list_make3(psprintf("COMMENT ON VIEW %s IS %s", rollup,
-							   quote_literal_cstr(psprintf("rollup of %s", name_of_relation(shape->source)))),
-					  psprintf("COMMENT ON VIEW %s IS %s", name_of_relation(relations->definition),
-							   quote_literal_cstr(psprintf("what the rollup %s equals", rollup))),
-					  psprintf("COMMENT ON TABLE %s IS %s", name_of_relation(relations->partials),
-							   quote_literal_cstr(psprintf("what the rollup %s is made of; read the rollup", rollup))));
+	return list_make3(
+		psprintf("COMMENT ON VIEW %s IS %s", rollup,
+				 quote_literal_cstr(psprintf("rollup of %s", name_of_relation(shape->source)))),
+		psprintf("COMMENT ON VIEW %s IS %s", name_of_relation(relations->definition),
+				 quote_literal_cstr(psprintf("what the rollup %s equals", rollup))),
+		psprintf("COMMENT ON TABLE %s IS %s", name_of_relation(relations->partials),
+				 quote_literal_cstr(
+					 psprintf("what the rollup %s is made of; read the rollup", rollup))));
 }

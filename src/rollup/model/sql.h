@@ -11,7 +11,10 @@
 #include "base/name.h"
 #include "rollup/model/rollup.h"
 
-/* The statements that a rollup is made with. All names in them are qualified: they run with search_path = pg_catalog. */
+/*
+ * The statements that a rollup is made with. All names in them are qualified: they run with
+ * search_path = pg_catalog.
+ */
 extern char *sql_definition(const QualifiedName *definition, Query *query);
 extern char *sql_partials(const QualifiedName *partials, const RollupShape *shape);
 extern List *sql_indexes(const QualifiedName *partials, const RollupShape *shape);
@@ -41,26 +44,42 @@ extern char *sql_name_partials(Oid partials);
 /* The name, cut to what fits. */
 extern char *sql_name_cut(char *name);
 
-/* The list of names with one like the wanted one more, cut to length and numbered where it is taken. */
+/*
+ * The list of names with one like the wanted one more, cut to length and numbered where it is
+ * taken.
+ */
 extern List *sql_name_add(List *names, const char *wanted);
 extern List *sql_name_columns(const RollupShape *shape);
 
-/* The same of partials that there are: the source's columns, by which they were named, may have other names now. */
+/*
+ * The same of partials that there are: the source's columns, by which they were named, may have
+ * other names now.
+ */
 extern List *sql_name_of_partials(Oid partials);
 
-/* Images of the source's rows that differ where equal keys do: what to group by besides the keys; NULL where they do not. */
+/*
+ * Images of the source's rows that differ where equal keys do: what to group by besides the keys;
+ * NULL where they do not.
+ */
 extern char *sql_image_of_source(const RollupShape *shape);
 
-/* " AND ...": of the rows with keys equal to the parameters, which are those that are not NULL, the identical ones. */
+/*
+ * " AND ...": of the rows with keys equal to the parameters, which are those that are not NULL, the
+ * identical ones.
+ */
 extern char *sql_image_condition(const RollupShape *shape, const bool *isnull);
 
 /*
- * What stands in FROM, with a WHERE where it needs one, for partials that are to be added up. Columns are the names of the
- * partials' columns. Checked: only where the rollup may be read just now, as in its view.
+ * What stands in FROM, with a WHERE where it needs one, for partials that are to be added up.
+ * Columns are the names of the partials' columns. Checked: only where the rollup may be read just
+ * now, as in its view.
  */
-extern char *sql_image_partials(Oid partials, const RollupShape *shape, List *columns, bool checked);
+extern char *sql_image_partials(Oid partials, const RollupShape *shape, List *columns,
+								bool checked);
 
-/* Whether the partials of a group, read in that way, are of several images; NULL: they never are. */
+/*
+ * Whether the partials of a group, read in that way, are of several images; NULL: they never are.
+ */
 extern char *sql_image_is_one_of_many(const RollupShape *shape, List *columns);
 
 /* What marks a group, said over the columns of sql_image_partials; "false" where none can be. */

@@ -1,6 +1,7 @@
 /*
- * sql_exact.c: takes a rollup and gives the query that it equals, as text. The server's own sums of floating point
- * numbers depend on the order of rows: exact ones stand in their place, computed from the same rows.
+ * sql_exact.c: takes a rollup and gives the query that it equals, as text. The server's own sums of
+ * floating point numbers depend on the order of rows: exact ones stand in their place, computed
+ * from the same rows.
  */
 #include "rollup/model/rollup.h"
 
@@ -52,7 +53,8 @@ static Node *
 exact_aggregate(const Aggref *aggregate)
 {
 	List	   *states = aggregate_states(aggregate);
-	ExactInputs inputs = {0, palloc(2 * list_length(states) * sizeof(Expr *)), palloc(2 * list_length(states) * sizeof(Oid))};
+	ExactInputs inputs = {0, palloc(2 * list_length(states) * sizeof(Expr *)),
+						  palloc(2 * list_length(states) * sizeof(Oid))};
 	List	   *texts = NIL;
 	ListCell   *cell;
 	char	   *sql;
@@ -63,12 +65,14 @@ exact_aggregate(const Aggref *aggregate)
 		AggregateState *state = lfirst(cell);
 		char	   *input = input_parameter(&inputs, state->input);
 
-		texts = lappend(texts, aggregate_state_text(state->kind, input, input_parameter(&inputs, state->input2)));
+		texts = lappend(texts, aggregate_state_text(state->kind, input,
+													input_parameter(&inputs, state->input2)));
 	}
 	sql = psprintf("SELECT %s", aggregate_value_text(aggregate, texts, true));
-	query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql,
-									  inputs.types, inputs.n, NULL);
-	return put_inputs_mutator((Node *) linitial_node(TargetEntry, query->targetList)->expr, &inputs);
+	query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
+									  sql, inputs.types, inputs.n, NULL);
+	return put_inputs_mutator((Node *) linitial_node(TargetEntry, query->targetList)->expr,
+							  &inputs);
 }
 
 static Node *
@@ -87,7 +91,8 @@ exact_mutator(Node *node, bool *replaced)
 /*
  * rollup_query(rollup regclass) returns text: what the rollup equals; NULL where it is no rollup
  *
- * Where nothing has to be replaced that reads the definition, for which nobody needs a right on the source.
+ * Where nothing has to be replaced that reads the definition, for which nobody needs a right on the
+ * source.
  */
 PG_FUNCTION_INFO_V1(gs_rollup_query);
 Datum
@@ -110,9 +115,10 @@ gs_rollup_query(PG_FUNCTION_ARGS)
 	if (replaced)
 		text = pg_get_querydef(query, false);
 	else
-		text = psprintf("SELECT * FROM %s",
-						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(definition)),
-												   RelationGetRelationName(definition)));
+		text = psprintf(
+			"SELECT * FROM %s",
+			quote_qualified_identifier(get_namespace_name(RelationGetNamespace(definition)),
+									   RelationGetRelationName(definition)));
 	relation_close(definition, AccessShareLock);
 	AtEOXact_GUC(false, nest);
 	PG_RETURN_TEXT_P(cstring_to_text(text));

@@ -1,14 +1,16 @@
 /*
- * sql_image.c: takes the shape of a rollup and gives the parts of its statements that tell equal keys apart by their images,
- * where they can differ: 1.0 and 1.00. All are empty, or as ever, for other rollups. Runs no statement.
+ * sql_image.c: takes the shape of a rollup and gives the parts of its statements that tell equal
+ * keys apart by their images, where they can differ: 1.0 and 1.00. All are empty, or as ever, for
+ * other rollups. Runs no statement.
  *
- * Partials are of one image each. The view adds up those of equal keys, and shows as the group's key that of any partial it
- * reads. So it must not read those of an image that no row has any more:
+ * Partials are of one image each. The view adds up those of equal keys, and shows as the group's
+ * key that of any partial it reads. So it must not read those of an image that no row has any more:
  *
  *	SELECT k, total("count(*)") FROM (SELECT k, "count(*)", total("count(*)") OVER (PARTITION BY k, key_image(k)) AS live
  *		FROM partials) p WHERE live <> 0 GROUP BY k HAVING total("count(*)") > 0
  *
- * k is a column in each part, and PARTITION BY has it: so a condition on k goes down to the partials, and to their index.
+ * k is a column in each part, and PARTITION BY has it: so a condition on k goes down to the
+ * partials, and to their index.
  */
 #include "rollup/model/sql.h"
 
@@ -40,7 +42,8 @@ image_text(const List *values)
 
 	initStringInfo(&list);
 	foreach(cell, values)
-		appendStringInfo(&list, "%s%s", foreach_current_index(cell) ? ", " : "", (char *) lfirst(cell));
+		appendStringInfo(&list, "%s%s", foreach_current_index(cell) ? ", " : "",
+						 (char *) lfirst(cell));
 	return psprintf("%s(%s)", catalog_own("key_image"), list.data);
 }
 
@@ -76,7 +79,8 @@ sql_image_condition(const RollupShape *shape, const bool *isnull)
 		values = lappend(values, sql_name_expression(key_expression(shape, i), shape->source));
 		parameters = lappend(parameters, psprintf("$%d", parameter));
 	}
-	return values == NIL ? "" : psprintf(" AND %s = %s", image_text(values), image_text(parameters));
+	return values == NIL ? "" :
+						   psprintf(" AND %s = %s", image_text(values), image_text(parameters));
 }
 
 /*
@@ -88,7 +92,10 @@ added_column(List *columns, const char *wanted)
 	return pstrdup(quote_identifier(llast(sql_name_add(list_copy(columns), wanted))));
 }
 
-/* What makes an image: all keys, since of some types values can only be hashed, and nothing is partitioned by these. */
+/*
+ * What makes an image: all keys, since of some types values can only be hashed, and nothing is
+ * partitioned by these.
+ */
 static char *
 partition_text(const RollupShape *shape, List *columns, char **image)
 {
@@ -125,10 +132,10 @@ sql_image_partials(Oid partials, const RollupShape *shape, List *columns, bool c
 	appendStringInfoString(&sql, "(SELECT ");
 	foreach(cell, columns)
 		appendStringInfo(&sql, "%s, ", quote_identifier(lfirst(cell)));
-	appendStringInfo(&sql, "%s AS %s, %s(%s) OVER (PARTITION BY %s) AS %s FROM %s) p WHERE %s <> 0", image,
-					 added_column(columns, "image"), catalog_own("total"),
-					 quote_identifier(list_nth(columns, list_length(shape->keys))), partition, added_column(columns, "live"),
-					 from, added_column(columns, "live"));
+	appendStringInfo(&sql, "%s AS %s, %s(%s) OVER (PARTITION BY %s) AS %s FROM %s) p WHERE %s <> 0",
+					 image, added_column(columns, "image"), catalog_own("total"),
+					 quote_identifier(list_nth(columns, list_length(shape->keys))), partition,
+					 added_column(columns, "live"), from, added_column(columns, "live"));
 	return sql.data;
 }
 
@@ -141,8 +148,9 @@ sql_image_is_one_of_many(const RollupShape *shape, List *columns)
 }
 
 /*
- * rollup_stray_keys(rollup regclass) returns text: the query for rows of the rollup with keys that no row of its source has;
- * null where equal keys are identical, and where the caller may not read the source
+ * rollup_stray_keys(rollup regclass) returns text: the query for rows of the rollup with keys that
+ * no row of its source has; null where equal keys are identical, and where the caller may not read
+ * the source
  */
 static char *
 stray_text(const RollupRelations *relations, const RollupShape *shape)
@@ -159,14 +167,17 @@ stray_text(const RollupRelations *relations, const RollupShape *shape)
 		if (key->resjunk)
 			continue;
 		differ = differ || !key_is_identical((Node *) key->expr);
-		shown = lappend(shown, psprintf("v.%s", quote_identifier(get_attname(relations->rollup, key->resno, false))));
+		shown = lappend(shown, psprintf("v.%s", quote_identifier(get_attname(relations->rollup,
+																			 key->resno, false))));
 		values = lappend(values, sql_name_expression((Node *) key->expr, shape->source));
 	}
 	if (!differ)
 		return NULL;
-	return psprintf("SELECT v.* FROM %s v WHERE NOT EXISTS (SELECT FROM (SELECT %s FROM %s%s%s) s (image) WHERE s.image = %s)",
+	return psprintf("SELECT v.* FROM %s v WHERE NOT EXISTS (SELECT FROM (SELECT %s FROM %s%s%s) s "
+					"(image) WHERE s.image = %s)",
 					name_of_relation(relations->rollup), image_text(values), sql_name_source(shape),
-					shape->filter ? " WHERE " : "", shape->filter ? sql_name_expression(shape->filter, shape->source) : "",
+					shape->filter ? " WHERE " : "",
+					shape->filter ? sql_name_expression(shape->filter, shape->source) : "",
 					image_text(shown));
 }
 
@@ -183,7 +194,9 @@ gs_rollup_stray_keys(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	nest = owner_fix_search_path();
 	shape = rollup_shape(&relations);
-	text = pg_class_aclcheck(shape->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK ? stray_text(&relations, shape) : NULL;
+	text = pg_class_aclcheck(shape->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK ?
+			   stray_text(&relations, shape) :
+			   NULL;
 	AtEOXact_GUC(false, nest);
 	if (text == NULL)
 		PG_RETURN_NULL();

@@ -1,16 +1,19 @@
 /*
- * sql_marked.c: takes the shape of a rollup with aggregates that no sum gives, and gives its view and, where the source
- * has no index that finds a group's rows, the statement that makes one. Runs no statement.
+ * sql_marked.c: takes the shape of a rollup with aggregates that no sum gives, and gives its view
+ * and, where the source has no index that finds a group's rows, the statement that makes one. Runs
+ * no statement.
  *
- * The view has two parts: g adds the partials of each group up and says whether it is marked; m computes the aggregates
- * of a marked group from its rows in the source. A one-time filter on g.marked keeps m from being run for other groups.
+ * The view has two parts: g adds the partials of each group up and says whether it is marked; m
+ * computes the aggregates of a marked group from its rows in the source. A one-time filter on
+ * g.marked keeps m from being run for other groups.
  *
  *	SELECT g.k, CASE WHEN g.marked THEN m.min ELSE g.min END
  *	FROM (SELECT k, min("min(x) in") AS min, ... AS marked FROM partials GROUP BY k) g
  *		LEFT JOIN LATERAL (SELECT x.min FROM (SELECT min(r.x) AS min FROM (rows of g.k) r) x WHERE g.marked OFFSET 0) m ON true
  *
- * A row is of the group when each key is equal or both are NULL. Since no index answers that at once, m reads one arm for
- * each set of keys that may be NULL, in which a key is either compared or NULL; only one arm is run for a group.
+ * A row is of the group when each key is equal or both are NULL. Since no index answers that at
+ * once, m reads one arm for each set of keys that may be NULL, in which a key is either compared or
+ * NULL; only one arm is run for a group.
  */
 #include "rollup/model/sql.h"
 
@@ -43,7 +46,8 @@ typedef struct MarkedView
 	Oid			partials;
 	List	   *columns;		/* names of the partials' columns */
 	List	   *aggregates;		/* of Aggref, each once */
-	List	   *names;			/* of g's columns: keys, aggregates, marked; m names the aggregates the same */
+	/* of g's columns: keys, aggregates, marked; m names the aggregates the same */
+	List	   *names;
 	Bitmapset  *used;			/* columns of the source that m reads */
 	List	   *replacements;	/* what stands for each key and aggregate in the outputs */
 } MarkedView;
@@ -109,14 +113,16 @@ aggregate_columns(const MarkedView *view, const Aggref *aggregate)
 	ListCell   *cell;
 
 	foreach(cell, shape_aggregate(view->shape, aggregate))
-		columns = lappend(columns, pstrdup(quote_identifier(list_nth(view->columns,
-																	  list_length(view->shape->keys) + lfirst_int(cell)))));
+		columns = lappend(columns,
+						  pstrdup(quote_identifier(list_nth(
+							  view->columns, list_length(view->shape->keys) + lfirst_int(cell)))));
 	return columns;
 }
 
 /*
- * Each condition once: all aggregates that only the source gives share a flag. The values of these are kept by image, and
- * those of several images say nothing of all rows together; minimums and maximums do.
+ * Each condition once: all aggregates that only the source gives share a flag. The values of these
+ * are kept by image, and those of several images say nothing of all rows together; minimums and
+ * maximums do.
  */
 static char *
 when_marked(const MarkedView *view)
@@ -133,13 +139,15 @@ when_marked(const MarkedView *view)
 
 		if (!is_marked_aggregate(aggregate))
 			continue;
-		conditions = list_append_unique(conditions,
-										makeString(marked_when_text(aggregate, aggregate_columns(view, aggregate))));
+		conditions = list_append_unique(
+			conditions,
+			makeString(marked_when_text(aggregate, aggregate_columns(view, aggregate))));
 		if (many && aggregate_way(aggregate) == AGGREGATE_BY_SOURCE)
 			conditions = list_append_unique(conditions, makeString(many));
 	}
 	foreach(cell, conditions)
-		appendStringInfo(&text, "%s%s", foreach_current_index(cell) ? " OR " : "", strVal(lfirst(cell)));
+		appendStringInfo(&text, "%s%s", foreach_current_index(cell) ? " OR " : "",
+						 strVal(lfirst(cell)));
 	/* a group of no partials has no value of an aggregate that the source gives */
 	return view->shape->keys ? text.data : psprintf("coalesce(%s, true)", text.data);
 }
@@ -163,12 +171,14 @@ groups_text(const MarkedView *view)
 	initStringInfo(&keys);
 	initStringInfo(&sql);
 	for (int i = 0; i < nkeys; i++)
-		appendStringInfo(&keys, "%s%s", i ? ", " : "", quote_identifier(list_nth(view->columns, i)));
+		appendStringInfo(&keys, "%s%s", i ? ", " : "",
+						 quote_identifier(list_nth(view->columns, i)));
 	appendStringInfo(&sql, "SELECT %s%s", keys.data, nkeys ? ", " : "");
 	foreach(cell, view->aggregates)
-		appendStringInfo(&sql, "%s AS %s, ",
-						 aggregate_text(lfirst(cell), aggregate_columns(view, lfirst(cell)), nkeys > 0),
-						 column_name(view, nkeys + foreach_current_index(cell)));
+		appendStringInfo(
+			&sql, "%s AS %s, ",
+			aggregate_text(lfirst(cell), aggregate_columns(view, lfirst(cell)), nkeys > 0),
+			column_name(view, nkeys + foreach_current_index(cell)));
 	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view),
 					 sql_image_partials(view->partials, view->shape, view->columns, true));
 	if (nkeys > 0)
@@ -192,7 +202,10 @@ key_text(const RollupShape *shape, int i)
 	return sql_name_expression((Node *) key_at(shape, i), shape->source);
 }
 
-/* What is declared NOT NULL now may be altered: its NULLs have an arm, but with those of other such keys. */
+/*
+ * What is declared NOT NULL now may be altered: its NULLs have an arm, but with those of other such
+ * keys.
+ */
 static bool
 key_is_declared(const RollupShape *shape, int i)
 {
@@ -213,10 +226,11 @@ key_is_declared(const RollupShape *shape, int i)
 static char *
 key_equals(const MarkedView *view, int i)
 {
-	return psprintf("(%s) %s g.%s", key_text(view->shape, i),
-					marked_operator_text(lookup_type_cache(exprType((Node *) key_at(view->shape, i)),
-														   TYPECACHE_EQ_OPR)->eq_opr),
-					column_name(view, i));
+	return psprintf(
+		"(%s) %s g.%s", key_text(view->shape, i),
+		marked_operator_text(
+			lookup_type_cache(exprType((Node *) key_at(view->shape, i)), TYPECACHE_EQ_OPR)->eq_opr),
+		column_name(view, i));
 }
 
 /* IS NULL would be true of a composite value with NULLs in it. */
@@ -246,13 +260,15 @@ arm_text(const MarkedView *view, const char *condition)
 	while ((column = bms_next_member(view->used, column)) >= 0)
 	{
 		appendStringInfo(&sql, "%s%s", separator,
-						 quote_identifier(get_attname(shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
+						 quote_identifier(get_attname(
+							 shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
 		separator = ", ";
 	}
 	appendStringInfo(&sql, "%s FROM %s s%s%s", view->used ? "" : "NULL AS \"nothing\"",
 					 sql_name_source(shape), *condition ? " WHERE " : "", condition);
 	if (shape->filter)
-		appendStringInfo(&sql, "%s(%s)", *condition ? " AND " : " WHERE ", sql_name_expression(shape->filter, shape->source));
+		appendStringInfo(&sql, "%s(%s)", *condition ? " AND " : " WHERE ",
+						 sql_name_expression(shape->filter, shape->source));
 	return sql.data;
 }
 
@@ -271,7 +287,8 @@ arm_condition(const MarkedView *view, const List *with_arms, int null_set)
 		while (place < list_length(with_arms) && list_nth_int(with_arms, place) != i)
 			place++;
 		if (place < list_length(with_arms) && (null_set & (1 << place)))
-			appendStringInfo(&text, "%s%s AND %s", and, key_is_null(view, i), group_key_is_null(view, i));
+			appendStringInfo(&text, "%s%s AND %s", and, key_is_null(view, i),
+							 group_key_is_null(view, i));
 		else
 			appendStringInfo(&text, "%s%s", and, key_equals(view, i));
 		and = " AND ";
@@ -279,7 +296,10 @@ arm_condition(const MarkedView *view, const List *with_arms, int null_set)
 	return text.data;
 }
 
-/* The condition of the arm for groups in which a key without arms is NULL; NULL: all keys have arms. */
+/*
+ * The condition of the arm for groups in which a key without arms is NULL; NULL: all keys have
+ * arms.
+ */
 static char *
 rest_condition(const MarkedView *view, const List *with_arms)
 {
@@ -295,8 +315,8 @@ rest_condition(const MarkedView *view, const List *with_arms)
 		if (list_length(view->shape->keys) == 1)
 			appendStringInfo(&text, " AND %s", key_is_null(view, i));
 		else
-			appendStringInfo(&text, " AND (%s OR (%s AND %s))", key_equals(view, i), key_is_null(view, i),
-							 group_key_is_null(view, i));
+			appendStringInfo(&text, " AND (%s OR (%s AND %s))", key_equals(view, i),
+							 key_is_null(view, i), group_key_is_null(view, i));
 	}
 	return any.len ? psprintf("(%s)%s", any.data, text.data) : NULL;
 }
@@ -327,7 +347,8 @@ rows_text(const MarkedView *view)
 static Query *
 parse_query(const char *sql)
 {
-	return parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
+	return parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
+									 sql, NULL, 0, NULL);
 }
 
 static char *
@@ -354,13 +375,15 @@ skeleton_text(const MarkedView *view)
 			appendStringInfo(&outputs, "g.%s", name);
 			continue;
 		}
-		appendStringInfo(&outputs, "CASE WHEN g.%s THEN m.%s ELSE g.%s END", marked_name(view), name, name);
+		appendStringInfo(&outputs, "CASE WHEN g.%s THEN m.%s ELSE g.%s END", marked_name(view),
+						 name, name);
 		appendStringInfo(&computed, "%sNULL::%s AS %s", computed.len ? ", " : "",
 						 format_type_with_typemod(aggregate->aggtype, -1), name);
 	}
-	return psprintf("SELECT %s FROM (%s) g LEFT JOIN LATERAL (SELECT x.* FROM (SELECT %s FROM (%s) r) x "
-					"WHERE g.%s OFFSET 0) m ON true",
-					outputs.data, groups_text(view), computed.data, rows_text(view), marked_name(view));
+	return psprintf(
+		"SELECT %s FROM (%s) g LEFT JOIN LATERAL (SELECT x.* FROM (SELECT %s FROM (%s) r) x "
+		"WHERE g.%s OFFSET 0) m ON true",
+		outputs.data, groups_text(view), computed.data, rows_text(view), marked_name(view));
 }
 
 /* An aggregate's expressions over m's rows. */
@@ -374,14 +397,18 @@ over_rows_mutator(Node *node, const MarkedView *view)
 		Var		   *var = copyObject((Var *) node);
 
 		var->varno = var->varnosyn = 1;
-		var->varattno = bms_member_index(view->used, var->varattno - FirstLowInvalidHeapAttributeNumber) + 1;
+		var->varattno =
+			bms_member_index(view->used, var->varattno - FirstLowInvalidHeapAttributeNumber) + 1;
 		var->varattnosyn = var->varattno;
 		return (Node *) var;
 	}
 	return expression_tree_mutator(node, over_rows_mutator, (void *) view);
 }
 
-/* Arguments that are the same for all rows of the group: they are made of keys. m's aggregates are two queries below g. */
+/*
+ * Arguments that are the same for all rows of the group: they are made of keys. m's aggregates are
+ * two queries below g.
+ */
 static Node *
 over_group_mutator(Node *node, const MarkedView *view)
 {
@@ -392,7 +419,8 @@ over_group_mutator(Node *node, const MarkedView *view)
 		Node	   *key = (Node *) key_at(view->shape, i);
 
 		if (equal(node, key))
-			return (Node *) makeVar(1, i + 1, exprType(key), exprTypmod(key), exprCollation(key), 2);
+			return (Node *) makeVar(1, i + 1, exprType(key), exprTypmod(key), exprCollation(key),
+									2);
 	}
 	return expression_tree_mutator(node, over_group_mutator, (void *) view);
 }
@@ -455,7 +483,8 @@ name_columns(MarkedView *view)
 	{
 		Aggref	   *aggregate = lfirst(cell);
 
-		view->names = sql_name_add(view->names, sql_name_expression((Node *) aggregate, view->shape->source));
+		view->names =
+			sql_name_add(view->names, sql_name_expression((Node *) aggregate, view->shape->source));
 		if (is_marked_aggregate(aggregate))
 		{
 			pull_varattnos((Node *) aggregate->args, 1, &view->used);
@@ -482,8 +511,9 @@ sql_marked_view(Oid partials, const RollupShape *shape)
 	{
 		TargetEntry *target = lfirst(cell);
 
-		targets = lappend(targets, makeTargetEntry((Expr *) over_parts_mutator((Node *) target->expr, &view),
-												   foreach_current_index(cell) + 1, target->resname, false));
+		targets = lappend(targets,
+						  makeTargetEntry((Expr *) over_parts_mutator((Node *) target->expr, &view),
+										  foreach_current_index(cell) + 1, target->resname, false));
 	}
 	query->targetList = targets;
 	query->jointree->quals = over_parts_mutator(shape->having, &view);
@@ -511,9 +541,11 @@ index_key(Relation index, int column, const RollupShape *shape, List **expressio
 		Node	   *key = eval_const_expressions(NULL, copyObject((Node *) key_at(shape, i)));
 		Oid			equality = lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr;
 
-		if (expression ? !equal(expression, key) : !IsA(key, Var) || ((Var *) key)->varattno != attnum)
+		if (expression ? !equal(expression, key) :
+						 !IsA(key, Var) || ((Var *) key)->varattno != attnum)
 			continue;
-		if ((!OidIsValid(index->rd_indcollation[column]) || index->rd_indcollation[column] == exprCollation(key)) &&
+		if ((!OidIsValid(index->rd_indcollation[column]) ||
+			 index->rd_indcollation[column] == exprCollation(key)) &&
 			op_in_opfamily(equality, index->rd_opfamily[column]))
 			return i;
 	}
@@ -532,7 +564,8 @@ index_finds_groups(Relation index, const RollupShape *shape)
 
 	if (!form->indisvalid || form->indisexclusion ||
 		(index->rd_rel->relam != BTREE_AM_OID && index->rd_rel->relam != HASH_AM_OID) ||
-		(predicate != NIL && !predicate_implied_by(predicate, make_ands_implicit((Expr *) shape->filter), false)))
+		(predicate != NIL &&
+		 !predicate_implied_by(predicate, make_ands_implicit((Expr *) shape->filter), false)))
 		return false;
 	for (column = 0; column < form->indnkeyatts; column++)
 	{
@@ -542,7 +575,8 @@ index_finds_groups(Relation index, const RollupShape *shape)
 			break;
 		found = bms_add_member(found, key);
 	}
-	return bms_num_members(found) == list_length(shape->keys) || (form->indisunique && column == form->indnkeyatts);
+	return bms_num_members(found) == list_length(shape->keys) ||
+		   (form->indisunique && column == form->indnkeyatts);
 }
 
 char *
@@ -566,7 +600,8 @@ sql_marked_source_index(const RollupShape *shape)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE INDEX ON %s (", name_of_relation(shape->source));
 	for (int i = 0; i < list_length(shape->keys); i++)
-		appendStringInfo(&sql, IsA(key_at(shape, i), Var) ? "%s%s" : "%s(%s)", i ? ", " : "", key_text(shape, i));
+		appendStringInfo(&sql, IsA(key_at(shape, i), Var) ? "%s%s" : "%s(%s)", i ? ", " : "",
+						 key_text(shape, i));
 	appendStringInfoChar(&sql, ')');
 	return sql.data;
 }

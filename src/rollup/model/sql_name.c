@@ -1,6 +1,7 @@
 /*
- * sql_name.c: takes the shape of a rollup and gives what its columns and expressions are called in statements: keys as in
- * the view, states by what they hold. The same shape always has the same names.
+ * sql_name.c: takes the shape of a rollup and gives what its columns and expressions are called in
+ * statements: keys as in the view, states by what they hold. The same shape always has the same
+ * names.
  */
 #include "rollup/model/sql.h"
 
@@ -17,7 +18,8 @@
 char *
 sql_name_expression(Node *expression, Oid relid)
 {
-	return deparse_expression(expression, deparse_context_for(get_rel_name(relid), relid), false, false);
+	return deparse_expression(expression, deparse_context_for(get_rel_name(relid), relid), false,
+							  false);
 }
 
 char *
@@ -48,7 +50,8 @@ sql_name_partials(Oid partials)
 
 	if (!catalog_has_function("readable"))
 		return name;
-	return psprintf("%s WHERE %s(%s::regclass)", name, catalog_own("readable"), quote_literal_cstr(name));
+	return psprintf("%s WHERE %s(%s::regclass)", name, catalog_own("readable"),
+					quote_literal_cstr(name));
 }
 
 /*
@@ -114,7 +117,8 @@ marked_state_name(const RollupShape *shape, const ShapeState *state)
 			return aggregate;
 		default:
 			return psprintf("%s %s", aggregate,
-							state->kind == STATE_MIN_IN || state->kind == STATE_MAX_IN ? "in" : "out");
+							state->kind == STATE_MIN_IN || state->kind == STATE_MAX_IN ? "in" :
+																						 "out");
 	}
 }
 
@@ -157,7 +161,8 @@ state_name(const RollupShape *shape, const ShapeState *state)
 			name = psprintf("sum(%s)", input);
 	}
 	if (aggregate && aggregate->aggfilter)
-		name = psprintf("%s filter %s", name, sql_name_expression((Node *) aggregate->aggfilter, shape->source));
+		name = psprintf("%s filter %s", name,
+						sql_name_expression((Node *) aggregate->aggfilter, shape->source));
 	return name;
 }
 

@@ -1,7 +1,8 @@
 /*
- * standing.c: takes the OID of a rollup's partials and says whether the rollup's owner may read all that it reads, and
- * whether the rollup counts all changes. From a cache of this backend that relcache and syscache callbacks invalidate, since
- * rights and memberships change without a word to anyone. Runs nothing of the owner's, and writes nothing.
+ * standing.c: takes the OID of a rollup's partials and says whether the rollup's owner may read all
+ * that it reads, and whether the rollup counts all changes. From a cache of this backend that
+ * relcache and syscache callbacks invalidate, since rights and memberships change without a word to
+ * anyone. Runs nothing of the owner's, and writes nothing.
  */
 #include "rollup/model/standing.h"
 
@@ -29,7 +30,8 @@ typedef struct StandingEntry
 	bool		valid;
 	Standing	standing;
 	int			nreads;
-	Oid		   *reads;			/* what it was made from: view, definition, partials, and all that they read */
+	/* what it was made from: view, definition, partials, and all that they read */
+	Oid		   *reads;
 } StandingEntry;
 
 static HTAB *entries = NULL;
@@ -54,7 +56,8 @@ static void
 check_relation(Oid relid, RightsWalk *walk)
 {
 	walk->reads = list_append_unique_oid(walk->reads, relid);
-	if (!OidIsValid(walk->missing) && pg_class_aclcheck(relid, walk->reader, ACL_SELECT) != ACLCHECK_OK)
+	if (!OidIsValid(walk->missing) &&
+		pg_class_aclcheck(relid, walk->reader, ACL_SELECT) != ACLCHECK_OK)
 	{
 		walk->missing = relid;
 		walk->without = walk->reader;
@@ -82,7 +85,10 @@ rights_walker(Node *node, RightsWalk *walk)
 	return expression_tree_walker(node, rights_walker, walk);
 }
 
-/* All that the view reads, by its owner's rights, and what the views in it read, by the rights of theirs. */
+/*
+ * All that the view reads, by its owner's rights, and what the views in it read, by the rights of
+ * theirs.
+ */
 static void
 check_view(Oid view, Oid reader, RightsWalk *walk)
 {
@@ -101,8 +107,8 @@ check_view(Oid view, Oid reader, RightsWalk *walk)
 }
 
 /*
- * Also what is read with the owner's rights though a view of somebody else's names it: the source of a marked group, and
- * whatever else the rollup itself reads.
+ * Also what is read with the owner's rights though a view of somebody else's names it: the source
+ * of a marked group, and whatever else the rollup itself reads.
  */
 static void
 check_owner(const RollupRelations *relations, Standing *standing, List **reads)
@@ -162,7 +168,8 @@ build(Oid partials, Standing *standing)
 		return false;
 	standing->uncounted = catalog_is_uncounted(partials);
 	check_owner(&relations, standing, &reads);
-	reads = lappend_oid(lappend_oid(lappend_oid(reads, relations.rollup), relations.definition), partials);
+	reads = lappend_oid(lappend_oid(lappend_oid(reads, relations.rollup), relations.definition),
+						partials);
 	/* otherwise what it was made from may have changed already */
 	if (before == invalidations)
 		remember(partials, standing, reads);
@@ -228,9 +235,12 @@ refuse_unknown(Oid partials)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the partials in table \"%s\" are not kept", get_rel_name(partials) ? get_rel_name(partials) : "?"),
-			 errdetail("Not all parts of their rollup are there, as after a restore of a part of them."),
-			 errhint("Restore what is missing. If only triggers are missing, run gymstream.rebuild_rollup.")));
+			 errmsg("the partials in table \"%s\" are not kept",
+					get_rel_name(partials) ? get_rel_name(partials) : "?"),
+			 errdetail("Not all parts of their rollup are there, as after a restore of a part of "
+					   "them."),
+			 errhint("Restore what is missing. If only triggers are missing, run "
+					 "gymstream.rebuild_rollup.")));
 }
 
 static void
@@ -244,7 +254,8 @@ refuse_right(const Standing *standing)
 			 errmsg("permission denied for table %s", table),
 			 errdetail("The role \"%s\" may not read it, with whose rights the rollup \"%s\" does.",
 					   role, get_rel_name(standing->rollup)),
-			 errhint("Run GRANT SELECT ON %s TO %s, or drop the rollup.", table, quote_identifier(role))));
+			 errhint("Run GRANT SELECT ON %s TO %s, or drop the rollup.", table,
+					 quote_identifier(role))));
 }
 
 static void
@@ -253,8 +264,10 @@ refuse_uncounted(const Standing *standing)
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the rollup \"%s\" lacks changes of its table", get_rel_name(standing->rollup)),
-			 errdetail("They were made while the owner of the rollup was not allowed to read the table."),
-			 errhint("Run SELECT gymstream.rebuild_rollup(%s).", quote_literal_cstr(name_of_relation(standing->rollup)))));
+			 errdetail("They were made while the owner of the rollup was not allowed to read the "
+					   "table."),
+			 errhint("Run SELECT gymstream.rebuild_rollup(%s).",
+					 quote_literal_cstr(name_of_relation(standing->rollup)))));
 }
 
 static void
@@ -275,8 +288,8 @@ standing_require(Oid partials)
 }
 
 /*
- * gymstream_internal.readable(partials regclass) returns boolean: always true, or an error. In the WHERE of a rollup's view,
- * where it is evaluated once.
+ * gymstream_internal.readable(partials regclass) returns boolean: always true, or an error. In the
+ * WHERE of a rollup's view, where it is evaluated once.
  */
 PG_FUNCTION_INFO_V1(gs_readable);
 Datum

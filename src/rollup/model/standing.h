@@ -21,7 +21,10 @@ extern bool standing_look(Oid partials, Standing *standing);
 /* Error if the owner of the rollup with these partials may not read all that it reads. */
 extern void standing_require(Oid partials);
 
-/* Whatever rights its owner has, or InvalidOid: as they are again. They come later than the rollup where a dump is restored. */
+/*
+ * Whatever rights its owner has, or InvalidOid: as they are again. They come later than the rollup
+ * where a dump is restored.
+ */
 extern void standing_trust(Oid partials);
 
 extern void standing_init(void);

@@ -1,5 +1,6 @@
 /*
- * state.c: arithmetic of states. Takes inputs and states and gives states; knows no rollup and no table.
+ * state.c: arithmetic of states. Takes inputs and states and gives states; knows no rollup and no
+ * table.
  */
 #include "rollup/model/state.h"
 
@@ -30,7 +31,8 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 }
 
 void
-state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep)
+state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign,
+			  MemoryContext keep)
 {
 	switch (kind)
 	{
@@ -49,14 +51,17 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 			delta->exact = float_delta_add(delta->exact, DatumGetFloat8(input), sign, keep);
 			break;
 		case STATE_SUM_PRODUCT:
-			delta->exact = float_delta_add_product(delta->exact, DatumGetFloat8(input), DatumGetFloat8(input2), sign, keep);
+			delta->exact = float_delta_add_product(delta->exact, DatumGetFloat8(input),
+												   DatumGetFloat8(input2), sign, keep);
 			break;
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
-			delta->sum += (int128) sign * interval_sum_field(DatumGetIntervalP(input), kind == STATE_SUM_MONTHS);
+			delta->sum += (int128) sign *
+						  interval_sum_field(DatumGetIntervalP(input), kind == STATE_SUM_MONTHS);
 			break;
 		case STATE_SUM_MICROSECONDS:
-			delta->exact = interval_sum_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
+			delta->exact =
+				interval_sum_microseconds(delta->exact, DatumGetIntervalP(input), sign, keep);
 			break;
 		case STATE_BITS:
 			delta->bits = bit_delta_add(delta->bits, DatumGetInt64(input), sign, keep);
@@ -113,8 +118,9 @@ int128_to_numeric(int128 value)
 
 	if (value / base == 0)
 		return low;
-	high = DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric((int64) (value / base))),
-							   NumericGetDatum(int64_to_numeric((int64) base)));
+	high =
+		DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric((int64) (value / base))),
+							NumericGetDatum(int64_to_numeric((int64) base)));
 	return DirectFunctionCall2(numeric_add, high, low);
 }
 
@@ -231,7 +237,8 @@ state_add(StateKind kind, Datum a, Datum b, Datum *sum)
 			*sum = PointerGetDatum(float_sum_plus(float_sum_datum(a), float_sum_datum(b)));
 			return *sum != (Datum) 0;
 		case STATE_BITS:
-			bits = bit_counts_plus((BitCounts *) PG_DETOAST_DATUM_PACKED(a), (BitCounts *) PG_DETOAST_DATUM_PACKED(b));
+			bits = bit_counts_plus((BitCounts *) PG_DETOAST_DATUM_PACKED(a),
+								   (BitCounts *) PG_DETOAST_DATUM_PACKED(b));
 			if (bits == NULL)
 				return false;
 			*sum = PointerGetDatum(bits);

@@ -56,10 +56,12 @@ typedef union StateDelta
 #define STATE_IS_SUM(kind) ((kind) < STATE_MIN_IN)
 
 /*
- * Of sums only. Add sign times the input, or the product of the inputs, to the delta; integers come as int8, floats as float8. Works in
- * CurrentMemoryContext, where it leaves garbage; what the delta keeps is allocated in keep.
+ * Of sums only. Add sign times the input, or the product of the inputs, to the delta; integers come
+ * as int8, floats as float8. Works in CurrentMemoryContext, where it leaves garbage; what the delta
+ * keeps is allocated in keep.
  */
-extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign, MemoryContext keep);
+extern void state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int sign,
+						  MemoryContext keep);
 
 /* Make it zero, and free what it kept. */
 extern void state_delta_clear(StateKind kind, StateDelta *delta);
@@ -69,7 +71,10 @@ extern bool state_delta_is_zero(StateKind kind, const StateDelta *delta);
 /* The delta as a value of the state column's type. False if it does not fit. */
 extern bool state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *value);
 
-/* Of sums only. a + b, both values of the state column's type, neither NULL. False if it does not fit: the caller keeps them apart. */
+/*
+ * Of sums only. a + b, both values of the state column's type, neither NULL. False if it does not
+ * fit: the caller keeps them apart.
+ */
 extern bool state_add(StateKind kind, Datum a, Datum b, Datum *sum);
 
 /* Whether the column's value may be forgotten. */

@@ -1,11 +1,13 @@
 /*
- * bit_counts.c: the SQL type bit_counts, the numbers of integers that have each bit set, from which values can be
- * taken away again.
+ * bit_counts.c: the SQL type bit_counts, the numbers of integers that have each bit set, from which
+ * values can be taken away again.
  *
- * Takes integers and gives their bit_or and, with how many they are, their bit_and. A group of n integers takes about
- * log2(n) + 2 words of as many bytes as the widest of them needs. Never depends on the order of values.
+ * Takes integers and gives their bit_or and, with how many they are, their bit_and. A group of n
+ * integers takes about log2(n) + 2 words of as many bytes as the widest of them needs. Never
+ * depends on the order of values.
  *
- * Text form, itself a JSON array: [3,0,1]. Three have bit 0 set, none bit 1, one bit 2 and each one above.
+ * Text form, itself a JSON array: [3,0,1]. Three have bit 0 set, none bit 1, one bit 2 and each one
+ * above.
  */
 #include "rollup/number/bit_counts.h"
 
@@ -276,8 +278,8 @@ gs_bit_counts_accumulate(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	return sum_of(counts_arg(fcinfo, 0),
-				  bit_delta_counts(bit_delta_add(NULL, PG_GETARG_INT64(1), 1, CurrentMemoryContext)));
+	return sum_of(counts_arg(fcinfo, 0), bit_delta_counts(bit_delta_add(NULL, PG_GETARG_INT64(1), 1,
+																		CurrentMemoryContext)));
 }
 
 /* bit_counts_or(bit_counts) returns bigint: the bits that are set in any value */
@@ -363,7 +365,8 @@ gs_bit_counts_in(PG_FUNCTION_ARGS)
 	if (!parse_counts(text, by_bit))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.bit_counts", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.bit_counts",
+						text),
 				 errhint("It looks like [3,0,1].")));
 	for (int i = 0; i < BITS; i++)
 		for (int bit = 0; bit < BITS; bit++)

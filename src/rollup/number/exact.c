@@ -1,6 +1,7 @@
 /*
- * exact.c: arithmetic without rounding on whole numbers times powers of two; and their quotients and roots, rounded once,
- * as floating point numbers. Takes numbers and gives numbers; knows no sum and no SQL.
+ * exact.c: arithmetic without rounding on whole numbers times powers of two; and their quotients
+ * and roots, rounded once, as floating point numbers. Takes numbers and gives numbers; knows no sum
+ * and no SQL.
  */
 #include "rollup/number/exact.h"
 
@@ -39,7 +40,8 @@ exact_integer(int64 value)
 static int
 exact_bits(Exact a)
 {
-	return a.nlimbs == 0 ? 0 : 32 * (a.nlimbs - 1) + pg_leftmost_one_pos32(a.limbs[a.nlimbs - 1]) + 1;
+	return a.nlimbs == 0 ? 0 :
+						   32 * (a.nlimbs - 1) + pg_leftmost_one_pos32(a.limbs[a.nlimbs - 1]) + 1;
 }
 
 /* The limbs moved up by some bits, with at least so many limbs. */
@@ -92,7 +94,9 @@ exact_plus(Exact a, Exact b)
 
 	if (a.nlimbs == 0 || b.nlimbs == 0)
 		return a.nlimbs == 0 ? b : a;
-	n = (Max(a.exponent - exponent + exact_bits(a), b.exponent - exponent + exact_bits(b)) + 31) / 32 + 1;
+	n = (Max(a.exponent - exponent + exact_bits(a), b.exponent - exponent + exact_bits(b)) + 31) /
+			32 +
+		1;
 	x = shifted_limbs(a, a.exponent - exponent, n);
 	y = shifted_limbs(b, b.exponent - exponent, n);
 	if (a.negative != b.negative)

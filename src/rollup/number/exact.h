@@ -1,5 +1,6 @@
 /*
- * exact.h: whole numbers of any size times powers of two, and quotients and roots of them as floating point numbers.
+ * exact.h: whole numbers of any size times powers of two, and quotients and roots of them as
+ * floating point numbers.
  */
 #ifndef GS_EXACT_H
 #define GS_EXACT_H
@@ -19,7 +20,10 @@ typedef struct Exact
 	uint32	   *limbs;
 } Exact;
 
-/* All of these allocate in CurrentMemoryContext. The limbs of arguments stay the caller's, and are not changed. */
+/*
+ * All of these allocate in CurrentMemoryContext. The limbs of arguments stay the caller's, and are
+ * not changed.
+ */
 extern Exact exact_make(bool negative, int exponent, int nlimbs, uint32 *limbs);
 extern Exact exact_integer(int64 value);
 extern Exact exact_plus(Exact a, Exact b);
@@ -33,8 +37,8 @@ exact_is_zero(Exact a)
 }
 
 /*
- * a / b, or the square root of a / b with the sign of a, rounded once, to the nearest and to even. b must not be zero.
- * Infinity where it is too big for the type.
+ * a / b, or the square root of a / b with the sign of a, rounded once, to the nearest and to even.
+ * b must not be zero. Infinity where it is too big for the type.
  */
 extern double exact_quotient(Exact a, Exact b);
 extern double exact_root(Exact a, Exact b);

@@ -1,8 +1,9 @@
 /*
- * float_sum.c: takes floating point numbers and gives their sum without rounding, from which values can be taken away
- * again. A sum is one long whole number in fixed point: it covers every product of two double precision numbers, with room
- * for as many as can ever be stored. Only the limbs between the lowest and the highest that are not zero are kept.
- * Never depends on the order of values.
+ * float_sum.c: takes floating point numbers and gives their sum without rounding, from which values
+ * can be taken away again. A sum is one long whole number in fixed point: it covers every product
+ * of two double precision numbers, with room for as many as can ever be stored. Only the limbs
+ * between the lowest and the highest that are not zero are kept. Never depends on the order of
+ * values.
  */
 #include "rollup/number/float_sum.h"
 
@@ -47,11 +48,13 @@ delta_reach(FloatDelta *delta, int low, int high, MemoryContext keep)
 		low--;
 		high += 2;
 	}
-	grown = MemoryContextAllocZero(keep, offsetof(FloatDelta, limbs) + (high - low) * sizeof(int64));
+	grown =
+		MemoryContextAllocZero(keep, offsetof(FloatDelta, limbs) + (high - low) * sizeof(int64));
 	if (delta)
 	{
 		memcpy(grown, delta, offsetof(FloatDelta, limbs));
-		memcpy(grown->limbs + (delta->low - low) * (delta->nlimbs > 0), delta->limbs, delta->nlimbs * sizeof(int64));
+		memcpy(grown->limbs + (delta->low - low) * (delta->nlimbs > 0), delta->limbs,
+			   delta->nlimbs * sizeof(int64));
 		pfree(delta);
 	}
 	grown->low = low;
@@ -59,7 +62,10 @@ delta_reach(FloatDelta *delta, int low, int high, MemoryContext keep)
 	return grown;
 }
 
-/* Leave in each limb but the last its 32 bits. The last one has room for the carries of 2^61 additions. */
+/*
+ * Leave in each limb but the last its 32 bits. The last one has room for the carries of 2^61
+ * additions.
+ */
 static void
 delta_carry(FloatDelta *delta)
 {
@@ -108,12 +114,17 @@ float_delta_add_special(FloatDelta *delta, FloatSpecial special, int sign, Memor
 static FloatDelta *
 delta_add_not_finite(FloatDelta *delta, double value, int sign, MemoryContext keep)
 {
-	FloatSpecial special = isnan(value) ? FLOAT_NAN : value > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY;
+	FloatSpecial special = isnan(value) ? FLOAT_NAN :
+						   value > 0	? FLOAT_PLUS_INFINITY :
+										  FLOAT_MINUS_INFINITY;
 
 	return float_delta_add_special(delta, special, sign, keep);
 }
 
-/* A finite number as sign * mantissa * 2^exponent; the mantissa is odd, so that whole numbers need no limbs below 1. */
+/*
+ * A finite number as sign * mantissa * 2^exponent; the mantissa is odd, so that whole numbers need
+ * no limbs below 1.
+ */
 static uint64
 take_apart(double value, int *exponent, int *sign)
 {
@@ -166,7 +177,8 @@ float_delta_add_product(FloatDelta *delta, double a, double b, int sign, MemoryC
 	mantissa_b = take_apart(b, &exponent_b, &sign);
 	if (mantissa_a == 0 || mantissa_b == 0)
 		return delta;
-	return delta_add_bits(delta, (ExactBits) mantissa_a * mantissa_b, exponent_a + exponent_b, sign, keep);
+	return delta_add_bits(delta, (ExactBits) mantissa_a * mantissa_b, exponent_a + exponent_b, sign,
+						  keep);
 }
 
 FloatDelta *
@@ -208,7 +220,10 @@ sum_nlimbs(const FloatSum *sum)
 	return (VARSIZE(sum) - offsetof(FloatSum, words)) / sizeof(uint32) - 2 * sum->counts;
 }
 
-/* Of limbs after a carry: what the last one has above 32 bits becomes further limbs, and what is not needed goes. */
+/*
+ * Of limbs after a carry: what the last one has above 32 bits becomes further limbs, and what is
+ * not needed goes.
+ */
 static FloatSum *
 sum_make(const int64 *specials, int low, int n, const int64 *limbs)
 {
@@ -267,7 +282,8 @@ add_sum(FloatDelta *delta, const FloatSum *sum)
 		if (pg_add_s64_overflow(delta->specials[i], float_sum_special(sum, i), &delta->specials[i]))
 			return false;
 	for (int i = 0; i < n; i++)
-		delta->limbs[sum->low - delta->low + i] += i == n - 1 ? (int64) (int32) limbs[i] : (int64) limbs[i];
+		delta->limbs[sum->low - delta->low + i] +=
+			i == n - 1 ? (int64) (int32) limbs[i] : (int64) limbs[i];
 	return true;
 }
 
@@ -278,7 +294,8 @@ float_sum_plus(const FloatSum *a, const FloatSum *b)
 				nb = sum_nlimbs(b),
 				low = na == 0 ? b->low : nb == 0 ? a->low : Min(a->low, b->low),
 				high = Max(na ? a->low + na : 0, nb ? b->low + nb : 0);
-	FloatDelta *delta = palloc0(offsetof(FloatDelta, limbs) + (Max(high - low, 0) + 1) * sizeof(int64));
+	FloatDelta *delta =
+		palloc0(offsetof(FloatDelta, limbs) + (Max(high - low, 0) + 1) * sizeof(int64));
 	FloatSum   *sum;
 
 	delta->low = low;

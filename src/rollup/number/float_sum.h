@@ -1,5 +1,6 @@
 /*
- * float_sum.h: the exact, invertible sum of floating point numbers, of products of two of them, and of whole numbers.
+ * float_sum.h: the exact, invertible sum of floating point numbers, of products of two of them, and
+ * of whole numbers.
  */
 #ifndef GS_FLOAT_SUM_H
 #define GS_FLOAT_SUM_H
@@ -26,14 +27,16 @@ typedef enum FloatSpecial
 #define FLOAT_HIGHEST_POWER 2200
 
 /*
- * Varlena. The sum of the finite values is a whole number of 2^(32 * low - bias), the lowest limb first, in two's
- * complement, without a limb more than it needs: none for zero. Equal sums are the same to the last bit.
+ * Varlena. The sum of the finite values is a whole number of 2^(32 * low - bias), the lowest limb
+ * first, in two's complement, without a limb more than it needs: none for zero. Equal sums are the
+ * same to the last bit.
  */
 typedef struct FloatSum
 {
 	int32		vl_len_;
 	int16		low;
-	int16		counts;			/* words[] begins with the int64 counts of what is not finite: FLOAT_SPECIALS, or 0 */
+	/* words[] begins with the int64 counts of what is not finite: FLOAT_SPECIALS, or 0 */
+	int16		counts;
 	uint32		words[FLEXIBLE_ARRAY_MEMBER];
 } FloatSum;
 
@@ -47,11 +50,17 @@ typedef struct FloatDelta
 	int64		limbs[FLEXIBLE_ARRAY_MEMBER];
 } FloatDelta;
 
-/* Add sign times a value, a product, or an integer * 2^exponent. The delta, which may be NULL, is returned, moved where it had to grow; it lives in keep. */
+/*
+ * Add sign times a value, a product, or an integer * 2^exponent. The delta, which may be NULL, is
+ * returned, moved where it had to grow; it lives in keep.
+ */
 extern FloatDelta *float_delta_add(FloatDelta *delta, double value, int sign, MemoryContext keep);
-extern FloatDelta *float_delta_add_product(FloatDelta *delta, double a, double b, int sign, MemoryContext keep);
-extern FloatDelta *float_delta_add_integer(FloatDelta *delta, int64 value, int exponent, int sign, MemoryContext keep);
-extern FloatDelta *float_delta_add_special(FloatDelta *delta, FloatSpecial special, int sign, MemoryContext keep);
+extern FloatDelta *float_delta_add_product(FloatDelta *delta, double a, double b, int sign,
+										   MemoryContext keep);
+extern FloatDelta *float_delta_add_integer(FloatDelta *delta, int64 value, int exponent, int sign,
+										   MemoryContext keep);
+extern FloatDelta *float_delta_add_special(FloatDelta *delta, FloatSpecial special, int sign,
+										   MemoryContext keep);
 
 /* Both may be NULL, for zero. The carries of the delta are made up for. */
 extern bool float_delta_is_zero(FloatDelta *delta);

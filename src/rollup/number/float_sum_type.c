@@ -1,9 +1,10 @@
 /*
  * float_sum_type.c: the SQL type float_sum and its functions: takes SQL values, gives SQL values.
  *
- * Text form, itself a JSON object: {"sum":12.5,"exact":"0x19p-1"}. "sum" is for readers, what is summed stands in "exact":
- * a whole number in hexadecimal digits and the power of two that it is multiplied with. Where there are values that are not
- * finite, their numbers follow as "NaN", "Infinity" and "-Infinity".
+ * Text form, itself a JSON object: {"sum":12.5,"exact":"0x19p-1"}. "sum" is for readers, what is
+ * summed stands in "exact": a whole number in hexadecimal digits and the power of two that it is
+ * multiplied with. Where there are values that are not finite, their numbers follow as "NaN",
+ * "Infinity" and "-Infinity".
  */
 #include "rollup/number/float_sum.h"
 
@@ -59,7 +60,10 @@ gs_float_sum_total_real(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT4(total);
 }
 
-/* float_sum_average(float_sum, bigint) returns double precision: the sum by the number of values; null for none */
+/*
+ * float_sum_average(float_sum, bigint) returns double precision: the sum by the number of values;
+ * null for none
+ */
 PG_FUNCTION_INFO_V1(gs_float_sum_average);
 Datum
 gs_float_sum_average(PG_FUNCTION_ARGS)
@@ -97,7 +101,10 @@ gs_float_sum_accumulate(PG_FUNCTION_ARGS)
 	return with_delta(fcinfo, float_delta_add(NULL, PG_GETARG_FLOAT8(1), 1, CurrentMemoryContext));
 }
 
-/* float_sum_accumulate(float_sum, double precision, double precision) returns float_sum: adds the product */
+/*
+ * float_sum_accumulate(float_sum, double precision, double precision) returns float_sum: adds the
+ * product
+ */
 PG_FUNCTION_INFO_V1(gs_float_sum_accumulate_product);
 Datum
 gs_float_sum_accumulate_product(PG_FUNCTION_ARGS)
@@ -106,8 +113,9 @@ gs_float_sum_accumulate_product(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	return with_delta(fcinfo, float_delta_add_product(NULL, PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2), 1,
-													  CurrentMemoryContext));
+	return with_delta(fcinfo,
+					  float_delta_add_product(NULL, PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2), 1,
+											  CurrentMemoryContext));
 }
 
 /*
@@ -150,7 +158,8 @@ gs_float_sum_out(PG_FUNCTION_ARGS)
 	append_exact(&out, exact);
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
 		if (float_sum_special(sum, i) != 0)
-			appendStringInfo(&out, ",\"%s\":" INT64_FORMAT, special_names[i], float_sum_special(sum, i));
+			appendStringInfo(&out, ",\"%s\":" INT64_FORMAT, special_names[i],
+							 float_sum_special(sum, i));
 	appendStringInfoChar(&out, '}');
 	PG_RETURN_CSTRING(out.data);
 }
@@ -219,7 +228,8 @@ gs_float_sum_in(PG_FUNCTION_ARGS)
 	if (sum == NULL || !float_sum_fits(sum))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.float_sum", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.float_sum",
+						text),
 				 errhint("It looks like {\"sum\":12.5,\"exact\":\"0x19p-1\"}.")));
 	PG_RETURN_POINTER(sum);
 }

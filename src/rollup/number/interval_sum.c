@@ -1,6 +1,7 @@
 /*
- * interval_sum.c: takes the sums of the fields of intervals and gives their sum and average; and money from its sum in the
- * smallest unit, and back. Sums may be larger than the type that they are of: that is an error when they are read.
+ * interval_sum.c: takes the sums of the fields of intervals and gives their sum and average; and
+ * money from its sum in the smallest unit, and back. Sums may be larger than the type that they are
+ * of: that is an error when they are read.
  */
 #include "rollup/number/interval_sum.h"
 
@@ -23,7 +24,8 @@ interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign,
 {
 	if (gs_interval_is_finite(interval))
 		return float_delta_add_integer(delta, interval->time, 0, sign, keep);
-	return float_delta_add_special(delta, interval->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
+	return float_delta_add_special(
+		delta, interval->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
 }
 
 /* interval_months(interval) returns integer */
@@ -99,7 +101,10 @@ gs_interval_total(PG_FUNCTION_ARGS)
 	PG_RETURN_INTERVAL_P(total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), microseconds));
 }
 
-/* interval_average(months bigint, days bigint, microseconds float_sum, n bigint) returns interval: null for none */
+/*
+ * interval_average(months bigint, days bigint, microseconds float_sum, n bigint) returns interval:
+ * null for none
+ */
 PG_FUNCTION_INFO_V1(gs_interval_average);
 Datum
 gs_interval_average(PG_FUNCTION_ARGS)
@@ -111,7 +116,8 @@ gs_interval_average(PG_FUNCTION_ARGS)
 	sum = total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), float_sum_datum(PG_GETARG_DATUM(2)));
 	if (!gs_interval_is_finite(sum))
 		PG_RETURN_INTERVAL_P(sum);
-	return DirectFunctionCall2(interval_div, IntervalPGetDatum(sum), Float8GetDatum((double) PG_GETARG_INT64(3)));
+	return DirectFunctionCall2(interval_div, IntervalPGetDatum(sum),
+							   Float8GetDatum((double) PG_GETARG_INT64(3)));
 }
 
 /* money_units(money) returns bigint */

@@ -14,9 +14,10 @@
 extern int32 interval_sum_field(const Interval *interval, bool months);
 
 /*
- * The delta with sign times the interval's microseconds. An interval that is not finite, as later versions of PostgreSQL
- * have it, is counted in their place. Allocates in keep.
+ * The delta with sign times the interval's microseconds. An interval that is not finite, as later
+ * versions of PostgreSQL have it, is counted in their place. Allocates in keep.
  */
-extern FloatDelta *interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign, MemoryContext keep);
+extern FloatDelta *interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign,
+											 MemoryContext keep);
 
 #endif							/* GS_INTERVAL_SUM_H */

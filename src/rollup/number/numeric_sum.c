@@ -128,7 +128,7 @@ sum_scale_of(Numeric value)
 		return SCALE_NAN;
 	if (numeric_is_inf(value))
 	{
-		char	   *text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)));
+		char *text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value)));
 
 		return text[0] == '-' ? SCALE_MINUS_INFINITY : SCALE_PLUS_INFINITY;
 	}
@@ -195,7 +195,8 @@ numeric_sum_plus(const NumericSum *a, const NumericSum *b)
 
 	if (n < 0 || pg_add_s64_overflow(sum_excess(a), sum_excess(b), &excess.count))
 		return NULL;
-	finite = DirectFunctionCall2(numeric_add, NumericGetDatum(sum_finite(a)), NumericGetDatum(sum_finite(b)));
+	finite = DirectFunctionCall2(numeric_add, NumericGetDatum(sum_finite(a)),
+								 NumericGetDatum(sum_finite(b)));
 	if (!reduce(&finite, &excess.count))
 		return NULL;
 	scales[0] = excess;
@@ -389,7 +390,8 @@ gs_numeric_sum_average(PG_FUNCTION_ARGS)
 
 	if (count == 0)
 		PG_RETURN_NULL();
-	return DirectFunctionCall2(numeric_div, sum_total(sum), NumericGetDatum(int64_to_numeric(count)));
+	return DirectFunctionCall2(numeric_div, sum_total(sum),
+							   NumericGetDatum(int64_to_numeric(count)));
 }
 
 /* numeric_sum_add(numeric_sum, numeric_sum) returns numeric_sum */
@@ -536,7 +538,8 @@ gs_numeric_sum_in(PG_FUNCTION_ARGS)
 	if (sum == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.numeric_sum", text),
+				 errmsg("invalid input syntax for type %s: \"%s\"",
+						"gymstream_internal.numeric_sum", text),
 				 errhint("It looks like {\"sum\":12.50,\"count\":3,\"scales\":{\"2\":3}}.")));
 	PG_RETURN_POINTER(sum);
 }

@@ -1,7 +1,8 @@
 /*
- * statistic.c: takes the number of values, and the exact sums of them and of their products, and gives variance, deviation,
- * covariance, correlation and regression. Over floating point numbers: the true value, rounded once. Over integers and
- * numerics: what the server's own aggregate gives, by the server's own function.
+ * statistic.c: takes the number of values, and the exact sums of them and of their products, and
+ * gives variance, deviation, covariance, correlation and regression. Over floating point numbers:
+ * the true value, rounded once. Over integers and numerics: what the server's own aggregate gives,
+ * by the server's own function.
  */
 #include "base/base.h"
 
@@ -19,7 +20,10 @@
  * Integers and numerics
  */
 
-/* As the server writes a numeric into the state of an aggregate: numeric_send's fields, four bytes each but the digits. */
+/*
+ * As the server writes a numeric into the state of an aggregate: numeric_send's fields, four bytes
+ * each but the digits.
+ */
 static void
 append_number(StringInfo state, Numeric value)
 {
@@ -49,7 +53,8 @@ numeric_state(int64 n, Numeric sum, Numeric squares)
 	pq_sendint64(&state, finite ? n : 0);
 	append_number(&state, finite ? sum : int64_to_numeric(0));
 	append_number(&state, finite ? squares : int64_to_numeric(0));
-	pq_sendint32(&state, 0);	/* the largest scale, and how many have it: for taking values away */
+	/* the largest scale, and how many have it: for taking values away */
+	pq_sendint32(&state, 0);
 	pq_sendint64(&state, 0);
 	pq_sendint64(&state, finite ? 0 : n);	/* NaN; infinities give the same */
 	pq_sendint64(&state, 0);
@@ -103,9 +108,10 @@ Datum
 gs_statistic_numeric(PG_FUNCTION_ARGS)
 {
 	PGFunction	function = numeric_function(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	bytea	   *state = numeric_state(PG_GETARG_INT64(1), PG_GETARG_NUMERIC(2), PG_GETARG_NUMERIC(3));
+	bytea *state = numeric_state(PG_GETARG_INT64(1), PG_GETARG_NUMERIC(2), PG_GETARG_NUMERIC(3));
 	bool		isnull;
-	Datum		value = call_in_aggregate(numeric_deserialize, PointerGetDatum(state), (Datum) 0, &isnull);
+	Datum value =
+		call_in_aggregate(numeric_deserialize, PointerGetDatum(state), (Datum) 0, &isnull);
 
 	value = call_in_aggregate(function, value, (Datum) 0, &isnull);
 	if (isnull)
@@ -114,8 +120,8 @@ gs_statistic_numeric(PG_FUNCTION_ARGS)
 }
 
 /*
- * Floating point numbers. With n values: xx = n * sum(x * x) - sum(x)^2 is n times the sum of the squares of their
- * distances from their average, without rounding; yy and xy likewise.
+ * Floating point numbers. With n values: xx = n * sum(x * x) - sum(x)^2 is n times the sum of the
+ * squares of their distances from their average, without rounding; yy and xy likewise.
  */
 typedef struct Moments
 {
@@ -153,8 +159,9 @@ variance(const Moments *moments, const char *name, double *value)
 		return NO_VALUE;
 	if (!moments->x_finite)
 		return NOT_A_NUMBER;
-	*value = (strncmp(name, "var", 3) == 0 ? exact_quotient : exact_root)
-		(moments->xx, exact_times(moments->n, exact_integer(sample ? moments->count - 1 : moments->count)));
+	*value = (strncmp(name, "var", 3) == 0 ? exact_quotient : exact_root)(
+		moments->xx,
+		exact_times(moments->n, exact_integer(sample ? moments->count - 1 : moments->count)));
 	return VALUE;
 }
 
@@ -252,8 +259,8 @@ exact_arg(FunctionCallInfo fcinfo, int n, bool *finite)
 }
 
 /*
- * statistic(name text, n bigint, x float_sum, xx float_sum [, y float_sum, yy float_sum, xy float_sum])
- * returns double precision; sums that the statistic does not need may be null
+ * statistic(name text, n bigint, x float_sum, xx float_sum [, y float_sum, yy float_sum, xy
+ * float_sum]) returns double precision; sums that the statistic does not need may be null
  */
 PG_FUNCTION_INFO_V1(gs_statistic_float);
 Datum

@@ -1,7 +1,8 @@
 /*
- * claim.c: takes where a partial is and lets one backend at a time look whether it is free and write it, or lock it. Between
- * the two nobody else can begin to write it, so that it needs no row lock first, which would be logged and written itself.
- * A claim is a flag in shared memory, shared by whatever has the same hash: nobody waits for one. Reads no table.
+ * claim.c: takes where a partial is and lets one backend at a time look whether it is free and
+ * write it, or lock it. Between the two nobody else can begin to write it, so that it needs no row
+ * lock first, which would be logged and written itself. A claim is a flag in shared memory, shared
+ * by whatever has the same hash: nobody waits for one. Reads no table.
  */
 #include "rollup/partials/claim.h"
 
@@ -45,7 +46,8 @@ claim_take(GsRelFile file, const ItemPointerData *tid)
 	Assert(mine == NULL);
 	if (claims == NULL)
 		return true;
-	flag = &claims[murmurhash32(hash_combine(hash, ItemPointerGetOffsetNumberNoCheck(tid))) % CLAIMS];
+	flag =
+		&claims[murmurhash32(hash_combine(hash, ItemPointerGetOffsetNumberNoCheck(tid))) % CLAIMS];
 	if (pg_atomic_exchange_u32(flag, 1) != 0)
 		return false;
 	mine = flag;

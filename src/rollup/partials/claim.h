@@ -12,8 +12,9 @@
 extern bool claim_is_possible(void);
 
 /*
- * Claim it until claim_release, or the end of the subtransaction by an error. False: somebody else is just writing it, or
- * one that shares its flag. At most one at a time. True, without effect, where claims are not possible.
+ * Claim it until claim_release, or the end of the subtransaction by an error. False: somebody else
+ * is just writing it, or one that shares its flag. At most one at a time. True, without effect,
+ * where claims are not possible.
  */
 extern bool claim_take(GsRelFile file, const ItemPointerData *tid);
 extern void claim_release(void);

@@ -1,10 +1,12 @@
 /*
- * fold.c: takes the keys of a group and makes one partial of all those that nobody holds; an all zero one goes.
+ * fold.c: takes the keys of a group and makes one partial of all those that nobody holds; an all
+ * zero one goes.
  *
- * Folding changes no group's value in anybody's snapshot. A folder F takes only what its own snapshot sees as committed,
- * and writes p = p1 + ... + pn in place of p1, deleting the others, in one transaction. A snapshot that has F sees p, and
- * would have seen each of p1 to pn without it: their writers had ended when F took them. One that has not sees p1 to pn in
- * the versions it saw before. How F meets a writer W of the same group:
+ * Folding changes no group's value in anybody's snapshot. A folder F takes only what its own
+ * snapshot sees as committed, and writes p = p1 + ... + pn in place of p1, deleting the others, in
+ * one transaction. A snapshot that has F sees p, and would have seen each of p1 to pn without it:
+ * their writers had ended when F took them. One that has not sees p1 to pn in the versions it saw
+ * before. How F meets a writer W of the same group:
  *
  *   W holds a partial (any level)		F's lock is skipped: F leaves it and folds the rest
  *   F holds them, W comes				W's lock is skipped: it inserts beside, and F or the next folder finds it
@@ -82,7 +84,8 @@ fold_open(Fold *fold, Oid partials)
 	fold->plain = false;
 	fold->context = context;
 	fold->outer = MemoryContextSwitchTo(context);
-	fold->per_group = AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
+	fold->per_group =
+		AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
 	owner_enter(&fold->caller, rollup->owner);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
@@ -197,12 +200,16 @@ fold_keys(Fold *fold, Datum *keys, bool *isnull)
 	bool		busy,
 				folded;
 
-	/* a group comes again where a sweep has met several of its partials: what was written is to be seen, and written */
+	/*
+	 * a group comes again where a sweep has met several of its partials: what was written is to be
+	 * seen, and written
+	 */
 	CommandCounterIncrement();
 	looks = look(partials, keys, isnull);
-	busy = looks.will_be ||
-		(looks.nheld + looks.ncoming > 0 && (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1));
-	folded = looks.marked && looks.nheld == 0 && !fold->plain && fold_from_source(partials, keys, isnull);
+	busy = looks.will_be || (looks.nheld + looks.ncoming > 0 &&
+							 (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1));
+	folded = looks.marked && looks.nheld == 0 && !fold->plain &&
+			 fold_from_source(partials, keys, isnull);
 
 	if (!folded)
 	{
@@ -303,7 +310,10 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 	ItemPointerSet(&from, sweep->next, FirstOffsetNumber);
 	sweep->next = Min(nblocks, sweep->next + PIECE_BLOCKS);
 	ItemPointerSet(&to, sweep->next - 1, MaxOffsetNumber);
-	/* what is on its way, too: nobody else will know of it if it was prepared before the server was started */
+	/*
+	 * what is on its way, too: nobody else will know of it if it was prepared before the server was
+	 * started
+	 */
 	scan = gs_table_beginscan_tidrange(partials->relation, &partials->dirty, &from, &to);
 	while (table_scan_getnextslot_tidrange(scan, ForwardScanDirection, partials->candidate))
 	{
@@ -311,7 +321,8 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, nkeys);
-		if (sweep_saw(sweep, rollup_hash_keys(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
+		if (sweep_saw(sweep,
+					  rollup_hash_keys(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
 			partials_are_zero(partials, slot) || partials_are_marked(partials, slot))
 			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values, slot->tts_isnull));
 	}
@@ -321,7 +332,8 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 }
 
 /*
- * A statement in the middle of changing the source has changes pending that a group's row, computed now, already has.
+ * A statement in the middle of changing the source has changes pending that a group's row, computed
+ * now, already has.
  */
 static void
 check_source(const Rollup *rollup)
@@ -336,10 +348,11 @@ check_source(const Rollup *rollup)
 }
 
 /*
- * gymstream.fold_rollup(rollup regclass) returns bigint: folds all groups that can be; the number of them
+ * gymstream.fold_rollup(rollup regclass) returns bigint: folds all groups that can be; the number
+ * of them
  *
- * Its owner's. In READ COMMITTED, since under an older snapshot most could not be taken, and a serializable one would
- * count as a writer of what it only folds.
+ * Its owner's. In READ COMMITTED, since under an older snapshot most could not be taken, and a
+ * serializable one would count as a writer of what it only folds.
  */
 PG_FUNCTION_INFO_V1(gs_fold_rollup);
 Datum
@@ -361,7 +374,8 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("could not obtain a lock on rollup \"%s\"", get_rel_name(rollup)),
-				 errdetail("Its source or its partials are locked as a whole, and folding waits for nobody."),
+				 errdetail("Its source or its partials are locked as a whole, and folding waits "
+						   "for nobody."),
 				 errhint("Try again when that transaction has ended.")));
 	check_source(fold.partials.rollup);
 	do

@@ -27,7 +27,10 @@ typedef struct Fold
 #define FOLD_FOLDED 1			/* it has fewer partials than before */
 #define FOLD_BUSY 2				/* some of them are others' just now */
 
-/* False: there is no such rollup any more, or somebody has locked its source or its partials as a whole. Never waits for that. */
+/*
+ * False: there is no such rollup any more, or somebody has locked its source or its partials as a
+ * whole. Never waits for that.
+ */
 extern bool fold_open(Fold *fold, Oid partials);
 extern void fold_close(Fold *fold);
 
@@ -46,14 +49,14 @@ typedef struct FoldSweep
 } FoldSweep;
 
 /*
- * The next piece: groups of which more than one partial was seen, or an empty one, as MinimalTuple keys in
- * CurrentMemoryContext. Some may be named in vain. False when it was the last one.
+ * The next piece: groups of which more than one partial was seen, or an empty one, as MinimalTuple
+ * keys in CurrentMemoryContext. Some may be named in vain. False when it was the last one.
  */
 extern bool fold_find(Fold *fold, FoldSweep *sweep, List **groups);
 
 /*
- * Compute the one partial of a marked group from the source. False where somebody else has written one of them, or
- * holds it just now: then nothing was changed. Between fold*.c.
+ * Compute the one partial of a marked group from the source. False where somebody else has written
+ * one of them, or holds it just now: then nothing was changed. Between fold*.c.
  */
 extern bool fold_from_source(Partials *partials, Datum *keys, bool *isnull);
 

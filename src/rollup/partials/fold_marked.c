@@ -1,10 +1,11 @@
 /*
- * fold_marked.c: takes a marked group and computes its one partial from the rows of the source, so that it is marked no
- * longer; or lets it go where the source has no row of it.
+ * fold_marked.c: takes a marked group and computes its one partial from the rows of the source, so
+ * that it is marked no longer; or lets it go where the source has no row of it.
  *
- * One snapshot S says both what the source has and which partials stand for it. The row is computed first, since that may
- * take a while; then each partial that S sees is taken, and only if all of them are still the newest versions, and
- * nobody's, they are replaced. So nothing is lost and nothing counted twice:
+ * One snapshot S says both what the source has and which partials stand for it. The row is computed
+ * first, since that may take a while; then each partial that S sees is taken, and only if all of
+ * them are still the newest versions, and nobody's, they are replaced. So nothing is lost and
+ * nothing counted twice:
  *
  *   A transaction's changes of the source and of partials become visible together. What S sees of the partials adds up
  *   to what S sees of the source, and that is what replaces them.
@@ -14,7 +15,8 @@
  *   is not the newest version: we give up.) It stays beside the new row, and still says that rows have changed, or which
  *   extreme went out, with respect to rows that S sees: the marks of the group go on being right.
  *
- * Whoever comes while they are held inserts beside them; a snapshot older than this transaction goes on seeing the old.
+ * Whoever comes while they are held inserts beside them; a snapshot older than this transaction
+ * goes on seeing the old.
  */
 #include "rollup/partials/fold.h"
 
@@ -31,7 +33,10 @@
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
 
-/* The group's row as the active snapshot shows the source, in CurrentMemoryContext; NULL: there is none. */
+/*
+ * The group's row as the active snapshot shows the source, in CurrentMemoryContext; NULL: there is
+ * none.
+ */
 static HeapTuple
 compute_row(Partials *partials, Datum *keys, const bool *isnull)
 {
@@ -50,20 +55,25 @@ compute_row(Partials *partials, Datum *keys, const bool *isnull)
 			values[nvalues++] = keys[i];
 		}
 	SPI_connect();
-	if (SPI_execute_with_args(sql_group(rollup_shape(&relations), isnull), nvalues, types, values, NULL,
-							  true, 0) != SPI_OK_SELECT || SPI_processed > 1)
+	if (SPI_execute_with_args(sql_group(rollup_shape(&relations), isnull), nvalues, types, values,
+							  NULL, true, 0) != SPI_OK_SELECT ||
+		SPI_processed > 1)
 		elog(ERROR, "could not compute a group of rollup %u", rollup->rollup);
 	for (int i = 0; i < desc->natts; i++)
 		if (SPI_tuptable->tupdesc->natts != desc->natts ||
 			TupleDescAttr(SPI_tuptable->tupdesc, i)->atttypid != TupleDescAttr(desc, i)->atttypid)
-			elog(ERROR, "column %d of the partials of rollup %u has another type", i + 1, rollup->rollup);
+			elog(ERROR, "column %d of the partials of rollup %u has another type", i + 1,
+				 rollup->rollup);
 	if (SPI_processed == 1)
 		row = SPI_copytuple(SPI_tuptable->vals[0]);
 	SPI_finish();
 	return row;
 }
 
-/* The TIDs of the group's partials that the snapshot sees, all of them held; NIL where one cannot be. The first is held. */
+/*
+ * The TIDs of the group's partials that the snapshot sees, all of them held; NIL where one cannot
+ * be. The first is held.
+ */
 static List *
 take_seen(Partials *partials, Datum *keys, bool *isnull, Snapshot snapshot)
 {

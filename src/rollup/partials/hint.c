@@ -1,12 +1,14 @@
 /*
- * hint.c: remembers, by the hash of a group, where a partial of it was found, so that the next transaction need not
- * search the index. Valid for one file: whatever rewrites or truncates a table gives it another one. Within a file blocks
- * go away by VACUUM (TRUNCATE) only, since vacuum_truncate is off: whoever follows a hint looks whether they are there.
+ * hint.c: remembers, by the hash of a group, where a partial of it was found, so that the next
+ * transaction need not search the index. Valid for one file: whatever rewrites or truncates a table
+ * gives it another one. Within a file blocks go away by VACUUM (TRUNCATE) only, since
+ * vacuum_truncate is off: whoever follows a hint looks whether they are there.
  *
- * A backend has a table for each rollup, in which groups overwrite each other, that grows where they do so often; it is
- * right often enough, and a partial says for itself whose it is. So each writer of a hot group goes on with the partial that
- * it had. What a backend has not met another one may have: a table in shared memory, of all rollups, that is read and
- * written without a lock. What is torn there is one more thing that proves wrong when it is followed, and is written anew.
+ * A backend has a table for each rollup, in which groups overwrite each other, that grows where
+ * they do so often; it is right often enough, and a partial says for itself whose it is. So each
+ * writer of a hot group goes on with the partial that it had. What a backend has not met another
+ * one may have: a table in shared memory, of all rollups, that is read and written without a lock.
+ * What is torn there is one more thing that proves wrong when it is followed, and is written anew.
  */
 #include "rollup/partials/hint.h"
 
@@ -90,7 +92,8 @@ shared_get(GsRelFile file, uint32 hash, Hint *hint)
 {
 	SharedHint	shared = *shared_slot(file, hash);
 
-	if (shared.file != gs_relfile_number(file) || shared.hash != hash || !ItemPointerIsValid(&shared.root))
+	if (shared.file != gs_relfile_number(file) || shared.hash != hash ||
+		!ItemPointerIsValid(&shared.root))
 		return false;
 	*hint = (Hint) {.hash = hash,.root = shared.root,.version = InvalidOffsetNumber};
 	return true;
@@ -102,7 +105,8 @@ shared_set(GsRelFile file, uint32 hash, const ItemPointerData *root)
 {
 	SharedHint *shared = shared_slot(file, hash);
 
-	if (shared->file != gs_relfile_number(file) || shared->hash != hash || !same_place(&shared->root, root))
+	if (shared->file != gs_relfile_number(file) || shared->hash != hash ||
+		!same_place(&shared->root, root))
 		*shared = (SharedHint) {.file = gs_relfile_number(file),.hash = hash,.root = *root};
 }
 
@@ -113,13 +117,15 @@ bool
 hint_get(Hints *hints, GsRelFile file, uint32 hash, bool writers_fold, Hint *hint)
 {
 	*hint = hints->hints[hash % hints->size];
-	if (gs_relfile_equal(hints->file, file) && hint->hash == hash && ItemPointerIsValid(&hint->root))
+	if (gs_relfile_equal(hints->file, file) && hint->hash == hash &&
+		ItemPointerIsValid(&hint->root))
 		return !writers_fold || ++hints->asked % HINTS_BETWEEN_SEARCHES != 0;
 	return !writers_fold && shared_hints && shared_get(file, hash, hint);
 }
 
 void
-hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root, const ItemPointerData *version)
+hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
+		 const ItemPointerData *version)
 {
 	Hint	   *hint;
 	bool		other;
@@ -141,7 +147,8 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 	hint->hash = hash;
 	hint->root = *root;
 	hint->version = InvalidOffsetNumber;
-	if (ItemPointerIsValid(version) && ItemPointerGetBlockNumberNoCheck(version) == ItemPointerGetBlockNumberNoCheck(root))
+	if (ItemPointerIsValid(version) &&
+		ItemPointerGetBlockNumberNoCheck(version) == ItemPointerGetBlockNumberNoCheck(root))
 		hint->version = ItemPointerGetOffsetNumberNoCheck(version);
 }
 

@@ -22,13 +22,15 @@ typedef struct Hints Hints;
 extern Hints *hint_make(MemoryContext context);
 
 /*
- * Where a partial of a group with this hash was. It may be anything by now, or another group's: whoever follows it looks.
- * False where nothing is known; and where writers fold for themselves, now and then: search for all of its partials then.
+ * Where a partial of a group with this hash was. It may be anything by now, or another group's:
+ * whoever follows it looks. False where nothing is known; and where writers fold for themselves,
+ * now and then: search for all of its partials then.
  */
 extern bool hint_get(Hints *hints, GsRelFile file, uint32 hash, bool writers_fold, Hint *hint);
 
 /* The version need not be valid. */
-extern void hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root, const ItemPointerData *version);
+extern void hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
+					 const ItemPointerData *version);
 
 extern void hint_init(void);
 

@@ -1,11 +1,12 @@
 /*
- * note.c: takes from writers the keys of groups of which more than one partial is left, and gives them to the database's
- * folder through shared memory, at commit; or to later transactions of the same session, where there is no such memory.
- * Folds nothing itself.
+ * note.c: takes from writers the keys of groups of which more than one partial is left, and gives
+ * them to the database's folder through shared memory, at commit; or to later transactions of the
+ * same session, where there is no such memory. Folds nothing itself.
  *
- * A database's notes are a small table addressed by hash, so that a group that is noted already costs a look. A slot has
- * a state that is changed by compare-and-exchange: nobody locks, nobody waits. What finds no room is not lost but told
- * in one bit: the folder then sweeps through all rollups. So it does after a start of the server, which empties the table.
+ * A database's notes are a small table addressed by hash, so that a group that is noted already
+ * costs a look. A slot has a state that is changed by compare-and-exchange: nobody locks, nobody
+ * waits. What finds no room is not lost but told in one bit: the folder then sweeps through all
+ * rollups. So it does after a start of the server, which empties the table.
  */
 #include "rollup/partials/note.h"
 
@@ -115,7 +116,7 @@ same_group(const Note *a, const Note *b)
 void
 note_group(Relation partials, int nkeys, Datum *keys, bool *isnull, uint32 hash)
 {
-	Note		note = {.database = MyDatabaseId,.partials = RelationGetRelid(partials),.hash = hash};
+	Note note = {.database = MyDatabaseId, .partials = RelationGetRelid(partials), .hash = hash};
 	MinimalTuple tuple;
 
 	for (int i = 0; i < nnoted; i++)
@@ -173,7 +174,8 @@ post_all(SharedDatabase *place)
 	pg_memory_barrier();
 	if ((pg_atomic_read_u32(&notes->wanted) & wanted) == wanted)
 		return;
-	if (pg_atomic_fetch_or_u32(&notes->wanted, wanted) == 0 && place->latches[SHARED_FOLDER] == NULL)
+	if (pg_atomic_fetch_or_u32(&notes->wanted, wanted) == 0 &&
+		place->latches[SHARED_FOLDER] == NULL)
 		shared_wake_launcher();
 }
 
@@ -184,7 +186,10 @@ remember_all(void)
 		remembered[next_remembered++ % REMEMBERED] = noted[i];
 }
 
-/* What is prepared counts too: its partials are on their way, and whoever commits it knows nothing of them. */
+/*
+ * What is prepared counts too: its partials are on their way, and whoever commits it knows nothing
+ * of them.
+ */
 static void
 note_at_xact_end(XactEvent event, void *arg)
 {

@@ -21,7 +21,8 @@ typedef struct Note
 	Oid			partials;
 	uint32		hash;			/* of the keys, as GROUP BY compares them */
 	uint32		types;			/* a hash of the table's columns: what the keys are to be read as */
-	uint64		keys[NOTE_BYTES / sizeof(uint64)];	/* a minimal tuple: a row of the partials with its keys only */
+	/* a minimal tuple: a row of the partials with its keys only */
+	uint64		keys[NOTE_BYTES / sizeof(uint64)];
 } Note;
 
 /* The keys as a row of the partials with nothing else, and what types its columns have. */
@@ -32,8 +33,8 @@ extern uint32 note_types(Relation partials);
 extern void note_group(Relation partials, int nkeys, Datum *keys, bool *isnull, uint32 hash);
 
 /*
- * Where no folder can run, those of the session's earlier transactions are kept for its later ones: takes one of the
- * rollup. False: there is none.
+ * Where no folder can run, those of the session's earlier transactions are kept for its later ones:
+ * takes one of the rollup. False: there is none.
  */
 extern bool note_remembered(Oid partials, Note *note);
 extern bool note_any_remembered(void);
@@ -41,7 +42,10 @@ extern bool note_any_remembered(void);
 /* Whether the database has anything to be folded. */
 extern bool note_is_wanted(SharedDatabase *place);
 
-/* The folder's: take what writers left, up to NOTE_SLOTS of them. sweep: some could not be kept, look everywhere. */
+/*
+ * The folder's: take what writers left, up to NOTE_SLOTS of them. sweep: some could not be kept,
+ * look everywhere.
+ */
 extern int	note_take(SharedDatabase *place, Note *notes, bool *sweep);
 
 /* Nothing is known of the database: let the next folder look everywhere. */

@@ -1,12 +1,13 @@
 /*
- * partials.c: takes a partial that partials_find.c has found: for nobody else to write, to be added up, and written back
- * through the heap.
+ * partials.c: takes a partial that partials_find.c has found: for nobody else to write, to be added
+ * up, and written back through the heap.
  *
- * Nobody waits here. A partial is taken by a tuple lock that is skipped rather than waited for. Partials are looked up
- * under SnapshotSelf: that shows what is committed now and takes no predicate locks. But a partial is taken only where
- * the snapshot of the transaction, in READ COMMITTED that of the statement, sees the very version that is newest: whoever
- * reads on under that snapshot sees it plus the transaction's own changes, and nothing of those who committed since. (In
- * READ COMMITTED too, since the statements of a rule share a snapshot.)
+ * Nobody waits here. A partial is taken by a tuple lock that is skipped rather than waited for.
+ * Partials are looked up under SnapshotSelf: that shows what is committed now and takes no
+ * predicate locks. But a partial is taken only where the snapshot of the transaction, in READ
+ * COMMITTED that of the statement, sees the very version that is newest: whoever reads on under
+ * that snapshot sees it plus the transaction's own changes, and nothing of those who committed
+ * since. (In READ COMMITTED too, since the statements of a rule share a snapshot.)
  *
  * Knows no delta, never reads the source, runs no query.
  */
@@ -44,7 +45,8 @@ partials_open(Partials *partials, Rollup *rollup)
 	partials->candidate = table_slot_create(relation, NULL);
 	partials->held = table_slot_create(relation, NULL);
 	partials->out = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
-	partials->snapshot = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
+	partials->snapshot =
+		IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
 }
 
 void
@@ -109,8 +111,9 @@ partials_take_version(Partials *partials, TupleTableSlot *slot)
 
 	if (!claim_take(gs_relfile(partials->relation), &tid))
 		return false;
-	result = table_tuple_lock(partials->relation, &tid, SnapshotSelf, slot,
-							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	result =
+		table_tuple_lock(partials->relation, &tid, SnapshotSelf, slot, GetCurrentCommandId(true),
+						 LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
 	claim_release();
 	return result == TM_Ok;
 }
@@ -190,7 +193,8 @@ partials_states(Partials *partials, TupleTableSlot *slot)
 		if (states[i].isnull && STATE_IS_SUM(rollup->states[i].kind))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("null in the partials \"%s\" of a rollup", RelationGetRelationName(partials->relation)),
+					 errmsg("null in the partials \"%s\" of a rollup",
+							RelationGetRelationName(partials->relation)),
 					 errhint("Run gymstream.rebuild_rollup.")));
 	}
 	return states;
@@ -231,7 +235,8 @@ partials_add(Partials *partials, const NullableDatum *states)
 	for (int i = 0; i < rollup->nstates; i++)
 	{
 		const RollupState *state = &rollup->states[i];
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
+		Form_pg_attribute column =
+			TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
 
 		if (!marked_add(state->kind, state->order, column, &sums[i], states[i]))
 			return false;
@@ -255,7 +260,10 @@ partials_are_zero(Partials *partials, TupleTableSlot *slot)
 	return true;
 }
 
-/* Whether what went out comes not after what came in; what came in is the state of the same input before it. */
+/*
+ * Whether what went out comes not after what came in; what came in is the state of the same input
+ * before it.
+ */
 static bool
 is_reached(const RollupState *state, NullableDatum in, NullableDatum out)
 {
@@ -280,8 +288,8 @@ partials_are_marked(Partials *partials, TupleTableSlot *slot)
 		if ((state->kind != STATE_MIN_OUT && state->kind != STATE_MAX_OUT) || states[i].isnull)
 			continue;
 		for (int j = 0; j < rollup->nstates; j++)
-			if (rollup->states[j].kind == state->kind - 1 && rollup->states[j].input == state->input &&
-				is_reached(state, states[j], states[i]))
+			if (rollup->states[j].kind == state->kind - 1 &&
+				rollup->states[j].input == state->input && is_reached(state, states[j], states[i]))
 				return true;
 	}
 	return false;
@@ -318,11 +326,14 @@ partials_update(Partials *partials)
 	GsUpdateIndexes indexes;
 	TM_Result	result;
 
-	result = gs_table_update(partials->relation, &old, partials->out, GetCurrentCommandId(true), &failure, &mode,
-							 &indexes);
+	result = gs_table_update(partials->relation, &old, partials->out, GetCurrentCommandId(true),
+							 &failure, &mode, &indexes);
 	if (result != TM_Ok)
 		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
-	/* it is held by what was written now; indexes, and who asks for marks, compare with functions that may write others */
+	/*
+	 * it is held by what was written now; indexes, and who asks for marks, compare with functions
+	 * that may write others
+	 */
 	claim_release();
 	if (!gs_update_indexes_needed(indexes))
 		return true;

@@ -1,6 +1,7 @@
 /*
- * partials_find.c: takes the keys of a group, or a hint, and gives the group's partials one after the other, with where
- * their HOT chains begin. Waits for nobody; writes nothing but what pruning a page takes away.
+ * partials_find.c: takes the keys of a group, or a hint, and gives the group's partials one after
+ * the other, with where their HOT chains begin. Waits for nobody; writes nothing but what pruning a
+ * page takes away.
  */
 #include "rollup/partials/partials.h"
 
@@ -29,7 +30,8 @@ partials_open_indexes(Partials *partials)
 	old = MemoryContextSwitchTo(partials->context);
 	foreach(cell, RelationGetIndexList(partials->relation))
 	{
-		KeyIndex   *index = key_index_open(lfirst_oid(cell), partials->rollup->nkeys, RowExclusiveLock);
+		KeyIndex *index =
+			key_index_open(lfirst_oid(cell), partials->rollup->nkeys, RowExclusiveLock);
 
 		partials->indexes = lappend(partials->indexes, index);
 		if (partials->search || !index->serves)
@@ -47,8 +49,9 @@ partials_open_indexes(Partials *partials)
  */
 
 /*
- * To a partial's page. The server's own reading of an index prunes whenever a page has less room than its fill factor leaves,
- * and so each time after the first update: half of what a writer costs. Here it is done when room runs short.
+ * To a partial's page. The server's own reading of an index prunes whenever a page has less room
+ * than its fill factor leaves, and so each time after the first update: half of what a writer
+ * costs. Here it is done when room runs short.
  */
 static void
 visit_page(Partials *partials, ItemPointer tid)
@@ -56,7 +59,8 @@ visit_page(Partials *partials, ItemPointer tid)
 	Buffer		before = partials->page;
 	Page		page;
 
-	partials->page = ReleaseAndReadBuffer(before, partials->relation, ItemPointerGetBlockNumber(tid));
+	partials->page =
+		ReleaseAndReadBuffer(before, partials->relation, ItemPointerGetBlockNumber(tid));
 	if (partials->page == before)
 		return;
 	page = BufferGetPage(partials->page);
@@ -71,10 +75,14 @@ store_candidate(Partials *partials)
 	TupleTableSlot *candidate = partials->candidate;
 
 	candidate->tts_tableOid = RelationGetRelid(partials->relation);
-	ExecStoreBufferHeapTuple(&((BufferHeapTupleTableSlot *) candidate)->base.tupdata, candidate, partials->page);
+	ExecStoreBufferHeapTuple(&((BufferHeapTupleTableSlot *) candidate)->base.tupdata, candidate,
+							 partials->page);
 }
 
-/* The next one that the snapshot shows of the HOT chain that begins here, as table_index_fetch_tuple gives it. */
+/*
+ * The next one that the snapshot shows of the HOT chain that begins here, as
+ * table_index_fetch_tuple gives it.
+ */
 static bool
 fetch_of_chain(Partials *partials, ItemPointer tid, Snapshot looks, bool *again, bool *all_dead)
 {
@@ -84,7 +92,8 @@ fetch_of_chain(Partials *partials, ItemPointer tid, Snapshot looks, bool *again,
 	if (!*again)
 		visit_page(partials, tid);
 	LockBuffer(partials->page, BUFFER_LOCK_SHARE);
-	found = heap_hot_search_buffer(tid, partials->relation, partials->page, looks, tuple, all_dead, !*again);
+	found = heap_hot_search_buffer(tid, partials->relation, partials->page, looks, tuple, all_dead,
+								   !*again);
 	LockBuffer(partials->page, BUFFER_LOCK_UNLOCK);
 	*again = found && !IsMVCCSnapshot(looks);
 	if (found)
@@ -169,7 +178,8 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 	}
 	nkeys = search_keys(partials, scan_keys);
 	if (partials->index_scan == NULL)
-		partials->index_scan = gs_index_beginscan(partials->relation, partials->search, looks, nkeys);
+		partials->index_scan =
+			gs_index_beginscan(partials->relation, partials->search, looks, nkeys);
 	partials->index_scan->xs_snapshot = looks;
 	index_rescan(partials->index_scan, scan_keys, nkeys, NULL, 0);
 	MemoryContextSwitchTo(old);
@@ -198,8 +208,9 @@ keys_match(Partials *partials)
 
 		if (candidate->tts_isnull[i] != partials->isnull[i])
 			return false;
-		if (!partials->isnull[i] && !DatumGetBool(FunctionCall2Coll(&key->equal, key->collation,
-																	candidate->tts_values[i], partials->keys[i])))
+		if (!partials->isnull[i] &&
+			!DatumGetBool(FunctionCall2Coll(&key->equal, key->collation, candidate->tts_values[i],
+											partials->keys[i])))
 			return false;
 	}
 	return true;
@@ -223,7 +234,8 @@ next_of_index(Partials *partials)
 				return false;
 			partials->root = *tid;
 		}
-		if (fetch_of_chain(partials, &scan->xs_heaptid, scan->xs_snapshot, &partials->within_chain, &all_dead))
+		if (fetch_of_chain(partials, &scan->xs_heaptid, scan->xs_snapshot, &partials->within_chain,
+						   &all_dead))
 			return true;
 		scan->kill_prior_tuple = all_dead;
 	}
@@ -246,16 +258,18 @@ partials_next(Partials *partials)
 }
 
 /*
- * Whether the file still has the block. VACUUM (TRUNCATE) cuts a file without giving it another name, and lets its lock go
- * before it tells relcaches; but before that it sends the message by which everyone forgets the file's size, which
- * we have taken in with our lock. So a size that is remembered is one that the file has had since, and may only have grown.
+ * Whether the file still has the block. VACUUM (TRUNCATE) cuts a file without giving it another
+ * name, and lets its lock go before it tells relcaches; but before that it sends the message by
+ * which everyone forgets the file's size, which we have taken in with our lock. So a size that is
+ * remembered is one that the file has had since, and may only have grown.
  */
 static bool
 block_exists(Relation relation, BlockNumber block)
 {
 	BlockNumber known = RelationGetSmgr(relation)->smgr_cached_nblocks[MAIN_FORKNUM];
 
-	return (BlockNumberIsValid(known) && block < known) || block < RelationGetNumberOfBlocks(relation);
+	return (BlockNumberIsValid(known) && block < known) ||
+		   block < RelationGetNumberOfBlocks(relation);
 }
 
 bool

@@ -1,10 +1,11 @@
 /*
- * protect.c: takes what is about to write partials by a statement of SQL, and refuses it, whoever it is, unless it is
- * gymstream itself that truncates them. All that gymstream writes goes through the heap, where no trigger is.
+ * protect.c: takes what is about to write partials by a statement of SQL, and refuses it, whoever
+ * it is, unless it is gymstream itself that truncates them. All that gymstream writes goes through
+ * the heap, where no trigger is.
  *
- * Rows that COPY or a logical subscription brings are skipped: those are a dump's, or of another server, where they were
- * computed from a source whose rows come too. Here they would be counted twice. An INSERT of a restore and one by hand look
- * the same: it is refused.
+ * Rows that COPY or a logical subscription brings are skipped: those are a dump's, or of another
+ * server, where they were computed from a source whose rows come too. Here they would be counted
+ * twice. An INSERT of a restore and one by hand look the same: it is refused.
  *
  * Two triggers, since a logical subscriber's apply worker fires row triggers only.
  */
@@ -24,7 +25,10 @@
 #include "base/name.h"
 #include "rollup/model/rollup.h"
 
-/* The partials that gymstream itself is truncating just now; a function of the query may truncate the source of others. */
+/*
+ * The partials that gymstream itself is truncating just now; a function of the query may truncate
+ * the source of others.
+ */
 typedef struct Writing
 {
 	Oid			partials;
@@ -58,10 +62,12 @@ hint_for(Oid partials)
 	RollupRelations relations;
 
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations))
-		return pstrdup("Write the source of the rollup instead. If this is a restore, leave the table out of it, with "
+		return pstrdup("Write the source of the rollup instead. If this is a restore, leave the "
+					   "table out of it, with "
 					   "pg_dump --exclude-table-data.");
 	return psprintf("Write %s instead. gymstream.rebuild_rollup(%s) computes the rollup anew. "
-					"If this is a restore of data alone, leave the table out of it, with pg_dump --exclude-table-data=%s.",
+					"If this is a restore of data alone, leave the table out of it, with pg_dump "
+					"--exclude-table-data=%s.",
 					name_of_relation(rollup_shape(&relations)->source),
 					quote_literal_cstr(name_of_relation(relations.rollup)),
 					quote_literal_cstr(psprintf("*.%s", quote_identifier(get_rel_name(partials)))));
@@ -84,7 +90,8 @@ refuse_change(Relation partials)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("cannot change \"%s\" because it holds the partials of a rollup", RelationGetRelationName(partials)),
+			 errmsg("cannot change \"%s\" because it holds the partials of a rollup",
+					RelationGetRelationName(partials)),
 			 errdetail("They are written only by changes of the rollup's source."),
 			 errhint("%s", hint_for(RelationGetRelid(partials)))));
 }
@@ -110,7 +117,8 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigger->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger before a change", "gymstream_internal.guard_partials")));
+				 errmsg("function \"%s\" must be called as a trigger before a change",
+						"gymstream_internal.guard_partials")));
 	partials = trigger->tg_relation;
 	truncates = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
 	if (truncates && writing && writing->partials == RelationGetRelid(partials))
@@ -124,7 +132,10 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* gymstream_internal.guards(rollup regclass, definition regclass) returns boolean: says of what partials are; always true */
+/*
+ * gymstream_internal.guards(rollup regclass, definition regclass) returns boolean: says of what
+ * partials are; always true
+ */
 PG_FUNCTION_INFO_V1(gs_guards);
 Datum
 gs_guards(PG_FUNCTION_ARGS)

@@ -1,10 +1,13 @@
 /*
- * apply.c: takes a rollup's pending deltas and adds each to a partial of its group, at the end of the statement.
+ * apply.c: takes a rollup's pending deltas and adds each to a partial of its group, at the end of
+ * the statement.
  *
- * A writer never waits here. It takes the partial of the group that it had last, where it can (partials.c says which can
- * be taken), else the first that it can, and where there is none it inserts one more, which it notes for the folder.
+ * A writer never waits here. It takes the partial of the group that it had last, where it can
+ * (partials.c says which can be taken), else the first that it can, and where there is none it
+ * inserts one more, which it notes for the folder.
  *
- * Each delta is also logged as a message for those who decode. Never reads the source, runs no query.
+ * Each delta is also logged as a message for those who decode. Never reads the source, runs no
+ * query.
  */
 #include "rollup/write/apply.h"
 
@@ -48,11 +51,16 @@ take_own(Apply *apply, PendingGroup *group)
 {
 	ItemPointer own = pending_own_partial(apply->pending, group);
 
-	return own && table_tuple_fetch_row_version(apply->partials.relation, own, SnapshotSelf, apply->partials.held) &&
-		partials_is_own(apply->partials.held);
+	return own &&
+		   table_tuple_fetch_row_version(apply->partials.relation, own, SnapshotSelf,
+										 apply->partials.held) &&
+		   partials_is_own(apply->partials.held);
 }
 
-/* The candidate into held; locked, where a claim will not do or it must stay what it is while another one is deleted. */
+/*
+ * The candidate into held; locked, where a claim will not do or it must stay what it is while
+ * another one is deleted.
+ */
 static bool
 take(Apply *apply, bool lock)
 {
@@ -68,7 +76,8 @@ take_hinted(Apply *apply, PendingGroup *group)
 {
 	Hint		hint;
 
-	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, apply->writers_fold, &hint) ||
+	if (!hint_get(apply->rollup->hints, apply->pending->file, group->hash, apply->writers_fold,
+				  &hint) ||
 		!partials_follow(&apply->partials, &hint, group->keys, group->isnull))
 		return false;
 	apply->root = hint.root;
@@ -77,8 +86,9 @@ take_hinted(Apply *apply, PendingGroup *group)
 }
 
 /*
- * A free partial into held. Where writers fold, another one that is free close by into folded: but not while others write
- * the group, who will come back to theirs. Says whether there are any at all.
+ * A free partial into held. Where writers fold, another one that is free close by into folded: but
+ * not while others write the group, who will come back to theirs. Says whether there are any at
+ * all.
  */
 static bool
 take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
@@ -112,7 +122,10 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 	return found;
 }
 
-/* Whether somebody else is just inserting a partial of the group, too: each of two may have found none. */
+/*
+ * Whether somebody else is just inserting a partial of the group, too: each of two may have found
+ * none.
+ */
 static bool
 others_come(Apply *apply, PendingGroup *group)
 {
@@ -129,7 +142,8 @@ others_come(Apply *apply, PendingGroup *group)
 static void
 note(Apply *apply, PendingGroup *group)
 {
-	note_group(apply->partials.relation, apply->rollup->nkeys, group->keys, group->isnull, group->hash);
+	note_group(apply->partials.relation, apply->rollup->nkeys, group->keys, group->isnull,
+			   group->hash);
 }
 
 static void
@@ -153,7 +167,10 @@ write_new(Apply *apply, PendingGroup *group, bool further)
 		note(apply, group);
 }
 
-/* Write the held partial with the delta, and with the folded one, added. False if the sum does not fit, or it was lost. */
+/*
+ * Write the held partial with the delta, and with the folded one, added. False if the sum does not
+ * fit, or it was lost.
+ */
 static bool
 write_held(Apply *apply, PendingGroup *group, bool fold)
 {
@@ -219,9 +236,11 @@ log_delta(Apply *apply, const PendingGroup *group)
 		values[rollup->nkeys + i] = apply->delta[i].value;
 		isnull[rollup->nkeys + i] = apply->delta[i].isnull;
 		/* who reads it does not know an order that is not the type's own */
-		kinds[i] = marked_order_is_known(rollup->states[i].order) ? rollup->states[i].kind : STATE_VALUE;
+		kinds[i] =
+			marked_order_is_known(rollup->states[i].order) ? rollup->states[i].kind : STATE_VALUE;
 	}
-	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc, heap_form_tuple(desc, values, isnull), kinds);
+	message_write(rollup->rollup, rollup->partials, rollup->nkeys, desc,
+				  heap_form_tuple(desc, values, isnull), kinds);
 }
 
 static void
@@ -237,8 +256,9 @@ apply_group(Apply *apply, PendingGroup *group)
 	ItemPointerSetInvalid(&apply->root);
 	apply->contended = false;
 	apply->loose = false;
-	written = (take_own(apply, group) || take_hinted(apply, group) || take_free(apply, group, &any, &fold)) &&
-		write_held(apply, group, fold);
+	written = (take_own(apply, group) || take_hinted(apply, group) ||
+			   take_free(apply, group, &any, &fold)) &&
+			  write_held(apply, group, fold);
 	if (!written && apply->loose)
 	{
 		/* somebody was faster */
@@ -248,7 +268,8 @@ apply_group(Apply *apply, PendingGroup *group)
 	if (!written)
 		write_new(apply, group, any || apply->loose);
 	if (ItemPointerIsValid(&apply->root))
-		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root, &group->own);
+		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root,
+				 &group->own);
 	if (apply->logged)
 		log_delta(apply, group);
 	partials_clear(&apply->partials);
@@ -289,7 +310,8 @@ void
 apply_deltas(PendingRollup *pending)
 {
 	Apply		apply;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "gymstream apply", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "gymstream apply", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext per_group = NULL;
 	MemoryContext old = MemoryContextSwitchTo(context);
 

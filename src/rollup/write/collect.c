@@ -1,6 +1,6 @@
 /*
- * collect.c: takes the old and the new row of a source, reduced to the columns that a rollup uses, and gives pending
- * deltas of groups. Writes no table.
+ * collect.c: takes the old and the new row of a source, reduced to the columns that a rollup uses,
+ * and gives pending deltas of groups. Writes no table.
  */
 #include "rollup/write/collect.h"
 
@@ -80,12 +80,14 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 
 		if (!state_depends_on(state, columns))
 			continue;
-		if ((state->input >= 0 && input_isnull[state->input]) || (state->input2 >= 0 && input_isnull[state->input2]))
+		if ((state->input >= 0 && input_isnull[state->input]) ||
+			(state->input2 >= 0 && input_isnull[state->input2]))
 			continue;
 		if (!STATE_IS_SUM(state->kind))
 		{
 			input = state->input >= 0 ? inputs[state->input] : (Datum) 0;
-			marked_collect(state->kind, state->order, &group->deltas[i], input, sign, pending->context);
+			marked_collect(state->kind, state->order, &group->deltas[i], input, sign,
+						   pending->context);
 			continue;
 		}
 		if (state->input >= 0 && state->kind != STATE_COUNT)
@@ -113,7 +115,10 @@ collect_rows(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 	return large;
 }
 
-/* The same where the query calls functions that are not the server's own: as the owner, with a fixed search_path. */
+/*
+ * The same where the query calls functions that are not the server's own: as the owner, with a
+ * fixed search_path.
+ */
 static bool
 collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 {
@@ -126,7 +131,10 @@ collect_rows_as_owner(Rollup *rollup, bool had_old, bool has_new, uint64 columns
 	return large;
 }
 
-/* Whether the values are the same to the last bit. What is stored elsewhere or compressed is not looked into. */
+/*
+ * Whether the values are the same to the last bit. What is stored elsewhere or compressed is not
+ * looked into.
+ */
 static bool
 is_identical(Datum a, Datum b, Form_pg_attribute column)
 {
@@ -136,7 +144,10 @@ is_identical(Datum a, Datum b, Form_pg_attribute column)
 		memcmp(DatumGetPointer(a), DatumGetPointer(b), VARSIZE_ANY(DatumGetPointer(a))) == 0;
 }
 
-/* Which of the used columns an UPDATE has changed, as bits; all of them if the row may be of another group now. */
+/*
+ * Which of the used columns an UPDATE has changed, as bits; all of them if the row may be of
+ * another group now.
+ */
 static uint64
 changed_columns(Rollup *rollup)
 {
@@ -152,14 +163,17 @@ changed_columns(Rollup *rollup)
 	return changed & rollup->group_reads ? ALL_COLUMNS : changed;
 }
 
-/* Once in a subtransaction: until it ends, its lock on the source keeps away who would delete that. */
+/*
+ * Once in a subtransaction: until it ends, its lock on the source keeps away who would delete that.
+ */
 static void
 note_uncounted(const Rollup *rollup)
 {
 	static Oid	noted = InvalidOid;
 	static TransactionId noted_by = InvalidTransactionId;
 
-	if (noted == rollup->partials && noted_by == GetCurrentTransactionIdIfAny() && TransactionIdIsValid(noted_by))
+	if (noted == rollup->partials && noted_by == GetCurrentTransactionIdIfAny() &&
+		TransactionIdIsValid(noted_by))
 		return;
 	catalog_uncounted_insert(rollup->partials);
 	noted = rollup->partials;

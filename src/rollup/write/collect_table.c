@@ -1,9 +1,11 @@
 /*
- * collect_table.c: takes all rows of a table at once, which come into a rollup's source or go out of it with the table:
- * a partition that is attached, detached, dropped or truncated. Gives pending deltas, as of so many changes.
+ * collect_table.c: takes all rows of a table at once, which come into a rollup's source or go out
+ * of it with the table: a partition that is attached, detached, dropped or truncated. Gives pending
+ * deltas, as of so many changes.
  *
- * The table is locked in a mode that no writer's lock goes with, so that its rows are those committed and our own. All of
- * them count, since all of them come or go: a transaction whose snapshot does not show the same ones cannot be exact.
+ * The table is locked in a mode that no writer's lock goes with, so that its rows are those
+ * committed and our own. All of them count, since all of them come or go: a transaction whose
+ * snapshot does not show the same ones cannot be exact.
  */
 #include "rollup/write/collect.h"
 
@@ -26,12 +28,15 @@ check_snapshot(Relation table)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (table_tuple_satisfies_snapshot(table, slot, snapshot) != table_tuple_satisfies_snapshot(table, slot, SnapshotSelf))
+		if (table_tuple_satisfies_snapshot(table, slot, snapshot) !=
+			table_tuple_satisfies_snapshot(table, slot, SnapshotSelf))
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access due to concurrent changes of partition \"%s\"",
+					 errmsg("could not serialize access due to concurrent changes of partition "
+							"\"%s\"",
 							RelationGetRelationName(table)),
-					 errdetail("A rollup would count other rows than the transaction's snapshot shows."),
+					 errdetail("A rollup would count other rows than the transaction's snapshot "
+							   "shows."),
 					 errhint("The transaction might succeed if retried.")));
 	}
 	ExecDropSingleTupleTableSlot(slot);

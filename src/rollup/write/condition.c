@@ -1,6 +1,7 @@
 /*
- * condition.c: takes the WHEN condition of a trigger and tells what it calls: which partials it is about, and which columns
- * of OLD and NEW it passes. Knows how create_rollup writes such a condition, and refuses to read any other.
+ * condition.c: takes the WHEN condition of a trigger and tells what it calls: which partials it is
+ * about, and which columns of OLD and NEW it passes. Knows how create_rollup writes such a
+ * condition, and refuses to read any other.
  */
 #include "rollup/write/condition.h"
 
@@ -31,7 +32,9 @@ condition_partials(const FuncExpr *call)
 {
 	const Const *partials = call->args != NIL && !call->funcvariadic ? linitial(call->args) : NULL;
 
-	return partials && IsA(partials, Const) && !partials->constisnull ? DatumGetObjectId(partials->constvalue) : InvalidOid;
+	return partials && IsA(partials, Const) && !partials->constisnull ?
+			   DatumGetObjectId(partials->constvalue) :
+			   InvalidOid;
 }
 
 /* The argument as a column of OLD or NEW; NULL: it is anything else. */
@@ -43,9 +46,13 @@ call_var(const FuncExpr *call, int arg)
 	return IsA(var, Var) && (var->varno == INNER_VAR || var->varno == OUTER_VAR) ? var : NULL;
 }
 
-/* Where each used column of OLD or NEW is among the arguments. NULL where the call has none of that side. */
+/*
+ * Where each used column of OLD or NEW is among the arguments. NULL where the call has none of that
+ * side.
+ */
 static bool
-call_columns(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call, int side, int **arguments)
+call_columns(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call, int side,
+			 int **arguments)
 {
 	bool		present = call_var(call, 1)->varno == side;
 
@@ -80,7 +87,8 @@ condition_is_collect(const FuncExpr *call)
 	{
 		const Var  *var = call_var(call, arg);
 
-		if (var == NULL || (arg == 1 ? var->varattno != TableOidAttributeNumber : var->varattno <= 0))
+		if (var == NULL ||
+			(arg == 1 ? var->varattno != TableOidAttributeNumber : var->varattno <= 0))
 			return false;
 	}
 	return true;
@@ -90,6 +98,7 @@ bool
 condition_arguments(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call,
 			   int **old_columns, int **new_columns)
 {
-	return condition_is_collect(call) && call_columns(rollup, columns, call, INNER_VAR, old_columns) &&
-		call_columns(rollup, columns, call, OUTER_VAR, new_columns);
+	return condition_is_collect(call) &&
+		   call_columns(rollup, columns, call, INNER_VAR, old_columns) &&
+		   call_columns(rollup, columns, call, OUTER_VAR, new_columns);
 }

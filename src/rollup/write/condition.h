@@ -24,11 +24,11 @@ extern Oid	condition_partials(const FuncExpr *call);
 extern bool condition_is_collect(const FuncExpr *call);
 
 /*
- * Read a call in the condition of a trigger on a table that has the used columns at these places: for each of them, which
- * argument has it in the old and the new row; NULL where there is no such row. False if it is not a call as create_rollup
- * writes it.
+ * Read a call in the condition of a trigger on a table that has the used columns at these places:
+ * for each of them, which argument has it in the old and the new row; NULL where there is no such
+ * row. False if it is not a call as create_rollup writes it.
  */
-extern bool condition_arguments(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call,
-								int **old_columns, int **new_columns);
+extern bool condition_arguments(const Rollup *rollup, const AttrNumber *columns,
+								const FuncExpr *call, int **old_columns, int **new_columns);
 
 #endif							/* GS_CONDITION_H */

@@ -6,7 +6,10 @@
 
 #include "base/base.h"
 
-/* Apply what the current subtransaction has pending, of one rollup or of all. Nothing where there is nothing. */
+/*
+ * Apply what the current subtransaction has pending, of one rollup or of all. Nothing where there
+ * is nothing.
+ */
 extern void flush_rollup(Oid partials);
 extern void flush_all(void);
 

@@ -1,7 +1,8 @@
 /*
  * late.c: takes a statement that starts in a transaction with one snapshot, and refuses it if it
- * reads a rollup that was created after that snapshot. The catalogs know no snapshots, so the rollup is
- * found, but none of its partials is seen: it would be read as empty, where its query sees rows.
+ * reads a rollup that was created after that snapshot. The catalogs know no snapshots, so the
+ * rollup is found, but none of its partials is seen: it would be read as empty, where its query
+ * sees rows.
  *
  * Where the library is not preloaded, and nothing else in the session has loaded it, nobody looks.
  */
@@ -65,7 +66,8 @@ late_check(const EState *estate)
 		rollup = catalog_rollup(ROLLUP_PARTIALS, RelationGetRelid(relation), ROLLUP_ROLLUP);
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access because rollup \"%s\" is newer than the snapshot",
+				 errmsg("could not serialize access because rollup \"%s\" is newer than the "
+						"snapshot",
 						get_rel_name(rollup)),
 				 errhint("The transaction might succeed if retried.")));
 	}

@@ -1,8 +1,9 @@
 /*
- * pending.c: keeps the deltas between collect and apply. A delta belongs to the subtransaction whose row change it came
- * from: that one flushes it, and its abort discards it, so that a subtransaction never applies, nor loses, a delta of a
- * statement outside of it. Also remembers which partials the transaction wrote, until it ends: the next statement on
- * the same group goes on with them at once. Writes nothing itself.
+ * pending.c: keeps the deltas between collect and apply. A delta belongs to the subtransaction
+ * whose row change it came from: that one flushes it, and its abort discards it, so that a
+ * subtransaction never applies, nor loses, a delta of a statement outside of it. Also remembers
+ * which partials the transaction wrote, until it ends: the next statement on the same group goes on
+ * with them at once. Writes nothing itself.
  */
 #include "rollup/write/pending.h"
 
@@ -45,8 +46,9 @@ static void merge_committed(void);
 #include "lib/simplehash.h"
 
 /*
- * The innermost subtransaction that collected anything, then those around it, each with one level; but above that of a
- * subtransaction may be that of one that has committed into it, until somebody asks for either.
+ * The innermost subtransaction that collected anything, then those around it, each with one level;
+ * but above that of a subtransaction may be that of one that has committed into it, until somebody
+ * asks for either.
  */
 static PendingLevel *top = NULL;
 
@@ -131,8 +133,8 @@ pending_rollup(Rollup *rollup)
 	pending = level_find(top, rollup->partials);
 	if (pending == NULL)
 	{
-		MemoryContext context = AllocSetContextCreate(TopTransactionContext, "gymstream pending deltas",
-													  ALLOCSET_DEFAULT_SIZES);
+		MemoryContext context = AllocSetContextCreate(
+			TopTransactionContext, "gymstream pending deltas", ALLOCSET_DEFAULT_SIZES);
 
 		pending = MemoryContextAllocZero(TopTransactionContext, sizeof(PendingRollup));
 		pending->rollup = rollup;
@@ -203,7 +205,8 @@ group_intern(PendingRollup *pending, PendingGroup *probe)
 PendingGroup *
 pending_group(PendingRollup *pending, Datum *keys, bool *isnull)
 {
-	PendingGroup probe = {.hash = rollup_hash_keys(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
+	PendingGroup probe = {
+		.hash = rollup_hash_keys(pending->rollup, keys, isnull), .keys = keys, .isnull = isnull};
 	PendingGroup *group = group_intern(pending, &probe);
 
 	if (!group->dirty)
@@ -227,7 +230,8 @@ pending_own_partial(PendingRollup *pending, PendingGroup *group)
 		PendingRollup *outer = level_find(level, pending->rollup->partials);
 		GroupEntry *entry = outer ? groups_lookup_hash(outer->groups, group, group->hash) : NULL;
 
-		if (entry && ItemPointerIsValid(&entry->group->own) && gs_relfile_equal(outer->file, pending->file))
+		if (entry && ItemPointerIsValid(&entry->group->own) &&
+			gs_relfile_equal(outer->file, pending->file))
 			return &entry->group->own;
 	}
 	return NULL;
@@ -359,7 +363,10 @@ remember_own(PendingRollup *outer, PendingGroup *group)
 		entry->group->own = group->own;
 }
 
-/* What is known of the same rollup outside. Comparing keys may fail: then all of this can be done again. */
+/*
+ * What is known of the same rollup outside. Comparing keys may fail: then all of this can be done
+ * again.
+ */
 static void
 rollup_merge(PendingRollup *pending, PendingRollup *outer)
 {
@@ -397,7 +404,10 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 	}
 }
 
-/* Not when it commits: keys are compared, and functions of their types may need what is not to be had at that moment. */
+/*
+ * Not when it commits: keys are compared, and functions of their types may need what is not to be
+ * had at that moment.
+ */
 static void
 merge_committed(void)
 {

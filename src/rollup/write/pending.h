@@ -28,7 +28,8 @@ typedef struct PendingRollup
 	struct groups_hash *groups;
 	PendingGroup *dirty;		/* list of those to be applied */
 	GsRelFile	file;			/* the partials' storage, in which own is valid */
-	bool		truncating;		/* the statement at hand truncates the source: the partials will be, too */
+	/* the statement at hand truncates the source: the partials will be, too */
+	bool		truncating;
 	MemoryContext context;		/* groups and deltas */
 	struct PendingLevel *level;
 	struct PendingRollup *next;
@@ -46,7 +47,10 @@ extern PendingRollup *pending_rollup(Rollup *rollup);
 /* The group with these keys, made when it is new, and put on the list of those to be applied. */
 extern PendingGroup *pending_group(PendingRollup *pending, Datum *keys, bool *isnull);
 
-/* The partial of the group that this transaction wrote last in a subtransaction that is not aborted; NULL: none known. */
+/*
+ * The partial of the group that this transaction wrote last in a subtransaction that is not
+ * aborted; NULL: none known.
+ */
 extern ItemPointer pending_own_partial(PendingRollup *pending, PendingGroup *group);
 
 /* The partials are stored in this file: what is known of another one is void. */
@@ -59,7 +63,10 @@ extern bool pending_is_dirty(Oid partials);
 extern PendingRollup *pending_first(void);
 extern PendingRollup *pending_find(Oid partials);
 
-/* Whether it has anything pending. Unlike the others, looks at no keys, and so calls no functions of their types. */
+/*
+ * Whether it has anything pending. Unlike the others, looks at no keys, and so calls no functions
+ * of their types.
+ */
 extern bool pending_any_dirty(void);
 
 /* Forget all that is pending or known of the rollup in this subtransaction. */
@@ -74,7 +81,10 @@ extern void pending_trim(PendingRollup *pending);
 /* Forget all that is pending or known of the rollup: its partials were truncated. */
 extern void pending_forget(Oid partials);
 
-/* The transaction has ended; a subtransaction was aborted; it was committed into its parent, which goes on with all it had. */
+/*
+ * The transaction has ended; a subtransaction was aborted; it was committed into its parent, which
+ * goes on with all it had.
+ */
 extern void pending_discard(void);
 extern void pending_discard_subtransaction(SubTransactionId subid);
 extern void pending_keep_subtransaction(SubTransactionId subid, SubTransactionId parent);

@@ -1,12 +1,14 @@
 /*
- * ready.c: takes the result relations of a statement that starts, and gives the executor the WHEN conditions of
- * rollups' triggers ready-made.
+ * ready.c: takes the result relations of a statement that starts, and gives the executor the WHEN
+ * conditions of rollups' triggers ready-made.
  *
- * The executor reads a condition from its text anew in each statement, at the first row: for a statement of one row that
- * is more work than all that a rollup does. Here it is read once in a backend, checked to be what create_rollup writes,
- * and put in its place when a statement starts, as an expression that takes the columns from the rows and calls no SQL
- * function. What is not known here, or not in that form, or not under ExecutorStart (COPY, a partition that a row is
- * routed to, the statement for which the library is loaded), goes the long way with the same outcome: see when.c.
+ * The executor reads a condition from its text anew in each statement, at the first row: for a
+ * statement of one row that is more work than all that a rollup does. Here it is read once in a
+ * backend, checked to be what create_rollup writes, and put in its place when a statement starts,
+ * as an expression that takes the columns from the rows and calls no SQL function. What is not
+ * known here, or not in that form, or not under ExecutorStart (COPY, a partition that a row is
+ * routed to, the statement for which the library is loaded), goes the long way with the same
+ * outcome: see when.c.
  */
 #include "rollup/write/ready.h"
 
@@ -92,19 +94,22 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 static bool
 is_ours(const Trigger *trigger)
 {
-	return trigger->tgqual && (trigger->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)) &&
-		catalog_is_schema(get_func_namespace(trigger->tgfoid));
+	return trigger->tgqual &&
+		   (trigger->tgtype & (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)) &&
+		   catalog_is_schema(get_func_namespace(trigger->tgfoid));
 }
 
 static int
 read_triggers(Oid table, const TriggerDesc *description, ReadyTrigger *triggers)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "gymstream conditions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "gymstream conditions", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	int			n = 0;
 
 	for (int i = 0; i < description->numtriggers; i++)
-		if (is_ours(&description->triggers[i]) && read_condition(table, &description->triggers[i], &triggers[n]))
+		if (is_ours(&description->triggers[i]) &&
+			read_condition(table, &description->triggers[i], &triggers[n]))
 			triggers[n++].index = i;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -133,7 +138,10 @@ remember(Oid oid, const ReadyTrigger *triggers, int ntriggers)
 	table->triggers = copy;
 }
 
-/* How many triggers with conditions of ours the table has: a copy, since what is remembered may be invalidated any time. */
+/*
+ * How many triggers with conditions of ours the table has: a copy, since what is remembered may be
+ * invalidated any time.
+ */
 static int
 find_triggers(Relation relation, const TriggerDesc *description, ReadyTrigger **triggers)
 {
@@ -271,7 +279,8 @@ make_expression(ReadyTrigger *ready, Relation relation)
 		state->evalfunc_private = ready;
 		return state;
 	}
-	state->evalfunc = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? evaluate_nothing : evaluate_collect;
+	state->evalfunc = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? evaluate_nothing :
+																			   evaluate_collect;
 	state->evalfunc_private = make_call(ready, RelationGetRelid(relation));
 	return state->evalfunc_private ? state : NULL;
 }
@@ -296,18 +305,23 @@ make_ready(EState *estate, ResultRelInfo *relation, int16 events)
 
 		if ((ready->events & events) && ready->index < relation->ri_TrigDesc->numtriggers &&
 			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)
-			relation->ri_TrigWhenExprs[ready->index] = make_expression(ready, relation->ri_RelationDesc);
+			relation->ri_TrigWhenExprs[ready->index] =
+				make_expression(ready, relation->ri_RelationDesc);
 	}
 	MemoryContextSwitchTo(old);
 }
 
-/* What the statement can do. A condition that is not made ready for it would be read where it is needed. */
+/*
+ * What the statement can do. A condition that is not made ready for it would be read where it is
+ * needed.
+ */
 static int16
 statement_events(const PlannedStmt *statement)
 {
 	const ModifyTable *plan = (const ModifyTable *) statement->planTree;
 
-	if (!statement->hasModifyingCTE && IsA(plan, ModifyTable) && plan->onConflictAction != ONCONFLICT_UPDATE)
+	if (!statement->hasModifyingCTE && IsA(plan, ModifyTable) &&
+		plan->onConflictAction != ONCONFLICT_UPDATE)
 		switch (plan->operation)
 		{
 			case CMD_INSERT:

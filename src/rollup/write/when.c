@@ -1,13 +1,15 @@
 /*
- * when.c: takes the rows that the WHEN conditions of a source's triggers pass, hands them to collect, and says when what
- * was collected is applied. Writes no table, but truncates partials with their source.
+ * when.c: takes the rows that the WHEN conditions of a source's triggers pass, hands them to
+ * collect, and says when what was collected is applied. Writes no table, but truncates partials
+ * with their source.
  *
- * WHEN runs with the rights of whoever writes the source, so everyone may call collect. It accepts rows from a
- * trigger's WHEN on the rollup's own source only: nowhere else does the system column tableoid come as a Var of
- * INNER_VAR or OUTER_VAR, which stand for OLD and NEW there (in a plan's node above a scan such a Var has a positive
- * column number). The other arguments must be plain columns of OLD and NEW, so that none can be invented. And the call
- * must have been stored, which leaves it no place in a text: else it comes from the body of a function of SQL that was
- * put where a WHEN calls that (whole.c refuses functions whose body is stored, and other triggers).
+ * WHEN runs with the rights of whoever writes the source, so everyone may call collect. It accepts
+ * rows from a trigger's WHEN on the rollup's own source only: nowhere else does the system column
+ * tableoid come as a Var of INNER_VAR or OUTER_VAR, which stand for OLD and NEW there (in a plan's
+ * node above a scan such a Var has a positive column number). The other arguments must be plain
+ * columns of OLD and NEW, so that none can be invented. And the call must have been stored, which
+ * leaves it no place in a text: else it comes from the body of a function of SQL that was put where
+ * a WHEN calls that (whole.c refuses functions whose body is stored, and other triggers).
  */
 #include "rollup/write/when.h"
 
@@ -39,7 +41,8 @@ call_refuse(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 			 errmsg("gymstream_internal.collect can only be called by the triggers of a rollup"),
-			 errdetail("It takes rows from the WHEN condition of a trigger on the rollup's source, column by column."),
+			 errdetail("It takes rows from the WHEN condition of a trigger on the rollup's source, "
+					   "column by column."),
 			 errhint("Rollups are made by gymstream.create_rollup.")));
 }
 
@@ -75,8 +78,8 @@ call_prepare(FunctionCallInfo fcinfo)
 	{
 		rollup_release_with(call->when.rollup, fcinfo->flinfo->fn_mcxt);
 		columns = rollup_table_columns(call->when.rollup, table);
-		if (columns == NULL ||
-			!condition_arguments(call->when.rollup, columns, expression, &call->old_columns, &call->new_columns))
+		if (columns == NULL || !condition_arguments(call->when.rollup, columns, expression,
+													&call->old_columns, &call->new_columns))
 			call_refuse();
 		call->when.has_old = call->old_columns != NULL;
 		call->when.has_new = call->new_columns != NULL;
@@ -92,8 +95,8 @@ call_check(FunctionCallInfo fcinfo)
 {
 	FuncExpr   *expression = (FuncExpr *) fcinfo->flinfo->fn_expr;
 
-	if (expression == NULL || !IsA(expression, FuncExpr) || expression->location >= 0 || !condition_is_collect(expression) ||
-		list_length(expression->args) != PG_NARGS())
+	if (expression == NULL || !IsA(expression, FuncExpr) || expression->location >= 0 ||
+		!condition_is_collect(expression) || list_length(expression->args) != PG_NARGS())
 		call_refuse();
 }
 
@@ -135,11 +138,13 @@ load_row(TupleTableSlot *row, FunctionCallInfo fcinfo, const int *columns)
 /*
  * collect(partials regclass, tableoid oid, VARIADIC "any") returns boolean
  *
- * True now and then where no statement trigger may follow: that queues the event whose function flushes. So it is in a
- * subscriber's apply worker, and where a statement on a parent table writes the source.
+ * True now and then where no statement trigger may follow: that queues the event whose function
+ * flushes. So it is in a subscriber's apply worker, and where a statement on a parent table writes
+ * the source.
  *
- * Where a row moves between partitions under a foreign key, the condition of the UPDATE trigger on the partitioned table is
- * evaluated too, with rows that are of no table. The partitions' own triggers have seen them.
+ * Where a row moves between partitions under a foreign key, the condition of the UPDATE trigger on
+ * the partitioned table is evaluated too, with rows that are of no table. The partitions' own
+ * triggers have seen them.
  */
 PG_FUNCTION_INFO_V1(gs_collect);
 Datum
@@ -185,7 +190,10 @@ truncate_refuse(const char *function, Relation table)
 			 errdetail("Table \"%s\" is not being truncated.", RelationGetRelationName(table))));
 }
 
-/* truncating(partials regclass) returns boolean: says which rollup a BEFORE TRUNCATE trigger is of; always true */
+/*
+ * truncating(partials regclass) returns boolean: says which rollup a BEFORE TRUNCATE trigger is of;
+ * always true
+ */
 PG_FUNCTION_INFO_V1(gs_truncating);
 Datum
 gs_truncating(PG_FUNCTION_ARGS)
@@ -194,8 +202,9 @@ gs_truncating(PG_FUNCTION_ARGS)
 }
 
 /*
- * Before a table of a partitioned source is truncated: the rows of a partition are taken out of the rollup. If it is the
- * source itself, the partials will be truncated after it, and where it is the first, its partitions need not be read.
+ * Before a table of a partitioned source is truncated: the rows of a partition are taken out of the
+ * rollup. If it is the source itself, the partials will be truncated after it, and where it is the
+ * first, its partitions need not be read.
  */
 static void
 before_truncate(const TriggerData *trigger)
@@ -204,7 +213,8 @@ before_truncate(const TriggerData *trigger)
 	FuncExpr   *call = condition_of(trigger->tg_trigger);
 	Rollup	   *rollup;
 
-	if (call == NULL || !OidIsValid(condition_partials(call)) || !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+	if (call == NULL || !OidIsValid(condition_partials(call)) ||
+		!TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
 	rollup_refuse_entered(condition_partials(call));
 	rollup = rollup_find(condition_partials(call));
@@ -235,7 +245,8 @@ is_truncated(Oid source)
 		Relation	table = relation_open(lfirst_oid(cell), NoLock);
 
 		truncated = truncated && CheckRelationLockedByMe(table, AccessExclusiveLock, false) &&
-			(table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE || RelationGetNumberOfBlocks(table) == 0);
+					(table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+					 RelationGetNumberOfBlocks(table) == 0);
 		relation_close(table, NoLock);
 	}
 	return truncated;
@@ -252,7 +263,8 @@ truncate_partials(void *relation)
 }
 
 /*
- * truncated(partials regclass) returns boolean: truncates the partials after their source; always false
+ * truncated(partials regclass) returns boolean: truncates the partials after their source; always
+ * false
  *
  * Everyone may call it, so it looks for itself whether the source is being truncated.
  */
@@ -289,7 +301,8 @@ gs_flush_pending(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "gymstream_internal.flush_pending")));
+				 errmsg("function \"%s\" must be called as a trigger",
+						"gymstream_internal.flush_pending")));
 	trigger = (TriggerData *) fcinfo->context;
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
 		before_truncate(trigger);

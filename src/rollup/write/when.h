@@ -1,6 +1,6 @@
 /*
- * when.h: what the WHEN conditions of the triggers on a source call, in SQL, where ready.c has not put
- * something in their place:
+ * when.h: what the WHEN conditions of the triggers on a source call, in SQL, where ready.c has not
+ * put something in their place:
  *
  *   collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
  *   flush(partials)                                          in the WHEN of a statement trigger
@@ -25,12 +25,16 @@ typedef struct WhenCall
 	bool		event_queued;	/* by this call */
 } WhenCall;
 
-/* Whether the condition must be true now and then to queue an event: no statement trigger may follow. */
+/*
+ * Whether the condition must be true now and then to queue an event: no statement trigger may
+ * follow.
+ */
 extern bool when_needs_event(const Rollup *rollup);
 
 /*
- * Collect the change whose rows have been loaded. The value of the condition: whether to queue the event that flushes. It
- * is queued with the first row, whether that matters to the rollup or not, so that it comes before the application's own.
+ * Collect the change whose rows have been loaded. The value of the condition: whether to queue the
+ * event that flushes. It is queued with the first row, whether that matters to the rollup or not,
+ * so that it comes before the application's own.
  */
 extern bool when_collect(WhenCall *call);
 
