@@ -150,85 +150,58 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 
 /* ---- schemas ---- */
 
-#define FIELD(type, optional, name) "{\"type\":\"" type "\",\"optional\":" optional ",\"field\":\"" name "\"}"
+#define FIELD(type, optional, name) \
+	"{\"type\":\"" type "\",\"optional\":" optional ",\"field\":\"" name "\"}"
 #define TIME_FIELDS FIELD("int64", "true", "ts_us") "," FIELD("int64", "true", "ts_ns")
-#define SOURCE_SCHEMA                                                                                                                                                 \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "version") "," FIELD("string", "false", "connector") "," FIELD("string", "false", "name") "," FIELD( \
-		"int64", "false",                                                                                                                                             \
-		"ts_ms") ",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\","                                                                        \
-				 "\"version\":1,"                                                                                                                                     \
-				 "\"parameters\":{\"allowed\":\"true,first,first_in_data_collection,last_in_data_"                                                                    \
-				 "collection,last,false,incremental\"},"                                                                                                              \
-				 "\"default\":\"false\",\"field\":\"snapshot\"}," FIELD("string", "false", "db") "," FIELD(                                                           \
-					 "string", "true",                                                                                                                                \
-					 "sequence") "," TIME_FIELDS                                                                                                                      \
-								 "," FIELD("string", "false", "schema") "," FIELD("string", "false", "table") "," FIELD(                                              \
-									 "int64", "true",                                                                                                                 \
-									 "txId") "," FIELD("int64", "true",                                                                                               \
-													   "lsn") "," FIELD("int64", "true",                                                                              \
-																		"xmin") "," FIELD("strin"                                                                     \
-																						  "g",                                                                        \
-																						  "true",                                                                     \
-																						  "origi"                                                                     \
-																						  "n") "," FIELD("int64",                                                     \
-																										 "true",                                                      \
-																										 "origin_lsn") "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,\"field\":\"source\"}"
-#define TRANSACTION_SCHEMA                                                                         \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "id") "," FIELD(                  \
-		"int64", "false",                                                                          \
-		"total_order") "," FIELD("int64", "false",                                                 \
-								 "data_collection_order") "],\"optional\":true,\"name\":\"event."  \
-														  "block\",\"version\":1,\"field\":"       \
-														  "\"transaction\"}"
-#define LAST_FIELDS SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," \
+#define SOURCE_SCHEMA \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "version") "," \
+	FIELD("string", "false", "connector") "," FIELD("string", "false", "name") "," \
+	FIELD("int64", "false", "ts_ms") \
+	",{\"type\":\"string\",\"optional\":true,\"name\":\"io.debezium.data.Enum\",\"version\":1," \
+	"\"parameters\":{\"allowed\":\"true,first,first_in_data_collection," \
+	"last_in_data_collection,last,false,incremental\"}," \
+	"\"default\":\"false\",\"field\":\"snapshot\"}," FIELD("string", "false", "db") "," \
+	FIELD("string", "true", "sequence") "," TIME_FIELDS "," FIELD("string", "false", "schema") \
+	"," FIELD("string", "false", "table") "," FIELD("int64", "true", "txId") "," \
+	FIELD("int64", "true", "lsn") "," FIELD("int64", "true", "xmin") "," \
+	FIELD("string", "true", "origin") "," FIELD("int64", "true", "origin_lsn") \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\"," \
+	"\"version\":1,\"field\":\"source\"}"
+#define TRANSACTION_SCHEMA \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "id") "," \
+	FIELD("int64", "false", "total_order") "," FIELD("int64", "false", "data_collection_order") \
+	"],\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}"
+#define LAST_FIELDS \
+	SOURCE_SCHEMA "," TRANSACTION_SCHEMA "," FIELD("string", "false", "op") "," \
 	FIELD("int64", "true", "ts_ms") "," TIME_FIELDS
-#define MESSAGE_FIELDS                                                                             \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," FIELD(                  \
-		"int64", "true",                                                                           \
-		"ts_ms") "," SOURCE_SCHEMA "," TRANSACTION_SCHEMA                                          \
-				 ",{\"type\":\"struct\",\"fields\":[" FIELD("string", "true", "prefix") "," FIELD( \
-					 "bytes", "true",                                                              \
-					 "content") "],\"optional\":false,\"name\":\"io.debezium.connector."           \
-								"postgresql.Message\",\"version\":1,\"field\":\"message\"}"
-#define MESSAGE_END "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\",\"version\":1}"
+#define MESSAGE_FIELDS \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "op") "," \
+	FIELD("int64", "true", "ts_ms") "," SOURCE_SCHEMA "," TRANSACTION_SCHEMA \
+	",{\"type\":\"struct\",\"fields\":[" FIELD("string", "true", "prefix") "," \
+	FIELD("bytes", "true", "content") \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Message\"," \
+	"\"version\":1,\"field\":\"message\"}"
+#define MESSAGE_END \
+	"],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\"," \
+	"\"version\":1}"
 #define MESSAGE_SCHEMA MESSAGE_FIELDS MESSAGE_END
 #define MESSAGE_GAPS_SCHEMA MESSAGE_FIELDS "," GAPS_SCHEMA MESSAGE_END
-#define GAPS_SCHEMA                                                                                \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "code") "," FIELD(                \
-		"string", "false",                                                                         \
-		"message") ",{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false},"      \
-				   "\"optional\":false,\"field\":\"columns\"}"                                     \
-				   "],\"optional\":true,\"name\":\"gymstream.Unrendered\",\"version\":1,"          \
-				   "\"field\":\"unrendered\"}"
-#define MARK_SCHEMA                                                                                \
-	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," FIELD(              \
-		"string", "false",                                                                         \
-		"id") "," FIELD("int64", "true",                                                           \
-						"event_count") ",{\"type\":\"array\",\"items\":{\"type\":\"struct\","      \
-									   "\"fields\":"                                               \
-									   "[" FIELD("string", "false", "data_collection") "," FIELD(  \
-										   "int64", "false",                                       \
-										   "event_count") "],"                                     \
-														  "\"optional"                             \
-														  "\":true,"                               \
-														  "\"name\":"                              \
-														  "\"event."                               \
-														  "collection"                             \
-														  "\","                                    \
-														  "\"version\""                            \
-														  ":1},"                                   \
-														  "\"optional"                             \
-														  "\":true,"                               \
-														  "\"field\":"                             \
-														  "\"data_"                                \
-														  "collections"                            \
-														  "\"}," FIELD(                            \
-															  "int64", "false",                    \
-															  "ts_ms") "],\"optional\":false,"     \
-																	   "\"name\":\"io.debezium."   \
-																	   "connector.common."         \
-																	   "TransactionMetadataValue"  \
-																	   "\",\"version\":1}"
+#define GAPS_SCHEMA \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "code") "," \
+	FIELD("string", "false", "message") \
+	",{\"type\":\"array\",\"items\":{\"type\":\"string\",\"optional\":false}," \
+	"\"optional\":false,\"field\":\"columns\"}" \
+	"],\"optional\":true,\"name\":\"gymstream.Unrendered\",\"version\":1," \
+	"\"field\":\"unrendered\"}"
+#define MARK_SCHEMA \
+	"{\"type\":\"struct\",\"fields\":[" FIELD("string", "false", "status") "," \
+	FIELD("string", "false", "id") "," FIELD("int64", "true", "event_count") \
+	",{\"type\":\"array\",\"items\":{\"type\":\"struct\",\"fields\":[" \
+	FIELD("string", "false", "data_collection") "," FIELD("int64", "false", "event_count") \
+	"],\"optional\":true,\"name\":\"event.collection\",\"version\":1},\"optional\":true," \
+	"\"field\":\"data_collections\"}," FIELD("int64", "false", "ts_ms") \
+	"],\"optional\":false," \
+	"\"name\":\"io.debezium.connector.common.TransactionMetadataValue\",\"version\":1}"
 
 /*
  * prefix.schema.table.kind, where all that is no letter or digit of ASCII, dot, underscore or

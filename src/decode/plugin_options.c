@@ -225,8 +225,11 @@ read_actions(PluginOptions *options, const PluginOption *option, const char *val
 /* ---- the options ---- */
 
 #define ON_OFF "on or off"
-#define TABLES "a list of schema.table, schema.* or *.table with commas between them and a backslash before special characters"
-#define PREFIXES "a list of prefixes with commas between them and a backslash before special characters"
+#define TABLES \
+	"a list of schema.table, schema.* or *.table with commas between them and a backslash " \
+	"before special characters"
+#define PREFIXES \
+	"a list of prefixes with commas between them and a backslash before special characters"
 #define SET(member) offsetof(PluginOptions, member)
 
 static const PluginOption all_options[] = {

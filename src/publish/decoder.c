@@ -42,7 +42,8 @@
 #define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
 #define SLOT_WAIT_MS 20			/* between looks for WAL while the slot is being made */
-#define HUGE_CHANGE (64 * 1024 * 1024)	/* not rendered: no notification has room for it, and an event has at most 1 GB */
+/* not rendered: no notification has room for it, and an event has at most 1 GB */
+#define HUGE_CHANGE (64 * 1024 * 1024)
 #define HUGE_MESSAGE (256 * 1024)	/* the same of a rollup's delta */
 #define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
 

@@ -6,8 +6,10 @@
  * Partials are of one image each. The view adds up those of equal keys, and shows as the group's
  * key that of any partial it reads. So it must not read those of an image that no row has any more:
  *
- *	SELECT k, total("count(*)") FROM (SELECT k, "count(*)", total("count(*)") OVER (PARTITION BY k, key_image(k)) AS live
- *		FROM partials) p WHERE live <> 0 GROUP BY k HAVING total("count(*)") > 0
+ *	SELECT k, total("count(*)")
+ *	FROM (SELECT k, "count(*)", total("count(*)") OVER (PARTITION BY k, key_image(k)) AS live
+ *		FROM partials) p
+ *	WHERE live <> 0 GROUP BY k HAVING total("count(*)") > 0
  *
  * k is a column in each part, and PARTITION BY has it: so a condition on k goes down to the
  * partials, and to their index.

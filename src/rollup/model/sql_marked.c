@@ -9,7 +9,8 @@
  *
  *	SELECT g.k, CASE WHEN g.marked THEN m.min ELSE g.min END
  *	FROM (SELECT k, min("min(x) in") AS min, ... AS marked FROM partials GROUP BY k) g
- *		LEFT JOIN LATERAL (SELECT x.min FROM (SELECT min(r.x) AS min FROM (rows of g.k) r) x WHERE g.marked OFFSET 0) m ON true
+ *		LEFT JOIN LATERAL (SELECT x.min FROM (SELECT min(r.x) AS min FROM (rows of g.k) r) x
+ *			WHERE g.marked OFFSET 0) m ON true
  *
  * A row is of the group when each key is equal or both are NULL. Since no index answers that at
  * once, m reads one arm for each set of keys that may be NULL, in which a key is either compared or

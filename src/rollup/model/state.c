@@ -151,7 +151,9 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 				/* the sum of a value and its opposite */
 				NumericSum *plus = numeric_sum_of(int64_to_numeric(0), 1);
 
-				*value = PointerGetDatum(numeric_sum_plus(plus, numeric_sum_of(int64_to_numeric(0), -1)));
+				NumericSum *minus = numeric_sum_of(int64_to_numeric(0), -1);
+
+				*value = PointerGetDatum(numeric_sum_plus(plus, minus));
 			}
 			return true;
 		case STATE_SUM_FLOAT:

@@ -188,7 +188,8 @@ parse_exact(const char **text, FloatDelta **delta)
 	{
 		char		digit[2] = {digits[ndigits - 1 - i], '\0'};
 
-		*delta = float_delta_add_integer(*delta, strtol(digit, NULL, 16), power + 4 * i, sign, CurrentMemoryContext);
+		*delta = float_delta_add_integer(*delta, strtol(digit, NULL, 16), power + 4 * i, sign,
+										 CurrentMemoryContext);
 	}
 	return true;
 }

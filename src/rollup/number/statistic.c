@@ -220,7 +220,8 @@ regression(const Moments *moments, const char *name, double *value)
 	if (strcmp(name, "regr_slope") == 0)
 		*value = exact_quotient(moments->xy, moments->xx);
 	else
-		*value = exact_quotient(exact_minus(exact_times(moments->y, moments->xx), exact_times(moments->x, moments->xy)),
+		*value = exact_quotient(exact_minus(exact_times(moments->y, moments->xx),
+											exact_times(moments->x, moments->xy)),
 								exact_times(moments->n, moments->xx));
 	return VALUE;
 }

@@ -8,16 +8,24 @@
  * their writers had ended when F took them. One that has not sees p1 to pn in the versions it saw
  * before. How F meets a writer W of the same group:
  *
- *   W holds a partial (any level)		F's lock is skipped: F leaves it and folds the rest
- *   F holds them, W comes				W's lock is skipped: it inserts beside, and F or the next folder finds it
- *   F commits, then W in READ COMMITTED	W's statement began before: it does not see p, and inserts; else it takes p
- *   the same in REPEATABLE READ			W's snapshot does not see p: it inserts. Nothing that W reads or locks was updated
- *		and SERIALIZABLE				under it: p1 to pn were not W's. F is never serializable, so no conflict counts
- *   F rolls back						its locks and p are void, p1 to pn as before
- *   W deletes the last row				its own partial has a negative count; F adds it up, and what is all zero is deleted
- *   (a marked group is computed from the source: fold_marked.c)
- *   TRUNCATE, rebuild_rollup			are excluded by relation locks: F skips a rollup that it cannot lock at once. Of
- *		the source it takes a writer's lock, since the latter lets readers in
+ *	W holds a partial (any level)
+ *		F's lock is skipped: F leaves it and folds the rest.
+ *	F holds them, W comes
+ *		W's lock is skipped: it inserts beside, and F or the next folder finds it.
+ *	F commits, then W in READ COMMITTED
+ *		W's statement began before: it does not see p, and inserts. A later statement takes p.
+ *	the same in REPEATABLE READ and SERIALIZABLE
+ *		W's snapshot does not see p: it inserts. Nothing that W reads or locks was updated under it:
+ *		p1 to pn were not W's. F is never serializable, so no conflict counts.
+ *	F rolls back
+ *		Its locks and p are void, p1 to pn as before.
+ *	W deletes the last row
+ *		Its own partial has a negative count. F adds it up, and what is all zero is deleted.
+ *	A marked group
+ *		is computed from the source: fold_marked.c.
+ *	TRUNCATE, rebuild_rollup
+ *		are excluded by relation locks: F skips a rollup that it cannot lock at once. Of the source
+ *		it takes a writer's lock, since that lets readers in.
  *
  * No message is logged: the deltas were.
  */
@@ -324,7 +332,8 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 		if (sweep_saw(sweep,
 					  rollup_hash_keys(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
 			partials_are_zero(partials, slot) || partials_are_marked(partials, slot))
-			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values, slot->tts_isnull));
+			*groups = lappend(*groups, note_keys(partials->relation, nkeys, slot->tts_values,
+												 slot->tts_isnull));
 	}
 	table_endscan(scan);
 	ExecClearTuple(partials->candidate);

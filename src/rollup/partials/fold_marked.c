@@ -7,13 +7,14 @@
  * them are still the newest versions, and nobody's, they are replaced. So nothing is lost and
  * nothing counted twice:
  *
- *   A transaction's changes of the source and of partials become visible together. What S sees of the partials adds up
- *   to what S sees of the source, and that is what replaces them.
+ *	A transaction's changes of the source and of partials become visible together. What S sees of
+ *	the partials adds up to what S sees of the source, and that is what replaces them.
  *
- *   A partial that S does not see was inserted by a transaction that S does not see: it holds changes of that one, and of
- *   others that came after it, and none that the new row has. (One that S sees and such a one has written since
- *   is not the newest version: we give up.) It stays beside the new row, and still says that rows have changed, or which
- *   extreme went out, with respect to rows that S sees: the marks of the group go on being right.
+ *	A partial that S does not see was inserted by a transaction that S does not see. It holds
+ *	changes of that transaction, and of others that came after it, and none that the new row has.
+ *	(One that S sees and such a transaction has written since is not the newest version: we give
+ *	up.) It stays beside the new row, and still says that rows have changed, or which extreme went
+ *	out, with respect to rows that S sees: the marks of the group go on being right.
  *
  * Whoever comes while they are held inserts beside them; a snapshot older than this transaction
  * goes on seeing the old.

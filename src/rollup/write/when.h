@@ -2,11 +2,16 @@
  * when.h: what the WHEN conditions of the triggers on a source call, in SQL, where ready.c has not
  * put something in their place:
  *
- *   collect(partials, tableoid, columns of NEW and OLD...)   in the WHEN of a row trigger
- *   flush(partials)                                          in the WHEN of a statement trigger
- *   truncated(partials)                                      in the WHEN of a TRUNCATE trigger
- *   truncating(partials)                                     in the WHEN of a BEFORE TRUNCATE trigger
- *   flush_pending()                                          the function of each of these triggers
+ *   collect(partials, tableoid, columns of NEW and OLD...)
+ *       in the WHEN of a row trigger
+ *   flush(partials)
+ *       in the WHEN of a statement trigger
+ *   truncated(partials)
+ *       in the WHEN of a TRUNCATE trigger
+ *   truncating(partials)
+ *       in the WHEN of a BEFORE TRUNCATE trigger
+ *   flush_pending()
+ *       the function of each of these triggers
  */
 #ifndef GS_WHEN_H
 #define GS_WHEN_H
