@@ -17,6 +17,7 @@ missing=$(setup_missing debootstrap)
 
 clean_up() {
 	set +e
+	[ -z "${major:-}" ] || inside pg_ctlcluster -m immediate "$major" main stop 2>/dev/null
 	! mountpoint -q "$root/dev/shm" || as_root umount "$root/dev/shm"
 	! mountpoint -q "$root/proc" || as_root umount "$root/proc"
 	as_root rm -rf --one-file-system "$root" "$root.log"
@@ -77,9 +78,9 @@ checked 'a cluster of its own' inside sh -c "pg_lsclusters -h | grep -q . || pg_
 	pg_ctlcluster $major main start"
 # psql shows a notification with a later command
 { readme 'Five minutes' | awk '/^```sql/ { on = 1; next } /^```/ { on = 0 } on'; echo 'SELECT pg_sleep(5);'; } |
-	as_root tee "$root/home/visitor/five.sql" >/dev/null
+	as_root tee "$root/tmp/five.sql" >/dev/null
 checked 'five minutes' inside su postgres -c 'cd / && createdb mydb && psql -d mydb -c "CREATE EXTENSION gymstream" &&
-	psql -X -d mydb -v ON_ERROR_STOP=1 -f /home/visitor/five.sql'
+	psql -X -d mydb -v ON_ERROR_STOP=1 -f /tmp/five.sql'
 grep 'Asynchronous notification' "$root.log" || die 'no notification came'
 checked 'gymstream doctor' inside su postgres -c 'cd / && gymstream doctor -d mydb || [ $? = 1 ]'
 cat "$root.log"
