@@ -356,6 +356,7 @@ CREATE FUNCTION gymstream_internal.topic_restored() RETURNS trigger
 COMMENT ON FUNCTION gymstream_internal.topic_restored() IS 'skips topics of a restored dump that are there already';
 CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
 	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.topic_restored();
+ALTER TABLE gymstream_internal.topic ENABLE ALWAYS TRIGGER topic_restored;
 COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
 CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
@@ -450,12 +451,21 @@ CREATE FUNCTION gymstream_internal.guards(rollup regclass, definition regclass) 
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_guards';
 COMMENT ON FUNCTION gymstream_internal.guards(regclass, regclass) IS
 	'in the WHEN of the trigger on a rollup''s partials: says which rollup they are of; true';
+DROP EVENT TRIGGER gymstream_ddl;
+CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
+	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE VIEW',
+		'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION', 'CREATE INDEX')
+	EXECUTE FUNCTION gymstream_internal.on_ddl();
+ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER gymstream_ddl IS
+	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
+
 CREATE FUNCTION gymstream_internal.before_drop() RETURNS event_trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_before_drop';
 COMMENT ON FUNCTION gymstream_internal.before_drop() IS
 	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
 CREATE EVENT TRIGGER gymstream_before_drop ON ddl_command_start
-	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW')
+	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW', 'CREATE INDEX')
 	EXECUTE FUNCTION gymstream_internal.before_drop();
 ALTER EVENT TRIGGER gymstream_before_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_before_drop IS

@@ -434,7 +434,7 @@ CREATE FUNCTION gymstream_internal.before_drop() RETURNS event_trigger
 COMMENT ON FUNCTION gymstream_internal.before_drop() IS
 	'locks what a rollup is made of in the order of its writers, before it is dropped or altered as a whole';
 CREATE EVENT TRIGGER gymstream_before_drop ON ddl_command_start
-	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW')
+	WHEN tag IN ('DROP VIEW', 'DROP TABLE', 'DROP SCHEMA', 'DROP TRIGGER', 'ALTER TABLE', 'ALTER VIEW', 'CREATE INDEX')
 	EXECUTE FUNCTION gymstream_internal.before_drop();
 ALTER EVENT TRIGGER gymstream_before_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_before_drop IS
@@ -455,7 +455,7 @@ COMMENT ON FUNCTION gymstream_internal.on_ddl() IS
 	'refuses what would let a rollup''s source change unseen; keeps rollups whole: one owner, triggers that always fire and are the only ones to collect, partials as they were made';
 CREATE EVENT TRIGGER gymstream_ddl ON ddl_command_end
 	WHEN tag IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE', 'CREATE RULE', 'CREATE VIEW',
-		'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION')
+		'ALTER VIEW', 'CREATE SCHEMA', 'CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE FUNCTION', 'CREATE INDEX')
 	EXECUTE FUNCTION gymstream_internal.on_ddl();
 ALTER EVENT TRIGGER gymstream_ddl ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER gymstream_ddl IS
@@ -637,6 +637,7 @@ CREATE FUNCTION gymstream_internal.topic_restored() RETURNS trigger
 COMMENT ON FUNCTION gymstream_internal.topic_restored() IS 'skips topics of a restored dump that are there already';
 CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
 	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.topic_restored();
+ALTER TABLE gymstream_internal.topic ENABLE ALWAYS TRIGGER topic_restored;
 COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
 CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;

@@ -92,5 +92,33 @@ DROP TABLE test_outlive_made.r_partials;
 SELECT * FROM remains();
 DROP SCHEMA test_outlive_made CASCADE;
 
+--
+-- Who allowed rows to be sent to everybody owns them no more: they are not sent
+--
+CREATE ROLE gymstream_comer;
+GRANT ALL ON SCHEMA test_outlive TO gymstream_comer, gymstream_leaver;
+CREATE TABLE told (k int);
+CREATE TABLE told_too (k int);
+ALTER TABLE told OWNER TO gymstream_leaver;
+ALTER TABLE told_too OWNER TO gymstream_leaver;
+SET ROLE gymstream_leaver;
+SELECT gymstream.create_rollup('counted', 'SELECT k, count(*) FROM told GROUP BY k');
+SELECT gymstream.create_topic(relation, 'row') FROM unnest(ARRAY['told', 'told_too', 'counted']::regclass[]) relation;
+RESET ROLE;
+ALTER TABLE told RENAME TO told_by;
+SELECT relation, notify FROM gymstream.topics ORDER BY 1;
+SET client_min_messages = notice;
+ALTER TABLE told_by OWNER TO gymstream_comer;
+SET client_min_messages = warning;
+SELECT relation, notify FROM gymstream.topics ORDER BY 1;
+BEGIN;
+REASSIGN OWNED BY gymstream_leaver TO gymstream_comer;
+SELECT relation, notify FROM gymstream.topics ORDER BY 1;
+ROLLBACK;
+SELECT relation, notify FROM gymstream.topics ORDER BY 1;
+GRANT SELECT, TRIGGER ON told_by TO gymstream_leaver;
+ALTER VIEW counted OWNER TO gymstream_comer;
+SELECT relation, notify FROM gymstream.topics ORDER BY 1;
+
 DROP SCHEMA test_outlive CASCADE;
-DROP ROLE gymstream_leaver;
+DROP ROLE gymstream_leaver, gymstream_comer;

@@ -44,12 +44,6 @@ COPY r_partials FROM stdin;
 SET client_min_messages = warning;
 SELECT count(*) FROM r_partials WHERE k > 2;
 TABLE inexact;
--- a cascade
-CREATE TABLE keys (k int PRIMARY KEY);
-INSERT INTO keys VALUES (1), (2);
-ALTER TABLE r_partials ADD FOREIGN KEY (k) REFERENCES keys ON DELETE CASCADE;
-SELECT refused('DELETE FROM keys');
-ALTER TABLE r_partials DROP CONSTRAINT r_partials_k_fkey;
 -- as the owner
 CREATE ROLE gymstream_protector;
 GRANT ALL ON SCHEMA test_protect, public TO gymstream_protector;
@@ -57,7 +51,8 @@ GRANT SELECT, TRIGGER, TRUNCATE ON t TO gymstream_protector;
 ALTER VIEW r OWNER TO gymstream_protector;
 SET ROLE gymstream_protector;
 SELECT refused('DELETE FROM r_partials');
-SELECT refused('ALTER TABLE r_partials DISABLE TRIGGER ALL');
+ALTER TABLE r_partials DISABLE TRIGGER ALL;
+SELECT refused('DELETE FROM r_partials');
 SELECT gymstream.rebuild_rollup('r');
 RESET ROLE;
 TABLE inexact;
@@ -111,7 +106,6 @@ DROP VIEW told;
 --
 CREATE TABLE parent (LIKE r_partials);
 SELECT refused(ddl) FROM unnest(ARRAY[
-	'ALTER TABLE r_partials DISABLE TRIGGER ALL',
 	'ALTER TABLE r_partials DISABLE TRIGGER "!gymstream guard r"',
 	'ALTER TABLE r_partials ENABLE REPLICA TRIGGER "!gymstream guard rows r"',
 	'DROP TRIGGER "!gymstream guard r" ON r_partials',
@@ -197,9 +191,12 @@ ROLLBACK;
 
 -- in replica mode DDL is the same
 SET session_replication_role = replica;
-SELECT refused('ALTER TABLE t DISABLE TRIGGER ALL');
+ALTER TABLE t DISABLE TRIGGER ALL;
 SELECT refused('DROP TRIGGER "!gymstream flush r" ON t');
-SELECT refused('ALTER TABLE r_partials DISABLE TRIGGER ALL');
+ALTER TABLE r_partials DISABLE TRIGGER ALL;
+TABLE not_always;
+ALTER TABLE t ENABLE TRIGGER ALL;
+TABLE not_always;
 DROP VIEW r;
 RESET session_replication_role;
 SELECT relname FROM pg_class WHERE relnamespace = 'test_protect'::regnamespace AND relname LIKE 'r\_%';

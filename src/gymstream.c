@@ -16,6 +16,7 @@
 #include "rollup/partials/note.h"
 #include "rollup/write/flush.h"
 #include "rollup/write/ready.h"
+#include "topic/topic.h"
 #include "worker/database.h"
 #include "worker/launcher.h"
 
@@ -38,6 +39,7 @@ _PG_init(void)
 	note_init();
 	ready_init();
 	launcher_init();
+	topic_owner_init();
 	database_init();
 	settings_done();
 }

@@ -374,6 +374,22 @@ topic_delete(Oid relation)
 	return HeapTupleIsValid(tuple);
 }
 
+bool
+topic_set_notify(Oid relation, TopicNotify notify)
+{
+	Relation	catalog = catalog_open_for_write();
+	HeapTuple	tuple = catalog_find_topic(catalog, relation);
+
+	if (HeapTupleIsValid(tuple))
+	{
+		update_topic(catalog, tuple, notify);
+		invalidate(relation);
+		CommandCounterIncrement();
+	}
+	table_close(catalog, NoLock);
+	return HeapTupleIsValid(tuple);
+}
+
 /* drop_topic(relation regclass) returns void. For the relation's owner; of one that is gone, for a superuser. */
 Datum
 gs_drop_topic(PG_FUNCTION_ARGS)

@@ -31,4 +31,12 @@ extern char *topic_name(Oid relation);
 /* Delete the topic of a relation, which may be gone already. False when there was none. Checks no privilege. */
 extern bool topic_delete(Oid relation);
 
+/* Let a topic tell this much from now on. False when there is none. Checks no privilege. */
+extern bool topic_set_notify(Oid relation, TopicNotify notify);
+
+/* The relation has another owner: rows that the one before has allowed to be sent are not sent any more. */
+extern void topic_new_owner(Oid relation);
+
+extern void topic_owner_init(void);
+
 #endif							/* GS_TOPIC_H */

@@ -142,8 +142,8 @@ SELECT refused(statement, code, about, statement) FROM (VALUES
 	('INSERT INTO twice_partials SELECT * FROM twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
 	('DELETE FROM twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
 	('TRUNCATE twice_partials', '42809', 'twice_partials.* holds the partials of a rollup'),
-	('ALTER TABLE twice_partials DISABLE TRIGGER ALL', '55000', 'twice_partials.* cannot have its triggers disabled'),
-	('ALTER TABLE booking DISABLE TRIGGER ALL', '55000', 'booking.* cannot have its rollups'' triggers disabled'),
+	('ALTER TABLE twice_partials DISABLE TRIGGER "!gymstream guard twice"', '55000', 'twice_partials.* cannot have its triggers disabled'),
+	('ALTER TABLE booking DISABLE TRIGGER "!gymstream flush twice"', '55000', 'booking.* cannot have its rollups'' triggers disabled'),
 	('ALTER VIEW twice OWNER TO gs_reader', '42501', ''),
 	($$ CREATE TRIGGER again AFTER INSERT ON booking FOR EACH ROW WHEN (gymstream_internal.collect('twice_partials', new.tableoid)) EXECUTE FUNCTION gymstream_internal.flush_pending() $$,
 		'42P17', 'again.* would make a rollup wrong')

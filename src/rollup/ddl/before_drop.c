@@ -2,7 +2,7 @@
  * before_drop.c: takes a DROP, or an ALTER of what a rollup is made of, before it is done. Locks the
  * rollup's parts in the order of writers and readers, since the server would lock first what is
  * named first. Remembers which rollup's triggers are dropped, as that is not to be seen afterwards.
- * Refuses and changes nothing.
+ * Refuses and changes nothing, but for indexes that cannot be refused later.
  *
  * It locks only what the command would lock as well: a name that the user may not drop or alter is
  * left alone.
@@ -220,6 +220,20 @@ look_at_alter(const Node *command)
 		lock_rollup_of(RangeVarGetRelid(name, NoLock, true), false);
 }
 
+/* One that is made concurrently is there when the command ends, and could not be refused any more. */
+static void
+look_at_index(const IndexStmt *command)
+{
+	Oid			table = command->concurrent ? RangeVarGetRelid(command->relation, NoLock, true) : InvalidOid;
+	RollupRelations relations;
+
+	if (OidIsValid(table) && catalog_relations(ROLLUP_PARTIALS, table, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot create an index concurrently on \"%s\" because it holds the partials of a rollup",
+						command->relation->relname)));
+}
+
 /* gymstream_internal.before_drop(): event trigger for ddl_command_start */
 PG_FUNCTION_INFO_V1(gs_before_drop);
 Datum
@@ -231,6 +245,8 @@ gs_before_drop(PG_FUNCTION_ARGS)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (IsA(event->parsetree, DropStmt))
 		look_at_drop((const DropStmt *) event->parsetree);
+	else if (IsA(event->parsetree, IndexStmt))
+		look_at_index((const IndexStmt *) event->parsetree);
 	else
 		look_at_alter(event->parsetree);
 	PopActiveSnapshot();

@@ -94,8 +94,14 @@ view_changed(Oid view, bool replaced)
 static void
 check_view(Oid view, bool replaced)
 {
+	RollupRelations relations;
 	Oid			rollup = view_changed(view, replaced) ? rollup_over(view) : InvalidOid;
 
+	if (replaced && catalog_relations(ROLLUP_ROLLUP, view, &relations))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot replace view \"%s\" because it is a rollup", get_rel_name(view)),
+				 errhint("To change its query, drop it with gymstream.drop_rollup and create it again.")));
 	if (OidIsValid(rollup))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -142,6 +148,19 @@ check_expressions(const DdlObject *object)
 	}
 }
 
+/* Whether a rollup that there is has it on its source. Anyone may make others with the same function. */
+static bool
+is_of_rollup(const Trigger *trigger, Oid table)
+{
+	RollupRelations relations;
+	Oid			partials;
+
+	if (!trigger_flushes(trigger))
+		return false;
+	return (trigger_kind(trigger, table, &partials) > KIND_WRONG || trigger->tgisclone) &&
+		catalog_relations(ROLLUP_PARTIALS, partials, &relations);
+}
+
 /* What create_rollup refuses in a source; NULL: nothing of it. */
 static const char *
 source_problem(Relation table)
@@ -154,7 +173,7 @@ source_problem(Relation table)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
-		if (!trigger_flushes(trigger))
+		if (!is_of_rollup(trigger, RelationGetRelid(table)))
 			continue;
 		is_source = true;
 		disabled = disabled || trigger->tgenabled == TRIGGER_DISABLED || trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA;

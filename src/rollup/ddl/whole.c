@@ -10,6 +10,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -31,10 +32,12 @@
 #include "rollup/ddl/ddl.h"
 #include "rollup/ddl/guard.h"
 #include "rollup/define/define.h"
+#include "rollup/define/survey.h"
 #include "rollup/model/flatten.h"
 #include "rollup/model/rollup.h"
 #include "rollup/model/source.h"
 #include "rollup/write/trigger.h"
+#include "topic/topic.h"
 
 /*
  * Triggers
@@ -109,11 +112,24 @@ check_trigger(Relation table, const Trigger *trigger)
 }
 
 static void
+check_partials(Oid relid)
+{
+	const char *problem = survey_partials(relid);
+
+	if (problem)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s\" holds the partials of a rollup: it cannot %s", get_rel_name(relid), problem),
+				 errhint("Drop the rollup first.")));
+}
+
+static void
 look_at_trigger(Oid table, Oid oid)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
 	TriggerDesc *triggers = trigger_list(relation);
 	Oid			partials = InvalidOid;
+	RollupRelations relations;
 	ListCell   *cell;
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
@@ -130,6 +146,8 @@ look_at_trigger(Oid table, Oid oid)
 	/* where it was replaced, with its copies on partitions */
 	foreach(cell, source_tables(table, AccessShareLock))
 		trigger_set_always(lfirst_oid(cell), InvalidOid, false);
+	if (catalog_relations(ROLLUP_PARTIALS, table, &relations))
+		check_partials(table);
 	/* it may be the last one that a rollup was lacking */
 	if (OidIsValid(partials))
 		define_adopt(partials);
@@ -252,46 +270,6 @@ follow_schema(Oid companion, Oid schema)
 	relation_close(relation, NoLock);
 }
 
-/*
- * Partials
- */
-static const char *
-partials_problem(Relation partials)
-{
-	Oid			relid = RelationGetRelid(partials);
-	Form_pg_class form = partials->rd_rel;
-	TriggerCount counts[TRIGGER_KINDS];
-
-	trigger_count(relid, relid, counts);
-	if (counts[KIND_GUARD].always < counts[KIND_GUARD].all || counts[KIND_GUARD_ROW].always < counts[KIND_GUARD_ROW].all)
-		return "have its triggers disabled";
-	if (form->relpersistence != RELPERSISTENCE_PERMANENT)
-		return "be unlogged";
-	if (form->relrowsecurity)
-		return "have row-level security";
-	if (partials->rd_rules)
-		return "have rules";
-	if (form->relispartition || has_superclass(relid))
-		return "have a parent";
-	if (find_inheritance_children(relid, NoLock) != NIL)
-		return "have inheritance children";
-	return NULL;
-}
-
-static void
-check_partials(Oid relid)
-{
-	Relation	partials = relation_open(relid, AccessShareLock);
-	const char *problem = partials_problem(partials);
-
-	if (problem)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" holds the partials of a rollup: it cannot %s", RelationGetRelationName(partials), problem),
-				 errhint("Drop the rollup first.")));
-	relation_close(partials, NoLock);
-}
-
 static void
 look_at_relation(Oid relid, Node *command)
 {
@@ -314,6 +292,52 @@ look_at_relation(Oid relid, Node *command)
 }
 
 /*
+ * DISABLE TRIGGER ALL means the application's triggers, as of who loads rows with foreign keys off: those of rollups go on,
+ * and what is loaded is counted.
+ */
+static bool
+disables_all(const DdlObject *object)
+{
+	ListCell   *cell;
+
+	foreach(cell, ddl_alterations(object))
+	{
+		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
+
+		if (command->subtype == AT_DisableTrigAll || command->subtype == AT_DisableTrigUser)
+			return true;
+	}
+	return false;
+}
+
+/* Who allowed rows to be sent to everybody is not who owns them now. */
+static void
+look_at_topic(const DdlObject *object)
+{
+	ListCell   *cell;
+
+	foreach(cell, ddl_alterations(object))
+		if (((AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree)->subtype == AT_ChangeOwner)
+			topic_new_owner(object->object);
+}
+
+static void
+keep_enabled(const DdlObject *object)
+{
+	ListCell   *cell;
+	bool		kept = false;
+
+	if (object->class != RelationRelationId || !disables_all(object))
+		return;
+	foreach(cell, source_tables(object->object, AccessShareLock))
+		kept = trigger_set_always(lfirst_oid(cell), InvalidOid, true) || kept;
+	if (kept)
+		ereport(NOTICE,
+				(errmsg("triggers of rollups stay enabled on table \"%s\"", get_rel_name(object->object)),
+				 errdetail("All changes of the table are counted.")));
+}
+
+/*
  * The event trigger
  */
 
@@ -325,6 +349,17 @@ look_at_relations(Oid relation, Node *command)
 
 	foreach(cell, list_concat(source_tables(relation, AccessShareLock), ddl_watched_parents(relation)))
 		look_at_relation(lfirst_oid(cell), command);
+}
+
+/* Writers fill the indexes of partials themselves, of those kinds that create_rollup makes. */
+static void
+look_at_index(Oid index)
+{
+	Oid			table = IndexGetRelation(index, true);
+	RollupRelations relations;
+
+	if (OidIsValid(table) && catalog_relations(ROLLUP_PARTIALS, table, &relations))
+		check_partials(table);
 }
 
 static void
@@ -344,8 +379,11 @@ look_at(const DdlObject *object, Node *command)
 			look_at_relation(relation, command);
 			break;
 		case RelationRelationId:
+			look_at_topic(object);
 			if (OidIsValid(relation))
 				look_at_relations(relation, command);
+			else if (get_rel_relkind(object->object) == RELKIND_INDEX)
+				look_at_index(object->object);
 			break;
 		default:
 			break;
@@ -361,6 +399,8 @@ gs_on_ddl(PG_FUNCTION_ARGS)
 	List	   *objects = ddl_objects();
 	ListCell   *cell;
 
+	foreach(cell, objects)
+		keep_enabled(lfirst(cell));
 	foreach(cell, objects)
 		guard_check(lfirst(cell));
 	foreach(cell, objects)

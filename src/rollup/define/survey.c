@@ -207,6 +207,7 @@ rollup_problem(const RollupRelations *relations)
 	RollupShape *shape = rollup_shape(relations);
 	Oid			owner = catalog_owner(relations->rollup);
 	Standing	standing;
+	const char *problem;
 
 	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
@@ -218,10 +219,14 @@ rollup_problem(const RollupRelations *relations)
 	if (standing.uncounted)
 		return "it lacks changes that were made while its owner was not allowed to read its source: run gymstream.rebuild_rollup";
 	if (!reads_partials(relations))
-		return "its view was replaced: drop the rollup and create it again";
+		return "its view was replaced: run gymstream.rebuild_rollup";
 	if (renew_is_needed(relations, shape))
 		return "it may show keys that are only equal to those that rows have: run gymstream.rebuild_rollup";
-	return survey_triggers(relations, shape);
+	problem = survey_triggers(relations, shape);
+	if (problem)
+		return problem;
+	problem = survey_partials(relations->partials);
+	return problem ? psprintf("its table %s must not %s", name_of_relation(relations->partials), problem) : NULL;
 }
 
 /* rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */

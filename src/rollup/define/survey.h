@@ -17,4 +17,10 @@ extern char *survey_triggers(const RollupRelations *relations, const RollupShape
 /* Whether a query on the partials runs functions of superusers alone. Between survey*.c. */
 extern bool survey_trusts(Relation partials);
 
+/*
+ * What the table of a rollup's partials cannot be or have, and is or has: "table ... cannot" goes
+ * before it. NULL: nothing.
+ */
+extern const char *survey_partials(Oid partials);
+
 #endif							/* GS_SURVEY_H */

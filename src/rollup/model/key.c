@@ -257,6 +257,21 @@ index_make_info(KeyIndex *index)
 				 errhint("Drop the index.")));
 }
 
+bool
+key_index_is_ours(Oid relid, int nkeys)
+{
+	KeyIndex   *index = key_index_open(relid, nkeys, AccessShareLock);
+	Form_pg_index form = index->relation->rd_index;
+	List	   *predicate = RelationGetIndexPredicate(index->relation);
+	bool		ours = !form->indisunique && !form->indisexclusion &&
+		(index->on_hash || RelationGetIndexExpressions(index->relation) == NIL) &&
+		(predicate == NIL || null_column(predicate) > 0);
+
+	index_close(index->relation, NoLock);
+	pfree(index);
+	return ours;
+}
+
 void
 key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, uint32 hash)
 {

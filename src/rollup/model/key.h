@@ -60,6 +60,9 @@ typedef struct KeyIndex
 /* Allocates in CurrentMemoryContext. */
 extern KeyIndex *key_index_open(Oid index, int nkeys, LOCKMODE lock);
 
+/* Whether it is of the kinds that partials have, which are all that their writers fill. */
+extern bool key_index_is_ours(Oid index, int nkeys);
+
 /* Add the entry for a partial whose keys have this hash. Error if the index is not of our kinds. */
 extern void key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, uint32 hash);
 

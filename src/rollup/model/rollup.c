@@ -352,8 +352,8 @@ rollup_build(Oid partials, bool stopped)
 	return rollup;
 }
 
-static bool
-partials_fit(const Rollup *rollup, TupleDesc desc)
+bool
+rollup_fits(const Rollup *rollup, TupleDesc desc)
 {
 	if (desc->natts != rollup->nkeys + rollup->nstates)
 		return false;
@@ -362,7 +362,8 @@ partials_fit(const Rollup *rollup, TupleDesc desc)
 		Form_pg_attribute column = TupleDescAttr(desc, i);
 		Oid			type = i < rollup->nkeys ? rollup->keys[i].value.type : rollup->states[i - rollup->nkeys].type;
 
-		if (column->attisdropped || column->atttypid != type)
+		/* what is NOT NULL is not checked here, but believed by whoever reads */
+		if (column->attisdropped || column->atttypid != type || (i < rollup->nkeys && column->attnotnull))
 			return false;
 	}
 	return true;
@@ -371,7 +372,7 @@ partials_fit(const Rollup *rollup, TupleDesc desc)
 void
 rollup_check_partials(const Rollup *rollup, Relation partials)
 {
-	if (!partials_fit(rollup, RelationGetDescr(partials)))
+	if (!rollup_fits(rollup, RelationGetDescr(partials)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" does not fit the definition of its rollup", RelationGetRelationName(partials)),

@@ -123,6 +123,9 @@ extern void rollup_refuse_entered(Oid partials);
 /* Make what its functions remember anew. Between rollup*.c. */
 extern void rollup_make_states(Rollup *rollup);
 
+/* Whether the partials have the columns that the rollup writes. */
+extern bool rollup_fits(const Rollup *rollup, TupleDesc partials);
+
 /* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
 extern void rollup_check_partials(const Rollup *rollup, Relation partials);
 

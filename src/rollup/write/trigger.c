@@ -239,17 +239,18 @@ set_always(Oid trigger)
 	table_close(triggers, RowExclusiveLock);
 }
 
-/* One of a rollup's with these partials, or with any; or a copy of one on a partition. */
+/* One of a rollup's with these partials, or with any; or a copy of one on a partition; or what a dump of topics must meet. */
 static bool
 is_ours(const Trigger *trigger, Oid table, Oid wanted)
 {
 	Oid			partials;
 	TriggerKind kind = kind_for(trigger, table, wanted, &partials);
 
-	return kind > KIND_WRONG || (kind == KIND_WRONG && trigger->tgisclone);
+	return kind > KIND_WRONG || (kind == KIND_WRONG && trigger->tgisclone) ||
+		(!OidIsValid(wanted) && function_is(trigger->tgfoid, "topic_restored"));
 }
 
-void
+bool
 trigger_set_always(Oid table, Oid partials, bool also_disabled)
 {
 	Relation	relation = relation_open(table, AccessShareLock);
@@ -263,9 +264,10 @@ trigger_set_always(Oid table, Oid partials, bool also_disabled)
 			found = lappend_oid(found, triggers->triggers[i].tgoid);
 	relation_close(relation, NoLock);
 	if (found == NIL)
-		return;
+		return false;
 	foreach(cell, found)
 		set_always(lfirst_oid(cell));
 	CacheInvalidateRelcacheByRelid(table);
 	CommandCounterIncrement();
+	return true;
 }

@@ -89,8 +89,8 @@ extern void trigger_count(Oid table, Oid partials, TriggerCount *counts);
 /*
  * Let the triggers that the table has for these partials, or InvalidOid: for any, fire whatever session_replication_role
  * says, if they are enabled. ALTER TABLE could say so too, but only for the table's owner; and it says the contrary when
- * it enables all triggers.
+ * it enables all triggers. Whether it was so for any of them.
  */
-extern void trigger_set_always(Oid table, Oid partials, bool also_disabled);
+extern bool trigger_set_always(Oid table, Oid partials, bool also_disabled);
 
 #endif							/* GS_TRIGGER_H */
