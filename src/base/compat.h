@@ -380,6 +380,13 @@ gs_read_as(PlannedStmt *plan, Oid user)
 #define gs_backend_status(index) pgstat_fetch_stat_local_beentry(index)
 #endif
 
+/* 19: a signal's handler is told who sent it */
+#if PG_VERSION_NUM >= 190000
+#define GS_SIGNAL postgres_signal_arg, pg_siginfo
+#else
+#define GS_SIGNAL postgres_signal_arg
+#endif
+
 /* minor releases before 15.4: a database whose DROP was interrupted is not marked */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define GS_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB

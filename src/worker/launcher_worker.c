@@ -19,7 +19,7 @@ static void
 end_worker(SIGNAL_ARGS)
 {
 	mark_asked_to_end();
-	die(postgres_signal_arg);
+	die(GS_SIGNAL);
 }
 
 /* Connect to the place's database and enter the place. */
