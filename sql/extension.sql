@@ -1,5 +1,6 @@
 -- installing: in schemas of its own, which nobody may have made before
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 \set home :DBNAME
 CREATE DATABASE gymstream_extension TEMPLATE template0;
 CREATE ROLE gymstream_guest;

@@ -29,7 +29,7 @@ SELECT p, input(p) FROM (VALUES (''), ('/'), ('//'), ('1'), ('1/2'), ('1/2/'), (
 SELECT '1/0/19A4C88'::gymstream.position, 'where'::gymstream.position;
 
 -- parts
-SELECT gymstream.position_epoch(p), gymstream.position_lsn(p), gymstream.position_index(p), gymstream.position_offset(p)
+SELECT gymstream.position_epoch(p), gymstream.position_lsn(p) - '0/0' AS lsn, gymstream.position_index(p), gymstream.position_offset(p)
 	FROM (VALUES ('1/19A4C88/2'::gymstream.position), ('FFFFFFFF/FFFFFFFFFFFFFFFF/FFFFFFFF/7FFFFFFFFFFFFFFF'), ('0/0/0/0'), (NULL)) v (p);
 
 -- order, of positions and of their text in whatever collation
