@@ -45,6 +45,12 @@ extern void define_adopt(Oid partials);
  * Between define*.c
  */
 
+/* The caller may read the views that the query names. */
+extern void define_check_views(List *views);
+
+/* The table that the flattened query reads can be the source of a rollup, of this caller. */
+extern void define_check_source(const Query *query);
+
 /* Between the two, SQL text means the same whoever calls, and the caller is connected to SPI. */
 extern int	define_begin(void);
 extern void define_end(int nest);
