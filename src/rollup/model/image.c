@@ -143,7 +143,7 @@ append_multirange(StringInfo bytes, const MultirangeType *multirange)
 static void
 append_bytes(StringInfo bytes, const KeyImage *image, Datum value)
 {
-	struct varlena *varlena;
+	struct varlena *packed;
 
 	if (image->typbyval)
 	{
@@ -154,8 +154,8 @@ append_bytes(StringInfo bytes, const KeyImage *image, Datum value)
 	}
 	else if (image->typlen == -1)
 	{
-		varlena = PG_DETOAST_DATUM_PACKED(value);
-		appendBinaryStringInfo(bytes, VARDATA_ANY(varlena), VARSIZE_ANY_EXHDR(varlena));
+		packed = PG_DETOAST_DATUM_PACKED(value);
+		appendBinaryStringInfo(bytes, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
 	}
 	else if (image->typlen == -2)
 		appendBinaryStringInfo(bytes, DatumGetCString(value), strlen(DatumGetCString(value)));
