@@ -31,6 +31,10 @@
 #define INFINITE_USECS INT64CONST(9223372036825200000)
 #define MINUS_INFINITE_USECS INT64CONST(-9223372036832400000)
 
+/*
+ * An extension's type has another OID in each database, and its schema may be any: the function's
+ * name tells.
+ */
 bool
 debezium_is_printed_by(Oid type, const char *function)
 {
@@ -113,6 +117,10 @@ kind_of(Oid type, int32 typmod, DebeziumDecimal decimal)
 	}
 }
 
+/*
+ * An array's elements have the array's type modifier. They are prepared by the same function, in
+ * the same context.
+ */
 void
 debezium_column_init(DebeziumColumn *column, Form_pg_attribute attribute, DebeziumDecimal decimal,
 					 MemoryContext context)
@@ -162,6 +170,7 @@ append_decimal(StringInfo out, DebeziumColumn *column, Datum value)
 	/* for NaN and the infinities there is no such number */
 	if (!json_append_numeric(&text, value))
 		appendStringInfoString(out, "null");
+	/* a column with a scale stores all its values with that scale: digits alone tell the number */
 	else if (column->kind == DEBEZIUM_DECIMAL)
 	{
 		appendStringInfoChar(&text, '\0');
@@ -422,6 +431,10 @@ hstore_as_json(StringInfo json, const char *text)
 	return text != NULL;
 }
 
+/*
+ * The text is hstore's own output. Where that has another form than this one knows, it is shown as
+ * it is.
+ */
 static void
 append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
 {

@@ -14,6 +14,10 @@
 /* so many multiplications are about a second */
 #define MAX_WORK UINT64CONST(1000000000)
 
+/*
+ * The length is checked before the buffer is made larger: pg_b64_enc_len counts in int. The encoder
+ * writes no zero byte.
+ */
 void
 debezium_append_bytes(StringInfo out, const void *bytes, int len)
 {
@@ -31,27 +35,32 @@ debezium_append_bytes(StringInfo out, const void *bytes, int len)
  * The work grows with the square of the digits, and an array may have many numbers of 130,000. Who
  * waits for the event gives up after a while, and would meet it again.
  */
-static uint64 work;
+static uint64 work_spent;
 
 void
 debezium_begin_value(void)
 {
-	work = 0;
+	work_spent = 0;
 }
 
+/* A cancel is heeded here, since a long number is one loop without any other place for it. */
 static void
 check_work(Size digits)
 {
 	CHECK_FOR_INTERRUPTS();
-	work += (digits / CHUNK_DIGITS) * (digits / CHUNK_DIGITS);
-	if (work > MAX_WORK)
+	work_spent += (digits / CHUNK_DIGITS) * (digits / CHUNK_DIGITS);
+	if (work_spent > MAX_WORK)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("decimal numbers are too long to be shown as bytes"),
 				 errhint("Set the option \"decimal.handling.mode\" to \"string\".")));
 }
 
-/* limbs = limbs * factor + add; returns the new number of limbs */
+/*
+ * limbs = limbs * factor + add; returns the new number of limbs. The carry never overflows: a limb
+ * times a factor, and a carry, are below two to the power of 64. The caller has room for one limb
+ * more.
+ */
 static int
 multiply_add(uint32 *limbs, int n, uint32 factor, uint32 add)
 {
@@ -108,11 +117,21 @@ debezium_append_unscaled(StringInfo out, const char *number)
 	uint64		carry = 1;
 
 	check_work(digits);
+
+	/*
+	 * Nine digits are less than a limb, so that each chunk adds one limb at most. There is one more
+	 * for the digits that are left, and one for the sign. Both arrays are freed at the end: an
+	 * array may have many numbers.
+	 */
 	limbs = palloc0((digits / CHUNK_DIGITS + 3) * sizeof(uint32));
 	n = read_limbs(number, limbs) + 1;	/* one more for the sign */
 	len = n * sizeof(uint32);
 	bytes = palloc(len);
 
+	/*
+	 * Two's complement of a negative number: all bits the other way, and one added. The limb above
+	 * the number is zero, and becomes the sign.
+	 */
 	for (int i = 0; i < n && negative; i++)
 	{
 		carry += (uint32) ~limbs[i];
@@ -121,6 +140,11 @@ debezium_append_unscaled(StringInfo out, const char *number)
 	}
 	for (int i = 0; i < len; i++)
 		bytes[len - 1 - i] = limbs[i / sizeof(uint32)] >> (i % sizeof(uint32) * 8);
+
+	/*
+	 * As BigInteger does, leading bytes that only repeat the sign are left out. One byte is always
+	 * kept.
+	 */
 	while (skip < len - 1 && ((bytes[skip] == 0 && !(bytes[skip + 1] & 0x80)) ||
 							  (bytes[skip] == 0xff && (bytes[skip + 1] & 0x80))))
 		skip++;

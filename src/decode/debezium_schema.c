@@ -65,7 +65,10 @@ append_struct(StringInfo out, const char *fields, const char *optional, const ch
 					 fields, optional, name, doc);
 }
 
-/* The names that Debezium gives to what is a string to Kafka Connect. */
+/*
+ * The names that Debezium gives to what is a string to Kafka Connect. Called when a relation is
+ * prepared, where catalogs can be read.
+ */
 static void
 append_string_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 {
@@ -99,6 +102,10 @@ plain_type(Oid type)
 		type == FLOAT4OID ? "float" : type == FLOAT8OID ? "double" : "int64";
 }
 
+/*
+ * The type modifier is -1 where the column has none: bits then have no length, and the largest
+ * number stands for it.
+ */
 static void
 append_type(StringInfo out, const DebeziumColumn *column, const char *optional)
 {

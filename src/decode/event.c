@@ -57,6 +57,8 @@ append_time(StringInfo out, const char *label, TimestampTz time)
 
 /*
  * The members that say in which transaction. They are the same for all of its events, hence kept.
+ * They are compared by their bytes: padding that differs costs one more rendering, and never gives
+ * a wrong text. The text lives as long as the backend.
  */
 static void
 append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stamp)
@@ -177,7 +179,10 @@ typedef struct Part
 	const Bitmapset *gaps;
 } Part;
 
-/* ,"name":{"column":value,...} */
+/*
+ * ,"name":{"column":value,...}. Each member begins with a comma. The first one's comma becomes the
+ * brace, so that no member has to know whether it is the first.
+ */
 static void
 append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part,
 		   Notes *notes)
@@ -230,7 +235,11 @@ append_unchanged(StringInfo out, const EventShape *shape, const EventRow *row)
 		appendStringInfoChar(out, ']');
 }
 
-/* ,"changed":["column",...] by comparing the bytes of both rows, where both can be told */
+/*
+ * ,"changed":["column",...] by comparing the bytes of both rows, where both can be told. Only the
+ * new row can lack a long value: with REPLICA IDENTITY FULL the server logs old rows with all of
+ * theirs. A value that could not be rendered may be damaged: it is not compared.
+ */
 static void
 append_changed(StringInfo out, const EventShape *shape, const EventRow *old, const EventRow *new,
 			   const EventGaps *gaps)
@@ -341,6 +350,11 @@ render_event(StringInfo out, void *argument)
 				   event->old, event->gaps);
 }
 
+/*
+ * The fault is NULL where the reader wants errors: then the first attempt throws. The second
+ * attempt may be longer than the size, since names stand around the columns that fit. The last
+ * rendering holds no value, and an error in it is thrown.
+ */
 static EventResult
 append_event(StringInfo out, Event *event)
 {
@@ -364,6 +378,7 @@ append_event(StringInfo out, Event *event)
 	return EVENT_WITH_GAPS;
 }
 
+/* The rows are taken apart into the shape's room, and their values point into the tuples. */
 EventResult
 event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 			 EventRelation *relation, ReorderBufferChange *change)
@@ -386,7 +401,11 @@ event_change(StringInfo out, const EventOptions *options, const EventStamp *stam
 	return append_event(out, &event);
 }
 
-/* How many bytes a tuple has with those of its long values, uncompressed. */
+/*
+ * How many bytes a tuple has with those of its long values, uncompressed. Only the headers of long
+ * values are read, which tell how long the values are. A value that did not come with the change is
+ * not shown, and does not count.
+ */
 static Size
 whole_size(const EventShape *shape, EventRow *row, HeapTuple tuple)
 {
@@ -432,6 +451,7 @@ event_truncate(StringInfo out, const EventOptions *options, const EventStamp *st
 					 restart_identity ? "true" : "false");
 }
 
+/* Columns of the key come first among the partials' columns. A delta leaves out what is NULL. */
 static void
 append_rollup(StringInfo out, const Event *event)
 {
@@ -456,6 +476,7 @@ EventResult
 event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 			 const RollupMessage *message)
 {
+	/* NULL where the rollup was dropped since */
 	EventRelation *relation = event_relation_by_oid(message->partials);
 	Event		event = {options, stamp, .message = message};
 	EventShape *shape;
@@ -466,6 +487,10 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 		!message_fits(message, relation->desc))
 		return EVENT_NONE;
 
+	/*
+	 * The shape belongs to the cache and may serve several readers. So the options are set anew for
+	 * each event.
+	 */
 	shape = &relation->shape;
 	event_deform(shape, &shape->new, message->tuple);
 	/* all events of a group name it alike, whatever their changes had */
@@ -494,6 +519,7 @@ is_text(const char *content, Size size)
 	}
 	if (ascii)
 		return true;
+	/* in SQL_ASCII nobody knows what the bytes beyond ASCII mean */
 	return (encoding == PG_UTF8 || IsTransactionState()) && encoding != PG_SQL_ASCII &&
 		pg_encoding_verifymbstr(encoding, content, size) == size;
 }
@@ -519,6 +545,7 @@ event_message(StringInfo out, const EventOptions *options, const EventStamp *sta
 	}
 	else
 	{
+		/* refused before the buffer is made larger */
 		json_check_room(out, 2 * (uint64) size);
 		appendStringInfoString(out, ",\"content_hex\":\"");
 		enlargeStringInfo(out, size * 2);

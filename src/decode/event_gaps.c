@@ -33,7 +33,11 @@
 
 /* ---- trying ---- */
 
-/* Whether an error has its reason in what is rendered, so that it would come again. */
+/*
+ * Whether an error has its reason in what is rendered, so that it would come again. The class of
+ * the code decides. A wrong yes leaves a value out that could have been told. A wrong no ends
+ * decoding, and the slot comes back to the same place.
+ */
 static bool
 comes_again(int sqlerrcode)
 {
@@ -62,6 +66,11 @@ typedef struct Before
 	bool		subtransaction;
 } Before;
 
+/*
+ * No room is promised beyond what a buffer can have. Outside of a transaction no subtransaction can
+ * be begun: what is tried there is messages, which are contained. Beginning one switches the memory
+ * context, which is put back.
+ */
 static Before
 try_begin(StringInfo out, bool contained, int size)
 {
@@ -95,7 +104,12 @@ try_end(const Before *before)
 	json_limit = before->limit;
 }
 
-/* Take the error that was thrown away, and what it has left. */
+/*
+ * Take the error that was thrown away, and what it has left. The error is copied out of the error
+ * context before anything is aborted, into the context in force before. The abort of a
+ * subtransaction forgets which transaction is being streamed: both variables are put back. What was
+ * appended is cut off, so that the buffer is as it was.
+ */
 static ErrorData *
 try_failed(const Before *before, StringInfo out)
 {
@@ -118,6 +132,9 @@ try_failed(const Before *before, StringInfo out)
 	return error;
 }
 
+/*
+ * The message is cut at a whole character, and lives in the current context as long as the event.
+ */
 static void
 fault_read(EventFault *fault, const ErrorData *error)
 {
@@ -128,6 +145,10 @@ fault_read(EventFault *fault, const ErrorData *error)
 	fault->too_long = error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
+/*
+ * The error is volatile since it is set behind a long jump. It is thrown on only behind PG_END_TRY,
+ * where the handler in force before is back.
+ */
 bool
 event_try(EventRender render, StringInfo out, void *argument, bool contained, int size,
 		  EventFault *fault)
@@ -182,6 +203,7 @@ typedef struct Search
 	int			left;
 } Search;
 
+/* One long value must not hold its memory while the next one is tried. */
 static void
 forget_scratch(Search *search)
 {
@@ -209,6 +231,10 @@ try_columns(Search *search, const EventRow *row, bool key, Bitmapset *gaps)
 			continue;
 		search->piece.column = i;
 		search->piece.value = row->values[column->index];
+
+		/*
+		 * Nobody knows what has failed: each column has a subtransaction. That is slow, and rare.
+		 */
 		fits = event_try(render_piece, &search->scratch, &search->piece, false,
 						 Max(search->left, 0), &fault);
 		if (fits)
@@ -220,6 +246,11 @@ try_columns(Search *search, const EventRow *row, bool key, Bitmapset *gaps)
 	return gaps;
 }
 
+/*
+ * Values are tried one by one, each within what those before have left of the size. What is left
+ * may fall below zero by labels: then no further value fits. The sets are allocated in the current
+ * context.
+ */
 void
 event_find_gaps(EventGaps *gaps, const EventShape *shape, const EventRow *new, const EventRow *old,
 				EventRenderColumn render, void *argument, int size)
@@ -248,6 +279,7 @@ event_all_gaps(EventGaps *gaps, const EventShape *shape)
 	gaps->old = bms_add_range(gaps->old, 0, shape->ncolumns - 1);
 }
 
+/* A message has no columns, and no shape: its gaps are empty, so that the shape is not read. */
 void
 event_append_gaps(StringInfo out, const EventGaps *gaps, const EventShape *shape)
 {

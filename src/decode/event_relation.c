@@ -20,13 +20,17 @@
 /* entries of relations dropped long ago are looked for when there are more than this */
 #define MANY_RELATIONS 1024
 
-static HTAB *relations = NULL;
+static HTAB *known_relations = NULL;
 
 /*
  * counts what was invalidated: when it moves while the catalogs are read, what was read is not kept
  */
-static uint64 invalidations = 0;
+static uint64 invalidation_count = 0;
 
+/*
+ * Only marks: a caller further up may still use the entry. What it holds is freed when it is made
+ * anew.
+ */
 static void
 relation_forget(EventRelation *relation)
 {
@@ -34,26 +38,30 @@ relation_forget(EventRelation *relation)
 	relation->topic_known = false;
 }
 
+/*
+ * The server may call this wherever a catalog is read or a lock is taken. So it frees nothing and
+ * reads no catalog. The table is there: the callback is registered after it.
+ */
 static void
 relation_invalidated(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS all;
 	EventRelation *relation;
 
-	invalidations++;
+	invalidation_count++;
 	if (OidIsValid(relid))
 	{
-		relation = hash_search(relations, &relid, HASH_FIND, NULL);
+		relation = hash_search(known_relations, &relid, HASH_FIND, NULL);
 		if (relation == NULL)
 			return;
 		relation_forget(relation);
 		/* the events of partials bear the view's name */
-		relation = hash_search(relations, &relation->partials, HASH_FIND, NULL);
+		relation = hash_search(known_relations, &relation->partials, HASH_FIND, NULL);
 		if (relation != NULL)
 			relation_forget(relation);
 		return;
 	}
-	hash_seq_init(&all, relations);
+	hash_seq_init(&all, known_relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
 		relation_forget(relation);
 }
@@ -64,14 +72,18 @@ schema_invalidated(Datum arg, int cacheid, uint32 hash)
 	relation_invalidated(arg, InvalidOid);
 }
 
+/*
+ * Made when it is needed first. It lives as long as the backend, since callbacks cannot be taken
+ * back.
+ */
 static void
 relations_init(void)
 {
 	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(EventRelation)};
 
-	if (relations != NULL)
+	if (known_relations != NULL)
 		return;
-	relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS);
+	known_relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidated, (Datum) 0);
 }
@@ -82,7 +94,7 @@ relations_drop_invalid(void)
 	HASH_SEQ_STATUS all;
 	EventRelation *relation;
 
-	hash_seq_init(&all, relations);
+	hash_seq_init(&all, known_relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
 	{
 		/* a rollup's view leads to its partials even when it is not prepared itself */
@@ -90,17 +102,18 @@ relations_drop_invalid(void)
 			continue;
 		if (relation->context != NULL)
 			MemoryContextDelete(relation->context);
-		hash_search(relations, &relation->relid, HASH_REMOVE, NULL);
+		hash_search(known_relations, &relation->relid, HASH_REMOVE, NULL);
 	}
 }
 
+/* Entries never move: making one leaves pointers to all others good. */
 static EventRelation *
 relation_entry(Oid relid)
 {
 	EventRelation *relation;
 	bool		found;
 
-	relation = hash_search(relations, &relid, HASH_ENTER, &found);
+	relation = hash_search(known_relations, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
 		memset(relation, 0, sizeof(*relation));
@@ -130,15 +143,19 @@ relation_classify(EventRelation *relation, Relation rel)
 	relation->has_topic = catalog_has_topic(relation->subject);
 }
 
-/* Read the catalogs anew. */
+/*
+ * Read the catalogs anew. The count is read before the first catalog is. When it has moved at the
+ * end, the entry serves the caller at hand, and the next caller makes it anew. Old entries go
+ * before the new one is made, while no caller holds one.
+ */
 static EventRelation *
 relation_prepare(Oid relid, Relation rel)
 {
 	EventShapeSource source = {.rel = rel, .shown = rel};
 	EventRelation *relation;
-	uint64		before = invalidations;
+	uint64		before = invalidation_count;
 
-	if (hash_get_num_entries(relations) > MANY_RELATIONS)
+	if (hash_get_num_entries(known_relations) > MANY_RELATIONS)
 		relations_drop_invalid();
 	relation = relation_entry(relid);
 	relation->valid = false;
@@ -149,15 +166,20 @@ relation_prepare(Oid relid, Relation rel)
 
 	relation_classify(relation, rel);
 	if (relation->subject != relid)
+		/* the view's events change with its partials: this leads an invalidation to them */
 		relation_entry(relation->subject)->partials = relid;
 	source.name = relation->subject;
 
 	event_shape_init(&relation->shape, &source, relation->context);
 	relation->desc = relation->shape.desc;
-	relation->valid = relation->topic_known = before == invalidations;
+	relation->valid = relation->topic_known = before == invalidation_count;
 	return relation;
 }
 
+/*
+ * The caller holds the relation open. An entry that is not valid is made anew under the snapshot in
+ * force: while decoding it has the names and columns of the time of the change.
+ */
 EventRelation *
 event_relation(Relation rel)
 {
@@ -165,7 +187,7 @@ event_relation(Relation rel)
 	EventRelation *relation;
 
 	relations_init();
-	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	relation = hash_search(known_relations, &relid, HASH_FIND, NULL);
 	return relation != NULL && relation->valid ? relation : relation_prepare(relid, rel);
 }
 
@@ -176,7 +198,7 @@ event_relation_by_oid(Oid relid)
 	Relation	rel;
 
 	relations_init();
-	relation = hash_search(relations, &relid, HASH_FIND, NULL);
+	relation = hash_search(known_relations, &relid, HASH_FIND, NULL);
 	if (relation != NULL && relation->valid)
 		return relation;
 
@@ -193,6 +215,7 @@ event_relation_by_oid(Oid relid)
 		RelationClose(rel);
 		return relation;
 	}
+	/* outside of decoding the lock keeps the relation as it is while it is read */
 	rel = try_relation_open(relid, AccessShareLock);
 	if (rel == NULL)
 		return NULL;
@@ -201,6 +224,7 @@ event_relation_by_oid(Oid relid)
 	return relation;
 }
 
+/* Reads one catalog and does not open the rollup: somebody may hold a lock on it. */
 bool
 event_rollup_is_published(Oid rollup)
 {
@@ -211,9 +235,9 @@ event_rollup_is_published(Oid rollup)
 	relation = relation_entry(rollup);
 	if (!relation->topic_known)
 	{
-		before = invalidations;
+		before = invalidation_count;
 		relation->has_topic = catalog_has_topic(rollup);
-		relation->topic_known = before == invalidations;
+		relation->topic_known = before == invalidation_count;
 	}
 	return relation->has_topic;
 }

@@ -21,7 +21,11 @@ event_shows_column(Form_pg_attribute attribute)
 	return !attribute->attisdropped && !gs_is_virtual(attribute);
 }
 
-/* The names of what is shown, and the members that say them; none when it is gone. */
+/*
+ * The names of what is shown, and the members that say them; none when it is gone. The relation may
+ * be gone: a rollup's view can be dropped while changes of its partials are still to be decoded.
+ * Then the names are NULL, and callers show nothing.
+ */
 static void
 shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext context)
 {
@@ -43,7 +47,8 @@ shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext cont
 
 /*
  * Where the shown relation's attribute stands in the tuples that come in; -1 where they do not have
- * it.
+ * it. A partition may have its columns in another order than its root. Names tell them apart, and a
+ * name is borne by one column that is not dropped.
  */
 static int
 incoming_index(const EventShapeSource *source, TupleDesc desc, int i)
@@ -112,6 +117,11 @@ event_key_columns(Oid index)
 	return columns;
 }
 
+/*
+ * The index of the replica identity tells rows apart. Where there is no such index, the primary key
+ * does. event_primary_key also has the relation cache fill in rd_replidindex: so it is called
+ * first.
+ */
 static void
 shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext context)
 {
@@ -147,7 +157,10 @@ shape_columns(EventShape *shape, const EventShapeSource *source, MemoryContext c
 	MemoryContextSwitchTo(old);
 }
 
-/* ,"types":{"column":"type",...} */
+/*
+ * ,"types":{"column":"type",...}. The text of a type depends on search_path, hence the pinned
+ * settings. The names come from catalogs, under the snapshot in force.
+ */
 static void
 append_types(StringInfo out, const EventShape *shape)
 {
@@ -210,6 +223,10 @@ append_keys(StringInfo out, const EventShapeSource *source)
 		append_key(out, ",\"identity\":", rel, identity);
 }
 
+/*
+ * The tuple descriptor is copied: the relation cache may replace its own while the shape is in use.
+ * All of it lives in the context, whose reset is the only way to free it.
+ */
 void
 event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContext context)
 {
@@ -235,6 +252,7 @@ event_shape_init(EventShape *shape, const EventShapeSource *source, MemoryContex
 		append_types(&shape->details, shape);
 }
 
+/* Cheap enough for each event: a cached shape may serve readers with different options. */
 void
 event_shape_set_options(EventShape *shape, const EventOptions *options)
 {
@@ -245,6 +263,7 @@ event_shape_set_options(EventShape *shape, const EventOptions *options)
 	}
 }
 
+/* Copies nothing: the values point into the tuple, and are good as long as it is. */
 void
 event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple)
 {

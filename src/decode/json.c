@@ -65,7 +65,10 @@ is_special(unsigned char c, int mode)
 	return mode == IN_RAW ? c == '\n' || c == '\r' : c < 0x20 || c == '"' || c == '\\' || c == 0x7f;
 }
 
-/* A bit for each special byte. */
+/*
+ * A bit for each special byte. Within a string a null byte is special too: so the padding behind
+ * the end must be masked out.
+ */
 static inline uint32
 special_bits(Sixteen block, int mode)
 {
@@ -108,30 +111,40 @@ append_code_point(StringInfo out, pg_wchar code)
 }
 
 /* The conversion to UTF-8 that comes with the server. */
-static FmgrInfo conversion = {.fn_oid = InvalidOid};
+static FmgrInfo utf8_conversion = {.fn_oid = InvalidOid};
 
+/*
+ * Only a conversion in pg_catalog is taken: one that a user made would run with the rights of
+ * decoding. Reads catalogs, hence only inside a transaction. What is found is kept as long as the
+ * backend lives.
+ */
 void
 json_conversion_init(void)
 {
 	Oid			function;
 
-	if (OidIsValid(conversion.fn_oid) || GetDatabaseEncoding() == PG_UTF8)
+	if (OidIsValid(utf8_conversion.fn_oid) || GetDatabaseEncoding() == PG_UTF8)
 		return;
 	function = FindDefaultConversion(PG_CATALOG_NAMESPACE, GetDatabaseEncoding(), PG_UTF8);
 	if (OidIsValid(function))
-		fmgr_info_cxt(function, &conversion, TopMemoryContext);
+		fmgr_info_cxt(function, &utf8_conversion, TopMemoryContext);
 }
 
-/* A character; false: there is none in UTF-8. */
+/*
+ * A character; false: there is none in UTF-8. The conversion is told to raise no error: it stops at
+ * what it cannot convert, and returns how many bytes it has taken. It ends its result with a zero
+ * byte. One character needs far less than the caller's 64 bytes.
+ */
 static bool
 convert_to_utf8(const char *bytes, int len, int encoding, unsigned char *utf8)
 {
 	if (IsTransactionState())
 		json_conversion_init();
-	return OidIsValid(conversion.fn_oid) &&
-		   DatumGetInt32(FunctionCall6(&conversion, Int32GetDatum(encoding), Int32GetDatum(PG_UTF8),
-									   CStringGetDatum(bytes), CStringGetDatum((char *) utf8),
-									   Int32GetDatum(len), BoolGetDatum(true))) == len;
+	return OidIsValid(utf8_conversion.fn_oid) &&
+		   DatumGetInt32(FunctionCall6(&utf8_conversion, Int32GetDatum(encoding),
+									   Int32GetDatum(PG_UTF8), CStringGetDatum(bytes),
+									   CStringGetDatum((char *) utf8), Int32GetDatum(len),
+									   BoolGetDatum(true))) == len;
 }
 
 /*
@@ -195,7 +208,7 @@ replacement_init(Replacement *to, unsigned char c, int mode)
 
 /* Those of all bytes, made when they are needed first. */
 static const Replacement *
-replacements(int mode)
+replacement_table(int mode)
 {
 	static Replacement tables[2][256];
 	static bool ready[2];
@@ -218,11 +231,16 @@ replacements(int mode)
 static pg_attribute_always_inline const char *
 append_piece(StringInfo out, const char *p, const char *end, int mode, bool ascii)
 {
-	const Replacement *table = replacements(mode);
+	const Replacement *table = replacement_table(mode);
 	const char *piece = Min(end, p + PIECE_BYTES);
 	int			len = sizeof(Sixteen);
 	char	   *to;
 
+	/*
+	 * The last block may reach beyond the piece by less than a block. Each byte becomes six at
+	 * most, and the last copy writes one block more than it needs. So nothing in the loop has to
+	 * look for room.
+	 */
 	enlargeStringInfo(out, (piece - p + sizeof(Sixteen)) * ESCAPED_LEN + sizeof(Sixteen));
 	to = out->data + out->len;
 	while (p < piece && len == sizeof(Sixteen))
@@ -241,6 +259,7 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 		}
 		memcpy(&block, from, sizeof(Sixteen));
 		memcpy(to, &block, sizeof(Sixteen));
+		/* the block ends before the first byte beyond ASCII: the caller looks at that one */
 		if (ascii && high_bits(block) != 0)
 			len = pg_rightmost_one_pos32(high_bits(block));
 		special = special_bits(block, mode);
@@ -251,6 +270,11 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 			uint32		i = pg_rightmost_one_pos32(special);
 			const Replacement *with = &table[(unsigned char) from[i]];
 
+			/*
+			 * The whole replacement is copied, since a copy of fixed length is one instruction.
+			 * What it has too much is overwritten by what follows the byte: a block, whose end lies
+			 * in the second block that was read.
+			 */
 			memcpy(to + i, with, sizeof(*with));
 			to += with->more;
 			memcpy(to + i + 1, from + i + 1, sizeof(Sixteen));
@@ -263,6 +287,11 @@ append_piece(StringInfo out, const char *p, const char *end, int mode, bool asci
 	return p;
 }
 
+/*
+ * In a UTF-8 database a run of valid text is verified once, and then copied without a look at its
+ * bytes beyond ASCII. What is not valid goes character by character. The room is checked once a
+ * piece: a text that is too long is noticed at most one piece late.
+ */
 static pg_attribute_always_inline void
 append_bytes(StringInfo out, const char *bytes, int len, int mode)
 {

@@ -14,7 +14,10 @@
 
 /*
  * The server's output functions that only compute: no catalogs, no files, no other function that
- * somebody may have made. What an error leaves behind of them is memory.
+ * somebody may have made. What an error leaves behind of them is memory. Functions are compared by
+ * address, so that a type that borrows one of them counts too. A function that is missing here
+ * costs a subtransaction, and nothing worse. A function that is here wrongly may leave locks and
+ * buffers behind.
  */
 static bool
 only_computes(PGFunction output)
@@ -37,6 +40,7 @@ only_computes(PGFunction output)
 	return false;
 }
 
+/* Reads catalogs: called once for a column, when the column is prepared. */
 static bool
 output_only_computes(Oid type)
 {

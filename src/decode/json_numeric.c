@@ -30,6 +30,10 @@ typedef struct Groups
 	bool		negative;
 } Groups;
 
+/*
+ * Zero outside of the groups that are stored: groups of zero at both ends are not stored. The place
+ * may have any alignment, since a short varlena has a header of one byte.
+ */
 static inline int
 group_at(const Groups *groups, int i)
 {
@@ -41,6 +45,11 @@ group_at(const Groups *groups, int i)
 	return group;
 }
 
+/*
+ * False for NaN and the infinities, which have no groups. A compressed or distant value is
+ * detoasted into the current context, and the groups point into it: they are good as long as the
+ * value and that context.
+ */
 static bool
 groups_read(Groups *groups, Datum value)
 {
@@ -86,7 +95,9 @@ put_group(char *p, int group)
 	return p + GROUP_DIGITS;
 }
 
-/* Without leading zeros. */
+/*
+ * Without leading zeros. A group of zero is one zero: a number below one has it before the point.
+ */
 static char *
 put_first_group(char *p, int group)
 {
@@ -97,6 +108,10 @@ put_first_group(char *p, int group)
 	return p;
 }
 
+/*
+ * Counts by the header alone: the digits before the point follow from the weight, those behind it
+ * from the scale. The first group may have fewer digits than four: it counts as one.
+ */
 uint64
 json_numeric_size(Datum value)
 {
@@ -119,6 +134,12 @@ json_append_numeric(StringInfo out, Datum value)
 
 	if (!groups_read(&groups, value))
 		return false;
+
+	/*
+	 * Room for the whole part with one group at least, for the fraction, and for a sign and a
+	 * point. The last group of the fraction may reach beyond the scale by three digits: it has a
+	 * group more.
+	 */
 	enlargeStringInfo(out,
 					  (Max(groups.weight, 0) + 1) * GROUP_DIGITS + groups.scale + GROUP_DIGITS + 3);
 	p = out->data + out->len;
@@ -132,10 +153,17 @@ json_append_numeric(StringInfo out, Datum value)
 		char	   *end = p + 1 + groups.scale;
 
 		*p++ = '.';
+
+		/*
+		 * A number may begin far behind the point: the index is below zero then, and the groups are
+		 * zeros. What is written beyond the scale is cut off: a stored numeric has only zeros
+		 * there.
+		 */
 		for (int i = groups.weight + 1; p < end; i++)
 			p = put_group(p, group_at(&groups, i));
 		p = end;
 	}
+	/* the text has no zero byte behind it: who reads it as a C string appends one */
 	out->len = p - out->data;
 	return true;
 }

@@ -12,7 +12,11 @@ append_line(StringInfo out, int depth)
 	appendStringInfoSpaces(out, depth * INDENT);
 }
 
-/* The end of the string that begins at p. */
+/*
+ * The end of the string that begins at p. A backslash takes its meaning from the byte behind it,
+ * also from a quote. Where the string does not end the result is the end of all bytes, and never
+ * lies behind it.
+ */
 static const char *
 string_end(const char *p, const char *end)
 {
@@ -24,6 +28,10 @@ string_end(const char *p, const char *end)
 	return Min(p + 1, end);
 }
 
+/*
+ * The bytes are an event of ours, hence valid JSON: the depth never falls below zero. Brackets that
+ * hold nothing stay on one line. The closing one comes two after the opening one in ASCII.
+ */
 void
 json_append_pretty(StringInfo out, const char *bytes, int len)
 {

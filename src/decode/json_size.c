@@ -19,6 +19,10 @@
 
 /* ---- which types ---- */
 
+/*
+ * The descriptor is pinned in the type cache, and is released here. After an error the
+ * subtransaction releases it: columns of rows are not contained.
+ */
 static bool
 row_expands(Oid type)
 {
@@ -35,6 +39,10 @@ row_expands(Oid type)
 	return expands;
 }
 
+/*
+ * Types may be nested deeply, through arrays of rows of arrays: the depth of the stack is checked.
+ * Catalogs are read through caches.
+ */
 bool
 json_type_expands(Oid type)
 {
@@ -56,6 +64,10 @@ json_type_expands(Oid type)
 
 /* ---- how long ---- */
 
+/*
+ * Strings count without their escapes, and punctuation does not count: the size is a lower bound.
+ * No number is made into text.
+ */
 static uint64
 jsonb_size(Datum value)
 {
@@ -76,6 +88,7 @@ jsonb_size(Datum value)
 	return size;
 }
 
+/* Each element has a comma behind it, or the closing brace. */
 static uint64
 array_size(Datum value)
 {
@@ -92,6 +105,10 @@ array_size(Datum value)
 	return size;
 }
 
+/*
+ * The row itself tells its type, also where the column's type is record. A dropped column is not
+ * shown and does not count.
+ */
 static uint64
 row_size(Datum value)
 {
@@ -115,6 +132,7 @@ row_size(Datum value)
 	return size;
 }
 
+/* An empty range has no bounds that could be read, and an infinite bound has no value. */
 static uint64
 range_size(Datum value)
 {
@@ -149,6 +167,11 @@ multirange_size(Datum value)
 	return size;
 }
 
+/*
+ * A lower bound is enough: what is refused by it would be too long in any case. What passes may
+ * still turn out too long, and is refused while it is appended. For types that do not expand zero
+ * will do, since their text is not much longer than they are.
+ */
 uint64
 json_least_size(Oid type, Datum value)
 {

@@ -46,6 +46,10 @@ is_plain(const char *bytes, int len)
 		Sixteen		before = {0};
 		Sixteen		opening;
 
+		/*
+		 * nothing is read behind the end: a last block is padded with zeros, which are no digit, no
+		 * bracket and no escape
+		 */
 		if (end - p >= sizeof(Sixteen))
 			memcpy(&block, p, sizeof(Sixteen));
 		else
@@ -81,7 +85,10 @@ is_plain(const char *bytes, int len)
 
 /* ---- an exact one ---- */
 
-/* The code unit that four hexadecimal digits stand for. */
+/*
+ * The code unit that four hexadecimal digits stand for. The bytes were accepted as JSON by the
+ * server: they are hexadecimal digits.
+ */
 static int
 read_unit(const char *p)
 {
@@ -133,7 +140,8 @@ pass_digits(const char *p, const char *end)
 
 /*
  * The end of the number whose first digit is at p; NULL where it may be greater than what a double
- * holds.
+ * holds. All digits before the point count, whatever they are: a number near the bound may be
+ * refused without need. It is shown as text then, and nothing is lost.
  */
 static const char *
 pass_number(const char *p, const char *end)
@@ -159,6 +167,10 @@ pass_number(const char *p, const char *end)
 	return magnitude > JSON_MAX_DIGITS ? NULL : p;
 }
 
+/*
+ * A quick look settles nearly all values. Only where it is in doubt are the bytes taken apart. A
+ * sign or a letter needs no look: it is passed over like a space.
+ */
 bool
 json_is_strict(const char *bytes, int len)
 {

@@ -103,6 +103,10 @@ category_of(Oid type)
 	}
 }
 
+/*
+ * The label is stored behind a comma: json_append_member begins one place further left, and so
+ * writes the comma too.
+ */
 void
 json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context)
 {
@@ -128,6 +132,10 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	column->expands = json_type_expands(column->type);
 }
 
+/*
+ * The values are local: the end of the transaction or subtransaction takes them back. What is set
+ * already is left alone, since the look is cheap and setting is not.
+ */
 void
 json_pin_settings(void)
 {
@@ -349,7 +357,10 @@ append_bytea(StringInfo out, Datum value)
 	appendStringInfoChar(out, '"');
 }
 
-/* The label of an enum's value; an error where the type has none such. */
+/*
+ * The label of an enum's value; an error where the type has none such. The label is copied before
+ * the cache's tuple is released: an error while it is appended leaves no pin behind.
+ */
 static void
 append_enum(StringInfo out, Datum value)
 {
@@ -365,6 +376,10 @@ append_enum(StringInfo out, Datum value)
 	json_append_string(out, NameStr(label), strlen(NameStr(label)));
 }
 
+/*
+ * The check is against the whole limit, as for an empty buffer: who calls may append the text
+ * elsewhere, or only in part.
+ */
 char *
 json_output(JsonColumn *column, Datum value)
 {
@@ -426,7 +441,10 @@ append_output(StringInfo out, JsonColumn *column, Datum value)
 	return JSON_NO_NOTE;
 }
 
-/* Put quotes around what was appended from start on. */
+/*
+ * Put quotes around what was appended from start on. The quote appended first makes room for one
+ * byte more: the text moves over it.
+ */
 static void
 quote_from(StringInfo out, int start)
 {

@@ -20,6 +20,10 @@ PGDLLEXPORT void _PG_output_plugin_init(OutputPluginCallbacks *callbacks);
 
 /* ---- what callbacks share ---- */
 
+/*
+ * A transaction may have many changes of which none is shown. Without a word in between, one side
+ * would take the other for dead.
+ */
 void
 plugin_progress(LogicalDecodingContext *ctx)
 {
@@ -34,6 +38,10 @@ plugin_progress(LogicalDecodingContext *ctx)
 
 /* ---- callbacks ---- */
 
+/*
+ * The state lives in the context of the decoding, which is current here. The server frees that
+ * context when the decoding ends, also after an error: no shutdown callback is needed.
+ */
 static void
 plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is_init)
 {
@@ -63,9 +71,11 @@ plugin_startup(LogicalDecodingContext *ctx, OutputPluginOptions *output, bool is
 	if (!state->options.two_phase || is_init)
 		ctx->twophase = false;
 	else
+		/* the server marks the slot as one for two-phase decoding when it finds this */
 		ctx->twophase_opt_given = true;
 }
 
+/* Called while the WAL is read, before a snapshot is in force: no catalog may be read here. */
 static bool
 plugin_filter_origin(LogicalDecodingContext *ctx, GsOriginId origin)
 {
@@ -73,6 +83,7 @@ plugin_filter_origin(LogicalDecodingContext *ctx, GsOriginId origin)
 		   origin != GS_INVALID_ORIGIN;
 }
 
+/* No mark is written here: nobody knows yet whether the transaction has an event. */
 static void
 plugin_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -93,7 +104,9 @@ typedef struct ChangePlace
 
 /*
  * An error stops a slot until its reason is gone: so it says where, and where not even more memory
- * helps how to go on.
+ * helps how to go on. This runs inside error reporting: it reads what is in memory and looks up no
+ * catalog. The names are NULL where the named relation is gone. A transaction in progress has no
+ * end yet, and so no place to go on from.
  */
 static void
 change_context(void *argument)
@@ -116,7 +129,7 @@ change_context(void *argument)
 
 /* Count an event with gaps; the log is told once a transaction. */
 static void
-complain(PluginState *state, const EventStamp *stamp, const char *schema, const char *table,
+log_gaps(PluginState *state, const EventStamp *stamp, const char *schema, const char *table,
 		 const EventFault *fault)
 {
 	state->unrendered++;
@@ -162,7 +175,9 @@ render_rows(StringInfo out, void *argument)
 
 /*
  * Append the event; with gaps where it cannot be rendered whole, or where there are some to begin
- * with.
+ * with. The first attempt has the size that the reader asked for. The second one has more, since
+ * names and members stand around the columns that were found to fit. The third one holds no value,
+ * and an error in it is thrown.
  */
 static void
 append_rows(StringInfo out, Change *change, EventGaps *gaps)
@@ -181,7 +196,7 @@ append_rows(StringInfo out, Change *change, EventGaps *gaps)
 						change->relation, options->size);
 		change->gaps = gaps;
 	}
-	complain(state, &change->stamp, shape->schema ? shape->schema : "",
+	log_gaps(state, &change->stamp, shape->schema ? shape->schema : "",
 			 shape->table ? shape->table : "", &gaps->fault);
 	if (event_try(render_rows, out, change, contained, EVENT_MAX_SIZE, &gaps->fault))
 		return;
@@ -196,6 +211,10 @@ write_rows(LogicalDecodingContext *ctx, Change *change, EventGaps *gaps)
 	plugin_write_end(ctx);
 }
 
+/*
+ * Long values that stayed in the TOAST table must have been completed before. An incomplete one
+ * would look like a change.
+ */
 static bool
 key_changed(const PluginRelation *relation, const EventRow *new, const EventRow *old)
 {
@@ -221,7 +240,7 @@ typedef struct Judgement
 } Judgement;
 
 static void
-judge(StringInfo out, void *argument)
+judge_change(StringInfo out, void *argument)
 {
 	Judgement  *judgement = argument;
 	Change	   *change = judgement->change;
@@ -230,6 +249,11 @@ judge(StringInfo out, void *argument)
 	if (relation->filter != NULL && !plugin_row_filter(relation->filter, &relation->shape,
 													   &change->action, change->new, change->old))
 		return;
+
+	/*
+	 * The filter may have turned an update into an insert or a delete. The row that does not pass
+	 * is none of the reader's: it is not shown.
+	 */
 	judgement->passes = true;
 	if (change->action == REORDER_BUFFER_CHANGE_INSERT)
 		change->old = NULL;
@@ -250,21 +274,28 @@ is_shown(Judgement *judgement, EventGaps *gaps)
 {
 	Change	   *change = judgement->change;
 	const EventOptions *options = &change->state->options.event;
+	/* the executor may hold more than memory when a filter's expression fails */
 	bool		contained = change->relation->filter == NULL;
 	Change		before = *change;
 
 	if (contained && !change->state->wire->by_key)
 		return true;
 	/* nothing is written: any buffer will do */
-	if (event_try(judge, &change->state->scratch, judgement, contained, EVENT_MAX_SIZE,
+	if (event_try(judge_change, &change->state->scratch, judgement, contained, EVENT_MAX_SIZE,
 				  options->strict ? NULL : &gaps->fault))
 		return judgement->passes;
+	/* The filter may have changed the action before it failed. */
 	*change = before;
 	event_all_gaps(gaps, &change->relation->shape);
 	change->gaps = gaps;
 	return true;
 }
 
+/*
+ * Runs under the historic snapshot of the change, in the context of the event. The rows are taken
+ * apart into the relation's own room, which the next change of the relation overwrites. Their
+ * values point into the tuples, which the reorder buffer owns.
+ */
 static void
 show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *relation,
 			ReorderBufferChange *change)
@@ -286,13 +317,23 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 		shown.new = &relation->shape.new;
 		event_deform(&relation->shape, shown.new, new);
 	}
+
+	/*
+	 * The filter is asked before the transaction is said to have begun. A transaction of which no
+	 * row passes must get no mark.
+	 */
 	if (!is_shown(&judgement, &gaps))
 		return;
+	/* The mark comes before the event begins: both are written to the same buffer. */
 	plugin_transaction_shown(ctx, txn);
 	shown.stamp = plugin_stamp(state, txn, change->txn);
 	state->change_lsn = change->lsn;
 	if (judgement.moves)
 	{
+		/*
+		 * The copy is made before the delete is written, which may find gaps. The gaps of one event
+		 * say nothing of the other one.
+		 */
 		Change		inserted = shown;
 
 		shown.action = REORDER_BUFFER_CHANGE_DELETE;
@@ -307,6 +348,10 @@ show_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, PluginRelation *
 		write_rows(ctx, &shown, &gaps);
 }
 
+/*
+ * An error that decoding survives leaves the event's context as it is. The reset after the next
+ * event frees what is left in it.
+ */
 static void
 plugin_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
 			  ReorderBufferChange *change)
@@ -350,6 +395,10 @@ truncated_shape(const PluginRelation *relation, Relation rel, int n, Relation re
 	return &event_relation(rel)->shape;
 }
 
+/*
+ * One truncate names several relations, and each one that is shown gives an event. The shape is
+ * good only until the next relation is looked up.
+ */
 static void
 plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relation rels[],
 				ReorderBufferChange *change)
@@ -410,12 +459,17 @@ append_message(StringInfo out, Message *message)
 	RollupMessage rollup;
 	EventFault	fault;
 
+	/*
+	 * The prefix may be used by anybody. A content that is not a delta of a rollup is shown as a
+	 * message of others.
+	 */
 	if (message->transactional && strcmp(message->prefix, GS_MESSAGE_PREFIX) == 0 &&
 		message_read(message->content, message->size, message->stamp.xid, &rollup))
 	{
 		EventResult result;
 
 		if (state->in_stream && rollup.subxid != message->stamp.xid)
+			/* a reader of a streamed transaction drops it when the subtransaction is rolled back */
 			message->stamp.subxid = rollup.subxid;
 		if (!plugin_shows_rollup(state, rollup.rollup))
 			return false;
@@ -427,6 +481,11 @@ append_message(StringInfo out, Message *message)
 	if (!state->options.messages || !(state->options.actions & PLUGIN_MESSAGE) ||
 		!plugin_lists_prefix(&state->options, message->prefix))
 		return false;
+
+	/*
+	 * Formatters of ours alone render a message: it is always contained. What stands for its
+	 * content is short, and needs no second attempt.
+	 */
 	if (!event_try(render_message, out, message, true, options->size,
 				   options->strict ? NULL : &fault))
 	{
@@ -437,6 +496,11 @@ append_message(StringInfo out, Message *message)
 	return true;
 }
 
+/*
+ * A message that belongs to no transaction comes at once, and txn may be NULL then. In a walsender
+ * no transaction is open at that time: no catalog may be read, and what needs one was looked up at
+ * startup. The position of the message stands for the commit that it does not have.
+ */
 static void
 plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
 			   bool transactional, const char *prefix, Size size, const char *content)
@@ -449,6 +513,11 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 	plugin_progress(ctx);
 	if (transactional)
 		message.stamp = plugin_stamp(state, txn, NULL);
+
+	/*
+	 * A delta may turn out to be no event only while it is rendered. So it is rendered apart, and a
+	 * mark can still be written in front of it. The reset of the context frees the buffer.
+	 */
 	initStringInfo(&event);
 	state->change_lsn = lsn;
 	if (!state->options.skip_output && append_message(&event, &message))
@@ -457,6 +526,7 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 			plugin_transaction_shown(ctx, txn);
 		appendBinaryStringInfo(plugin_write_begin(ctx), event.data, event.len);
 		plugin_write_end(ctx);
+		/* no commit will follow that would send it */
 		if (!transactional)
 			plugin_write_flush(ctx);
 	}
@@ -464,6 +534,11 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 	MemoryContextReset(state->context);
 }
 
+/*
+ * Here all that was collected must be sent: the next write may belong to another transaction. A
+ * transaction without events counts as skipped, and the server then tells a synchronous reader at
+ * once, for whom a commit may be waiting.
+ */
 static void
 plugin_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {

@@ -48,7 +48,11 @@ append_member(StringInfo out, const char *label, const char *value)
 	json_append_string(out, value, strlen(value));
 }
 
-/* "source":{...} */
+/*
+ * "source":{...}. The shape is NULL for what is no event of a table. Readers order changes by the
+ * pair of the last commit's end and this change's position: positions alone go back where
+ * transactions overlapped. The last commit is not known before the first one of a session.
+ */
 static void
 append_source(StringInfo out, PluginState *state, const EventStamp *stamp, const EventShape *shape)
 {
@@ -81,7 +85,12 @@ append_source(StringInfo out, PluginState *state, const EventStamp *stamp, const
 		appendStringInfoString(out, ",\"origin\":null,\"origin_lsn\":null}");
 }
 
-/* How many events of a table the transaction at hand has had, this one included. */
+/*
+ * How many events of a table the transaction at hand has had, this one included. The names are
+ * copied: the relation may be prepared anew within the transaction, which frees the shape's own.
+ * They live until the next transaction begins. A table without a name is not shown, so that neither
+ * is NULL here.
+ */
 static int64
 count_event(PluginState *state, const EventShape *shape)
 {
@@ -105,7 +114,11 @@ count_event(PluginState *state, const EventShape *shape)
 	return 1;
 }
 
-/* "transaction":{...}; shape is NULL where the event is not one of a table */
+/*
+ * "transaction":{...}; shape is NULL where the event is not one of a table. Each call counts the
+ * event. In an event of a table it comes behind the rows, so that an attempt that fails in a value
+ * has not counted.
+ */
 static void
 append_transaction(StringInfo out, PluginState *state, const EventStamp *stamp,
 				   const EventShape *shape)
@@ -205,7 +218,8 @@ append_tail(StringInfo out, PluginState *state, const EventStamp *stamp, const E
 
 /*
  * prefix.schema.table.kind, where all that is no letter or digit of ASCII, dot, underscore or
- * hyphen is an underscore
+ * hyphen is an underscore. A name of several bytes a character gets one underscore for each
+ * character, not for each byte.
  */
 static void
 append_schema_name(StringInfo out, PluginState *state, const EventShape *shape, const char *kind)
@@ -243,6 +257,10 @@ append_row_schema(StringInfo out, PluginState *state, const EventShape *shape,
 	appendStringInfo(out, ",\"field\":\"%s\"}", field);
 }
 
+/*
+ * Made in the current context; the caller keeps a copy. The rows' schema comes twice, under two
+ * fields, since Kafka Connect has no references.
+ */
 static char *
 envelope_schema(PluginState *state, const EventShape *shape, const Prepared *prepared, bool gaps)
 {
@@ -260,8 +278,12 @@ envelope_schema(PluginState *state, const EventShape *shape, const Prepared *pre
 	return schema.data;
 }
 
+/*
+ * All that is kept lies in the context. Schemas are made once, since one is much longer than most
+ * events.
+ */
 static Prepared *
-prepare(PluginState *state, const EventShape *shape, MemoryContext context)
+prepare_columns(PluginState *state, const EventShape *shape, MemoryContext context)
 {
 	Prepared   *prepared = MemoryContextAllocZero(context, sizeof(Prepared));
 
@@ -284,7 +306,7 @@ prepare(PluginState *state, const EventShape *shape, MemoryContext context)
 static void
 debezium_prepare(PluginState *state, PluginRelation *relation)
 {
-	Prepared   *prepared = prepare(state, &relation->shape, relation->context);
+	Prepared   *prepared = prepare_columns(state, &relation->shape, relation->context);
 
 	relation->wire = prepared;
 	relation->contained = true;
@@ -309,6 +331,10 @@ append_close(StringInfo out, const char *schema)
 
 /* ---- events ---- */
 
+/*
+ * What is spent on long numbers counts for one value: a row of many columns is no worse than many
+ * rows.
+ */
 static void
 append_value(StringInfo out, DebeziumColumn *column, Datum value)
 {
@@ -318,7 +344,7 @@ append_value(StringInfo out, DebeziumColumn *column, Datum value)
 
 /*
  * All columns, NULL where the row holds no more than a key; gaps as if they had stayed in the TOAST
- * table.
+ * table. A reader knows a value that is not there by Debezium's placeholder, and keeps what it has.
  */
 static void
 append_row(StringInfo out, const EventShape *shape, Prepared *prepared, const EventRow *row,
@@ -383,14 +409,22 @@ debezium_truncate(StringInfo out, PluginState *state, const EventStamp *stamp,
 {
 	const char *schema = NULL;
 
+	/*
+	 * The shape may be one that no relation of this session has prepared. The current context is
+	 * the event's, whose reset frees all of it.
+	 */
 	if (state->options.connect_schemas)
-		schema = prepare(state, shape, CurrentMemoryContext)->schema;
+		schema = prepare_columns(state, shape, CurrentMemoryContext)->schema;
 	append_open(out, schema);
 	appendStringInfoString(out, "{\"before\":null,\"after\":null");
 	append_tail(out, state, stamp, shape, "t", NULL);
 	append_close(out, schema);
 }
 
+/*
+ * With a fault the content is null, and the schema says that there may be gaps. A schema is a
+ * constant here, since a message depends on no table.
+ */
 static void
 debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
 				 const char *prefix, const char *content, Size size, const EventFault *fault)
@@ -421,6 +455,10 @@ debezium_message(StringInfo out, PluginState *state, const EventStamp *stamp, bo
 	append_close(out, schema);
 }
 
+/*
+ * The event is rendered apart, in the event's context, since it becomes the content of a message.
+ * Gaps are told within it.
+ */
 static EventResult
 debezium_rollup(StringInfo out, PluginState *state, const EventStamp *stamp,
 				const RollupMessage *message)
@@ -459,6 +497,10 @@ append_counts(StringInfo out, PluginState *state)
 	appendStringInfoChar(out, ']');
 }
 
+/*
+ * There is no gid and no first block: this format excludes two-phase decoding and streaming. So any
+ * mark but "begin" is the end of a transaction.
+ */
 static void
 debezium_mark(StringInfo out, PluginState *state, const EventStamp *stamp, const char *action,
 			  const char *gid, bool first)

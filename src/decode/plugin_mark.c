@@ -7,6 +7,11 @@
 #include "access/xact.h"
 #include "replication/origin.h"
 
+/*
+ * A transaction is begun only where none is open, and only that one is ended afterwards. Beginning
+ * and ending it switch the memory context, so the caller's one is put back both times. What is
+ * looked up lives in the caller's context.
+ */
 PluginLook
 plugin_look_begin(void)
 {
@@ -26,6 +31,10 @@ plugin_look_end(PluginLook look)
 	MemoryContextSwitchTo(look.context);
 }
 
+/*
+ * The origin may have been dropped since: then it has no name, and that is kept too. The name lives
+ * as long as the session's cache, and the next origin frees it.
+ */
 static void
 look_up_origin(PluginState *state, GsOriginId origin)
 {
@@ -51,6 +60,11 @@ origin_name(PluginState *state, GsOriginId origin)
 	return state->origin;
 }
 
+/*
+ * A transaction in progress has neither a commit nor a time of it. Its events name the
+ * subtransaction, since a reader must drop them when that is rolled back. Of a prepared transaction
+ * both are where and when it was prepared.
+ */
 EventStamp
 plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *change_txn)
 {
@@ -71,6 +85,7 @@ plugin_stamp(PluginState *state, ReorderBufferTXN *txn, const ReorderBufferTXN *
 	return stamp;
 }
 
+/* Marks are written like events, but are never filtered by tables or actions. */
 void
 plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *action,
 			const char *gid, bool first)
@@ -83,12 +98,20 @@ plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, const char *ac
 	plugin_write_end(ctx);
 }
 
+/*
+ * The address alone says so. The memory behind it is allocated because plugin_stream.c frees it
+ * when the transaction ends.
+ */
 bool
 plugin_mark_was_shown(const ReorderBufferTXN *txn)
 {
 	return txn->output_plugin_private != NULL;
 }
 
+/*
+ * The first block says that it is the first, so that a reader can begin to keep the transaction.
+ * Blocks before it that had no event do not count.
+ */
 static void
 stream_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -109,6 +132,7 @@ plugin_transaction_shown(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	state->began = true;
 	if (state->in_stream)
 		stream_shown(ctx, txn);
+	/* A prepared transaction has been begun by its own mark, with or without events. */
 	else if (state->options.transactions && !gs_txn_is_prepared(txn))
 	{
 		EventStamp	stamp = plugin_stamp(state, txn, NULL);

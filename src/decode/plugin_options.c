@@ -64,6 +64,10 @@ read_version(PluginOptions *options, const PluginOption *option, const char *val
 	return strcmp(value, WIRE_VERSION) == 0;
 }
 
+/*
+ * The list points into the copy, which lives as long as the options. Names are folded as SQL folds
+ * identifiers, unless they are quoted.
+ */
 static bool
 read_publications(PluginOptions *options, const PluginOption *option, const char *value)
 {
@@ -78,6 +82,7 @@ read_format(PluginOptions *options, const PluginOption *option, const char *valu
 	return options->debezium || strcmp(value, "json") == 0;
 }
 
+/* The names stand in the order of DebeziumDecimal. */
 static bool
 read_decimal(PluginOptions *options, const PluginOption *option, const char *value)
 {
@@ -162,6 +167,7 @@ read_item(const char *p, bool parts, char **item)
 	return p;
 }
 
+/* The list may be left half filled where the value is wrong: an error ends the session then. */
 static bool
 read_patterns(List **patterns, const char *value, bool parts)
 {
@@ -197,6 +203,7 @@ read_prefixes(PluginOptions *options, const PluginOption *option, const char *va
 	return read_patterns(SETS(options, option, List *), value, false);
 }
 
+/* The names stand in the order of the bits of PluginAction. */
 static bool
 read_actions(PluginOptions *options, const PluginOption *option, const char *value)
 {
@@ -320,6 +327,11 @@ check_combination(const PluginOptions *options)
 				 errdetail("It has no events for transactions that are not committed.")));
 }
 
+/*
+ * In a walsender this may run outside of a transaction: no catalog may be read. All that the
+ * options point to lies in the current context, which is the decoding's. A value of NULL stands for
+ * an option that was named alone.
+ */
 void
 plugin_options_read(PluginOptions *options, List *given)
 {
@@ -367,8 +379,12 @@ plugin_options_read(PluginOptions *options, List *given)
 
 /* ---- lists ---- */
 
+/*
+ * Names are compared as they are stored: nothing is folded, and a pattern knows no wildcards within
+ * a name.
+ */
 static bool
-matches(const List *patterns, const char *schema, const char *name)
+any_matches(const List *patterns, const char *schema, const char *name)
 {
 	const ListCell *lc;
 
@@ -383,16 +399,20 @@ matches(const List *patterns, const char *schema, const char *name)
 	return false;
 }
 
+/*
+ * An empty list of what is added stands for everything. What is filtered is left out, even where it
+ * is added too.
+ */
 bool
 plugin_lists_table(const PluginOptions *options, const char *schema, const char *name)
 {
-	return (options->add_tables == NIL || matches(options->add_tables, schema, name)) &&
-		!matches(options->filter_tables, schema, name);
+	return (options->add_tables == NIL || any_matches(options->add_tables, schema, name)) &&
+		!any_matches(options->filter_tables, schema, name);
 }
 
 bool
 plugin_lists_prefix(const PluginOptions *options, const char *prefix)
 {
-	return (options->add_prefixes == NIL || matches(options->add_prefixes, "", prefix)) &&
-		!matches(options->filter_prefixes, "", prefix);
+	return (options->add_prefixes == NIL || any_matches(options->add_prefixes, "", prefix)) &&
+		!any_matches(options->filter_prefixes, "", prefix);
 }

@@ -24,7 +24,11 @@ typedef struct Membership
 	int			level;			/* how far above the relation that is */
 } Membership;
 
-/* NULL when there is no such publication, which may come, or may have come after the change. */
+/*
+ * NULL when there is no such publication, which may come, or may have come after the change. A
+ * missing one must not end the slot: an error would come again at the same place. The warning comes
+ * once a session, for the first one.
+ */
 static Publication *
 find_publication(PluginState *state, const char *name)
 {
@@ -41,7 +45,11 @@ find_publication(PluginState *state, const char *name)
 	return publication;
 }
 
-/* Whether the publication has the relation, and under which name. */
+/*
+ * Whether the publication has the relation, and under which name. The ancestors go from the parent
+ * up to the root, and there are none for a table that is no partition. The level says how far up
+ * the name is: the highest one wins over several publications.
+ */
 static bool
 find_membership(Membership *member, Relation rel, List *ancestors)
 {
@@ -77,7 +85,8 @@ find_membership(Membership *member, Relation rel, List *ancestors)
 
 /*
  * An attribute of the publication's entry for the table; false where it is NULL or there is no
- * entry.
+ * entry. The value points into the tuple. The caller releases the tuple, where there is one, after
+ * the last use of the value. A publication of all tables has no entries.
  */
 static bool
 entry_value(const Membership *member, AttrNumber attribute, Datum *value, HeapTuple *tuple)
@@ -114,7 +123,10 @@ member_columns(const Membership *member)
 	return columns;
 }
 
-/* The rows that the publication lists; NULL for all, also where it has the whole schema. */
+/*
+ * The rows that the publication lists; NULL for all, also where it has the whole schema. The caller
+ * owns the expression, which is read anew each time.
+ */
 static Node *
 member_filter(const Membership *member)
 {
@@ -141,7 +153,11 @@ member_actions(const Membership *member)
 		(actions.pubdelete ? PLUGIN_DELETE : 0) | (actions.pubtruncate ? PLUGIN_TRUNCATE : 0);
 }
 
-/* Of several publications a row needs to pass one that has the action. */
+/*
+ * Of several publications a row needs to pass one that has the action. One publication without a
+ * filter lets all rows of its actions pass. Later filters must not narrow that down again: so it is
+ * remembered by action.
+ */
 static void
 add_filters(PluginPublished *published, const Membership *member, bool *unfiltered)
 {
@@ -159,7 +175,11 @@ add_filters(PluginPublished *published, const Membership *member, bool *unfilter
 	}
 }
 
-/* What the publications say that show the relation under the chosen name. */
+/*
+ * What the publications say that show the relation under the chosen name. Two column lists have no
+ * order of preference. The server refuses them to its own subscribers too, so that this is an error
+ * and no union.
+ */
 static void
 add_details(PluginPublished *published, List *members)
 {
@@ -188,6 +208,11 @@ add_details(PluginPublished *published, List *members)
 	}
 }
 
+/*
+ * The caller has set the name that holds where no publication says otherwise. A partitioned table
+ * is a member only where it speaks for its partitions, since it has no rows itself. Lists and nodes
+ * are left to the caller's context.
+ */
 void
 plugin_published(PluginState *state, Relation rel, PluginPublished *published)
 {
@@ -218,6 +243,7 @@ plugin_published(PluginState *state, Relation rel, PluginPublished *published)
 	add_details(published, members);
 }
 
+/* A publication cannot list a view: so only those count that have all tables, or the schema. */
 bool
 plugin_publishes_view(PluginState *state, Oid schema)
 {

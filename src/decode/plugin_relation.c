@@ -24,26 +24,30 @@
  * the relations of the session that decodes now; NULL when there is none: callbacks cannot be taken
  * back
  */
-static HTAB *session = NULL;
+static HTAB *session_relations = NULL;
 
 /*
  * counts what was invalidated: when it moves while the catalogs are read, what was read is not kept
  */
-static uint64 invalidations = 0;
+static uint64 invalidation_count = 0;
 
 /* ---- invalidation ---- */
 
+/*
+ * The server may call this wherever a catalog is read, also while an entry is in use or is being
+ * made. So it only marks: nothing is freed and no catalog is read here.
+ */
 static void
 relation_invalidated(Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS all;
 	PluginRelation *relation;
 
-	invalidations++;
-	if (session == NULL)
+	invalidation_count++;
+	if (session_relations == NULL)
 		return;
 	/* entries that are shown under another name are few, if any, but who knows which */
-	hash_seq_init(&all, session);
+	hash_seq_init(&all, session_relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
 	{
 		if (!OidIsValid(relid) || relation->relid == relid || relation->shown == relid)
@@ -57,12 +61,21 @@ cache_invalidated(Datum arg, int cacheid, uint32 hash)
 	relation_invalidated(arg, InvalidOid);
 }
 
+/*
+ * Runs when the memory of the table is about to go, also after an error. A cache callback that
+ * comes later must not find the table.
+ */
 static void
 session_ended(void *arg)
 {
-	session = NULL;
+	session_relations = NULL;
 }
 
+/*
+ * Callbacks of caches stay until the backend ends, and there is room for few. So they are
+ * registered once, and find the table of the session at hand. The reset callback is in the context
+ * that it watches.
+ */
 void
 plugin_relations_init(PluginState *state, MemoryContext context)
 {
@@ -74,7 +87,7 @@ plugin_relations_init(PluginState *state, MemoryContext context)
 	state->cache = context;
 	state->relations = hash_create("gymstream plugin relations", 64, &control,
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	session = state->relations;
+	session_relations = state->relations;
 	callback->func = session_ended;
 	MemoryContextRegisterResetCallback(context, callback);
 	if (registered)
@@ -90,6 +103,9 @@ plugin_relations_init(PluginState *state, MemoryContext context)
 	CacheRegisterSyscacheCallback(PUBLICATIONNAMESPACEMAP, cache_invalidated, (Datum) 0);
 }
 
+/*
+ * Called before an entry is made, while no caller holds one: a pointer into the table would dangle.
+ */
 static void
 drop_invalid(PluginState *state)
 {
@@ -111,7 +127,7 @@ drop_invalid(PluginState *state)
 
 /* What the options' publications and lists leave of a relation that is no secret. */
 static void
-decide(PluginState *state, Relation rel, PluginPublished *published)
+decide_actions(PluginState *state, Relation rel, PluginPublished *published)
 {
 	const PluginOptions *options = &state->options;
 	char	   *name;
@@ -143,6 +159,7 @@ decide(PluginState *state, Relation rel, PluginPublished *published)
 static Bitmapset *
 row_key(Relation rel)
 {
+	/* this also has the relation cache fill in rd_replidindex */
 	Oid			primary = event_primary_key(rel);
 	bool		whole = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
 	Bitmapset  *key = NULL;
@@ -166,6 +183,7 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel,
 							   .key = options->key};
 
 	/* a rollup's view names its partials, a partitioned table shows its partitions' columns */
+	/* No lock is taken: decoding must not wait. The reference is given back below. */
 	if (published->shown != RelationGetRelid(rel) && rel->rd_rel->relispartition)
 		source.shown = RelationIdGetRelation(published->shown);
 	if (source.shown == NULL)
@@ -185,11 +203,17 @@ prepare_shape(PluginState *state, PluginRelation *relation, Relation rel,
 		RelationClose(source.shown);
 }
 
+/*
+ * The count is read before the first catalog is. When it has moved at the end, some of what was
+ * read may be old. Then the entry serves this change, under whose snapshot it was made, and the
+ * next change makes it anew. The reset frees all that the entry had, with the filter and what the
+ * wire format keeps.
+ */
 static PluginRelation *
-prepare(PluginState *state, Relation rel)
+prepare_relation(PluginState *state, Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
-	uint64		before = invalidations;
+	uint64		before = invalidation_count;
 	EventRelation *known = event_relation(rel);
 	PluginPublished published = {.shown = known->subject};
 	PluginRelation *relation;
@@ -214,15 +238,19 @@ prepare(PluginState *state, Relation rel)
 	if (known->subject != relid)
 		published.actions = plugin_shows_rollup(state, known->subject) ? PLUGIN_TRUNCATE : 0;
 	else if (!known->hidden || (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE))
-		decide(state, rel, &published);
+		decide_actions(state, rel, &published);
 	relation->shown = published.shown;
 	relation->actions = published.actions;
 	if (published.actions != 0)
 		prepare_shape(state, relation, rel, &published);
-	relation->valid = before == invalidations;
+	relation->valid = before == invalidation_count;
 	return relation;
 }
 
+/*
+ * Changes often come in runs of one relation: the last one saves the search. Entries of the table
+ * never move, so that a pointer is good until the entry is removed.
+ */
 PluginRelation *
 plugin_relation(PluginState *state, Relation rel)
 {
@@ -234,12 +262,16 @@ plugin_relation(PluginState *state, Relation rel)
 	if (relation == NULL || !relation->valid)
 	{
 		state->last = NULL;		/* preparing may remove it */
-		relation = prepare(state, rel);
+		relation = prepare_relation(state, rel);
 	}
 	state->last = relation;
 	return relation;
 }
 
+/*
+ * The view may be gone while deltas for it are still in the WAL: then it has no name, and is not
+ * shown.
+ */
 bool
 plugin_shows_rollup(PluginState *state, Oid rollup)
 {

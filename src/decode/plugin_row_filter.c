@@ -31,10 +31,15 @@ expression_over(Node *expression, Relation rel, Relation shown)
 
 	if (rel == shown)
 		return expression;
+	/* a publication's filter has no reference to a whole row: the server refuses one */
 	map = gs_attrmap_by_name(RelationGetDescr(rel), RelationGetDescr(shown));
 	return map_variable_attnos(expression, 1, 0, map, RelationGetForm(shown)->reltype, &whole_row);
 }
 
+/*
+ * Reads catalogs, under the snapshot in force, while the expression is prepared. The filter is made
+ * once for many rows, since this is slow.
+ */
 static ExprState *
 make_expression(PluginRowFilter *filter, List *expressions, Relation rel, Relation shown)
 {
@@ -48,6 +53,10 @@ make_expression(PluginRowFilter *filter, List *expressions, Relation rel, Relati
 	return ExecPrepareExpr((Expr *) expression_over(expression, rel, shown), filter->estate);
 }
 
+/*
+ * All is made in the relation's context. The executor's state has a context of its own below that
+ * one: the reset of the relation's context frees both.
+ */
 PluginRowFilter *
 plugin_row_filter_make(const PluginPublished *published, Relation rel, Relation shown,
 					   MemoryContext context)
@@ -69,8 +78,12 @@ plugin_row_filter_make(const PluginPublished *published, Relation rel, Relation 
 	return filter;
 }
 
+/*
+ * The slot holds pointers to the values of the change, and no copies. They are good during this
+ * call, and the next one clears them before it looks. A NULL lets no row pass, as in a WHERE.
+ */
 static bool
-passes(PluginRowFilter *filter, ExprState *expression, const EventRow *row)
+row_passes(PluginRowFilter *filter, ExprState *expression, const EventRow *row)
 {
 	ExprContext *econtext = GetPerTupleExprContext(filter->estate);
 	int			natts = filter->slot->tts_tupleDescriptor->natts;
@@ -87,6 +100,10 @@ passes(PluginRowFilter *filter, ExprState *expression, const EventRow *row)
 	return !isnull && DatumGetBool(result);
 }
 
+/*
+ * The new row shares the value with the old one afterwards: both point into the same tuple, and
+ * neither frees it.
+ */
 void
 plugin_complete(const EventShape *shape, EventRow *new, const EventRow *old)
 {
@@ -111,12 +128,20 @@ plugin_row_filter(PluginRowFilter *filter, const EventShape *shape,
 
 	if (expression == NULL)
 		return true;
-	if (new == NULL || old == NULL)
-		return (new != NULL || old != NULL) && passes(filter, expression, new ? new : old);
 
+	/*
+	 * Without an old row an update is judged by the new one: the columns of the identity, over
+	 * which the filter is, are the same in both.
+	 */
+	if (new == NULL || old == NULL)
+		return (new != NULL || old != NULL) && row_passes(filter, expression, new ? new : old);
+
+	/*
+	 * An expression cannot read a value that is not in the WAL: the TOAST table may have lost it.
+	 */
 	plugin_complete(shape, new, old);
-	old_passes = passes(filter, expression, old);
-	new_passes = passes(filter, expression, new);
+	old_passes = row_passes(filter, expression, old);
+	new_passes = row_passes(filter, expression, new);
 	if (new_passes && !old_passes)
 		*action = REORDER_BUFFER_CHANGE_INSERT;
 	else if (old_passes && !new_passes)

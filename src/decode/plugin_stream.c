@@ -9,6 +9,10 @@
  */
 #include "decode/plugin.h"
 
+/*
+ * The pointer is put to NULL, since the server keeps the transaction a little longer than the
+ * plugin has a use for it.
+ */
 static void
 forget_shown(ReorderBufferTXN *txn)
 {
@@ -19,6 +23,7 @@ forget_shown(ReorderBufferTXN *txn)
 
 /* ---- streaming ---- */
 
+/* Writes nothing: the mark comes with the first event of the block. */
 static void
 stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -28,6 +33,12 @@ stream_start(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	state->began = false;
 }
 
+/*
+ * What was collected is sent within its block, since the next write may belong to another
+ * transaction. The state leaves the block last: the stamp must not show a commit that is not there.
+ * The server calls this also where the transaction was rolled back while it was decoded. The half
+ * of an event that is left then is dropped by plugin_write.c.
+ */
 static void
 stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -43,7 +54,12 @@ stream_stop(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	state->in_stream = false;
 }
 
-/* Of a whole transaction, or of a subtransaction of one that goes on. */
+/*
+ * Of a whole transaction, or of a subtransaction of one that goes on. The stamp has no commit,
+ * since there is none. A subtransaction that ends leaves the whole one in progress: only the end of
+ * the whole one forgets that it was shown. A transaction of which nothing was shown ends in
+ * silence, also for a subtransaction of it.
+ */
 static void
 stream_abort(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr abort_lsn)
 {
@@ -57,7 +73,10 @@ stream_abort(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr abor
 		forget_shown(top);
 }
 
-/* The last mark of a streamed transaction. */
+/*
+ * The last mark of a streamed transaction. No block is open any more, so that the stamp has the
+ * position and the time of the end. The memory of what was shown is freed here, after its last use.
+ */
 static void
 stream_end(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, const char *action, const char *gid)
 {
@@ -90,6 +109,10 @@ stream_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr pr
 
 /* ---- two-phase commit ---- */
 
+/*
+ * Flushed at once: no commit callback follows that would do it. The transaction never counts as
+ * skipped, since its mark is always written.
+ */
 static void
 mark_prepared(LogicalDecodingContext *ctx, const ReorderBufferTXN *txn, const EventStamp *stamp,
 			  const char *action)
@@ -99,6 +122,10 @@ mark_prepared(LogicalDecodingContext *ctx, const ReorderBufferTXN *txn, const Ev
 	OutputPluginUpdateProgress(ctx, false);
 }
 
+/*
+ * Always written, whatever the option for marks of transactions says. A reader needs the gid to
+ * match the end, which may come after a restart.
+ */
 static void
 begin_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
@@ -110,13 +137,17 @@ begin_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 }
 
 static void
-prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prepare_lsn)
+show_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prepare_lsn)
 {
 	EventStamp	stamp = plugin_stamp(ctx->output_plugin_private, txn, NULL);
 
 	mark_prepared(ctx, txn, &stamp, "prepare");
 }
 
+/*
+ * The stamp tells where and when the transaction was prepared. Position and time of the commit
+ * replace both.
+ */
 static void
 commit_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
 {
@@ -128,6 +159,7 @@ commit_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr c
 	mark_prepared(ctx, txn, &stamp, "commit_prepared");
 }
 
+/* The time shown is when the transaction was prepared: nothing of it is ever committed. */
 static void
 rollback_prepared(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prepare_end_lsn,
 				  TimestampTz prepare_time)
@@ -152,7 +184,7 @@ plugin_stream_init(OutputPluginCallbacks *callbacks)
 	callbacks->stream_truncate_cb = callbacks->truncate_cb;
 	callbacks->stream_message_cb = callbacks->message_cb;
 	callbacks->begin_prepare_cb = begin_prepare;
-	callbacks->prepare_cb = prepare;
+	callbacks->prepare_cb = show_prepare;
 	callbacks->commit_prepared_cb = commit_prepared;
 	callbacks->rollback_prepared_cb = rollback_prepared;
 }

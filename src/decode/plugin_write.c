@@ -31,8 +31,12 @@ plugin_write_init(LogicalDecodingContext *ctx)
 	initStringInfo(&state->scratch);
 }
 
+/*
+ * One large event must not hold its memory until the session ends. The buffer stays in the context
+ * in which it was made.
+ */
 static void
-shrink(StringInfo buffer)
+shrink_buffer(StringInfo buffer)
 {
 	resetStringInfo(buffer);
 	if (buffer->maxlen > KEEP_BYTES)
@@ -64,6 +68,7 @@ plugin_write_begin(LogicalDecodingContext *ctx)
 {
 	PluginState *state = ctx->output_plugin_private;
 
+	/* An event is spread over lines only when it is complete: until then it stands apart. */
 	if (state->options.pretty)
 	{
 		resetStringInfo(&state->scratch);
@@ -81,11 +86,19 @@ plugin_write_begin(LogicalDecodingContext *ctx)
 		state->header_len = ctx->out->len;
 	}
 	state->event_start = ctx->out->len;
+
+	/*
+	 * The newline belongs to the new event. Where that is dropped unfinished, the newline goes too.
+	 */
 	if (ctx->out->len > state->header_len)
 		appendStringInfoCharMacro(ctx->out, '\n');
 	return ctx->out;
 }
 
+/*
+ * Without batching the server has the event now. With batching it stays in the server's buffer
+ * until that is large enough, or the transaction ends.
+ */
 void
 plugin_write_end(LogicalDecodingContext *ctx)
 {
@@ -95,7 +108,7 @@ plugin_write_end(LogicalDecodingContext *ctx)
 	{
 		OutputPluginPrepareWrite(ctx, true);
 		json_append_pretty(ctx->out, state->scratch.data, state->scratch.len);
-		shrink(&state->scratch);
+		shrink_buffer(&state->scratch);
 		OutputPluginWrite(ctx, true);
 	}
 	else if (!state->batching)
@@ -121,8 +134,10 @@ plugin_write_flush(LogicalDecodingContext *ctx)
 		return;
 
 	/*
-	 * the header is written anew, as it is for the position reached by now, over the one that is
-	 * there
+	 * The header is written anew, for the position reached by now, over the one that is there. The
+	 * server ends the header with a zero byte, and this falls on the first byte of the events. That
+	 * byte is kept aside, and put back. The header's length must not change: the events behind it
+	 * are not moved.
 	 */
 	len = ctx->out->len;
 	first = ctx->out->data[header_len];
@@ -132,5 +147,5 @@ plugin_write_flush(LogicalDecodingContext *ctx)
 	ctx->out->len = len;
 	state->header_len = 0;
 	OutputPluginWrite(ctx, true);
-	shrink(ctx->out);
+	shrink_buffer(ctx->out);
 }
