@@ -463,6 +463,24 @@ append_interval(StringInfo out, const Interval *interval)
 	appendStringInfo(out, INT64_FORMAT, usecs);
 }
 
+/* Days since 1970. An infinite date has no days: it stays the number that it is stored as. */
+static void
+append_date(StringInfo out, DateADT date)
+{
+	appendStringInfo(out, "%d", DATE_NOT_FINITE(date) ? date : date + EPOCH_DAYS);
+}
+
+/* There must be room for it before it is brought out of the TOAST table. */
+static void
+append_bytea(StringInfo out, Datum value)
+{
+	bytea	   *bytes;
+
+	json_check_room(out, toast_raw_datum_size(value) - VARHDRSZ);
+	bytes = DatumGetByteaPP(value);
+	debezium_append_bytes(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+}
+
 void
 debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 {
@@ -494,10 +512,7 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			append_money(out, column->kind, DatumGetCash(value));
 			break;
 		case DEBEZIUM_DATE:
-			appendStringInfo(out, "%d",
-							 DATE_NOT_FINITE(DatumGetDateADT(value)) ?
-								 DatumGetDateADT(value) :
-								 DatumGetDateADT(value) + EPOCH_DAYS);
+			append_date(out, DatumGetDateADT(value));
 			break;
 		case DEBEZIUM_TIME:
 			appendStringInfo(out, INT64_FORMAT, DatumGetTimeADT(value));
@@ -521,13 +536,7 @@ debezium_append_value(StringInfo out, DebeziumColumn *column, Datum value)
 			append_interval(out, DatumGetIntervalP(value));
 			break;
 		case DEBEZIUM_BYTES:
-			{
-				bytea	   *bytes;
-
-				json_check_room(out, toast_raw_datum_size(value) - VARHDRSZ);
-				bytes = DatumGetByteaPP(value);
-				debezium_append_bytes(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-			}
+			append_bytea(out, value);
 			break;
 		case DEBEZIUM_BIT:
 			appendStringInfoString(out,
