@@ -181,6 +181,8 @@ is(stop_client($position, 'INT'), 0, 'SIGINT ends it cleanly');
 #
 
 $tail = start_client('tail', '-d', $database, 'by_class');
+$node->safe_psql('postgres', q{INSERT INTO booking VALUES (900, 9, 1, NULL)});
+shows($tail, 'out', qr/"key":\{"class_id":9\}/, 'tail is at work');
 $node->restart;
 shows($_, 'err', qr/connection lost, trying again: .+\n.*connected again; /, 'comes back') for $tail, $watch;
 $node->safe_psql('postgres', q{INSERT INTO booking VALUES (2, 1, 1, NULL)});
