@@ -12,6 +12,7 @@
 bool
 argument_switch(FunctionCallInfo fcinfo, int argument, const char *name)
 {
+	/* The SQL of an older version of the extension declares the function without this argument. */
 	if (PG_NARGS() <= argument)
 		return false;
 	if (PG_ARGISNULL(argument))
@@ -25,6 +26,7 @@ argument_switch(FunctionCallInfo fcinfo, int argument, const char *name)
 void
 argument_rollup(Oid rollup, RollupRelations *relations)
 {
+	/* The name may be NULL: a regclass is a number, and need not be of any relation. */
 	const char *name = get_rel_name(rollup);
 
 	if (!catalog_relations(ROLLUP_ROLLUP, rollup, relations))

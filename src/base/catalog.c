@@ -32,7 +32,7 @@
  * Where the catalogs may be, in the order in which to look. Version 0.1 had one schema for all: a
  * database may be of that version still, and the log may tell of a time when it was.
  */
-static const char *const schemas[] = {GS_INTERNAL, GS_SCHEMA};
+static const char *const catalog_schemas[] = {GS_INTERNAL, GS_SCHEMA};
 
 bool
 catalog_is_schema(Oid schema)
@@ -51,9 +51,9 @@ catalog_is_schema(Oid schema)
 Oid
 catalog_schema(void)
 {
-	for (int i = 0; i < lengthof(schemas); i++)
+	for (int i = 0; i < lengthof(catalog_schemas); i++)
 	{
-		Oid			schema = get_namespace_oid(schemas[i], true);
+		Oid			schema = get_namespace_oid(catalog_schemas[i], true);
 
 		if (OidIsValid(schema) && catalog_is_schema(schema))
 			return schema;
@@ -111,13 +111,14 @@ catalog_relation(const char *name)
 {
 	Oid			extension = InvalidOid;
 
-	for (int i = 0; i < lengthof(schemas); i++)
+	for (int i = 0; i < lengthof(catalog_schemas); i++)
 	{
-		Oid			schema = get_namespace_oid(schemas[i], true);
+		Oid			schema = get_namespace_oid(catalog_schemas[i], true);
 		Oid			relid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 
 		if (!OidIsValid(relid))
 			continue;
+		/* The extension is looked up only where a table has the name. Most databases have none. */
 		if (!OidIsValid(extension))
 			extension = get_extension_oid(GS_SCHEMA, true);
 		if (OidIsValid(extension) && getExtensionOfObject(RelationRelationId, relid) == extension)
@@ -131,6 +132,7 @@ static bool
 exists_now(Oid relid)
 {
 	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
+	/* Registered: invalidations that come during the scan would void a catalog snapshot. */
 	Snapshot	snapshot = RegisterSnapshot(GetNonHistoricCatalogSnapshot(RelationRelationId));
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -152,6 +154,7 @@ catalog_open(const char *name, LOCKMODE lock)
 
 	if (!OidIsValid(relid))
 		return NULL;
+	/* The lock comes first: what exists_now tells stays true as long as the lock is held. */
 	LockRelationOid(relid, lock);
 	/* decoding what was before DROP EXTENSION: the table can be seen, but its file is gone */
 	if (HistoricSnapshotActive() && !exists_now(relid))
@@ -211,6 +214,7 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1,
 							  &scan_key);
 	tuple = systable_getnext(scan);
+	/* The row is copied since its page is unpinned with the scan. The copy is the caller's. */
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
 	systable_endscan(scan);
@@ -253,6 +257,7 @@ catalog_relations_all(void)
 
 	if (catalog == NULL)
 		return NIL;
+	/* SnapshotSelf takes no predicate locks, as in catalog_find. */
 	scan = systable_beginscan(catalog, InvalidOid, false, SnapshotSelf, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -272,6 +277,7 @@ catalog_relations(AttrNumber column, Oid relid, RollupRelations *found)
 	Relation	catalog = catalog_open(CATALOG_ROLLUP, AccessShareLock);
 	HeapTuple	tuple = catalog ? catalog_find(catalog, column, ObjectIdGetDatum(relid)) : NULL;
 
+	/* The catalog may be NULL, where the extension is not installed. Nothing is a rollup then. */
 	if (HeapTupleIsValid(tuple))
 		read_relations(found, tuple, RelationGetDescr(catalog));
 	if (catalog)
@@ -318,6 +324,7 @@ catalog_relations_insert(const RollupRelations *relations)
 	bool		nulls[lengthof(values)] = {false};
 
 	CatalogTupleInsert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls));
+	/* The lock is kept until the transaction ends, so that nobody drops the catalog before. */
 	table_close(catalog, NoLock);
 	CacheInvalidateRelcacheByRelid(relations->partials);
 	CommandCounterIncrement();
@@ -329,6 +336,7 @@ catalog_relations_delete(Oid rollup)
 	Relation	catalog = catalog_open_rollups();
 	HeapTuple	tuple = catalog_find(catalog, ROLLUP_ROLLUP, ObjectIdGetDatum(rollup));
 
+	/* Without a row the partials stay InvalidOid, for which nothing is uncounted. */
 	RollupRelations relations = {0};
 
 	if (HeapTupleIsValid(tuple))
@@ -383,10 +391,14 @@ catalog_uncounted_delete(Oid partials)
 
 	if (catalog == NULL)
 		return;
+	/*
+	 * There may be several: two transactions may each have inserted one without seeing the other.
+	 */
 	while (HeapTupleIsValid(
 		tuple = catalog_find(catalog, UNCOUNTED_PARTIALS, ObjectIdGetDatum(partials))))
 		CatalogTupleDelete(catalog, &tuple->t_self);
 	table_close(catalog, NoLock);
+	/* The partials may be dropped already, and then nobody has them cached. */
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(partials)))
 		CacheInvalidateRelcacheByRelid(partials);
 	CommandCounterIncrement();

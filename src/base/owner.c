@@ -33,9 +33,10 @@ owner_fix_search_path(void)
 }
 
 static void
-enter(OwnerCaller *caller, Oid user, int security)
+enter_user(OwnerCaller *caller, Oid user, int security)
 {
 	GetUserIdAndSecContext(&caller->user, &caller->security);
+	/* The caller's bits are kept: nothing becomes possible that was refused before. */
 	SetUserIdAndSecContext(user, caller->security | security);
 	caller->nest = owner_fix_search_path();
 }
@@ -43,13 +44,13 @@ enter(OwnerCaller *caller, Oid user, int security)
 void
 owner_enter(OwnerCaller *caller, Oid owner)
 {
-	enter(caller, owner, SECURITY_RESTRICTED_OPERATION | SECURITY_OWNERS_FUNCTIONS);
+	enter_user(caller, owner, SECURITY_RESTRICTED_OPERATION | SECURITY_OWNERS_FUNCTIONS);
 }
 
 void
 owner_enter_superuser(OwnerCaller *caller)
 {
-	enter(caller, BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
+	enter_user(caller, BOOTSTRAP_SUPERUSERID, SECURITY_LOCAL_USERID_CHANGE);
 }
 
 void
@@ -59,7 +60,7 @@ owner_leave(const OwnerCaller *caller)
 	SetUserIdAndSecContext(caller->user, caller->security);
 }
 
-/* Whether functions of an owner run just now, or what they call. */
+/* Whether functions of an owner run at this moment, or what they call. */
 static bool
 owners_functions_run(void)
 {

@@ -9,7 +9,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-static Region *regions = NULL;
+static Region *added_regions = NULL;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 
@@ -18,7 +18,7 @@ request_regions(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	for (const Region *region = regions; region; region = region->next)
+	for (const Region *region = added_regions; region; region = region->next)
 	{
 		RequestAddinShmemSpace(region->size());
 		if (region->tranche)
@@ -31,8 +31,12 @@ start_regions(void)
 {
 	if (previous_startup_hook)
 		previous_startup_hook();
+	/*
+	 * A process that does not inherit the memory runs this, too, and finds each region there. Only
+	 * the first one fills it.
+	 */
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	for (const Region *region = regions; region; region = region->next)
+	for (const Region *region = added_regions; region; region = region->next)
 	{
 		bool		found;
 
@@ -47,13 +51,14 @@ void
 region_add(Region *region)
 {
 	Assert(process_shared_preload_libraries_in_progress);
-	if (regions == NULL)
+	if (added_regions == NULL)
 	{
 		previous_request_hook = shmem_request_hook;
 		shmem_request_hook = request_regions;
 		previous_startup_hook = shmem_startup_hook;
 		shmem_startup_hook = start_regions;
 	}
-	region->next = regions;
-	regions = region;
+	/* The caller keeps the region: it is static, and stays on the list for good. */
+	region->next = added_regions;
+	added_regions = region;
 }

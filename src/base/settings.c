@@ -41,6 +41,7 @@ settings_init(void)
 		"What is left belongs to NOTIFY of applications, which fails when the queue is full. "
 		"Meanwhile notifications are skipped, and listeners are told so afterwards.",
 		&settings_notify_queue_limit, 75, 0, 100, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	/* A setting of the postmaster can be defined only while the server starts. */
 	if (!is_preloaded)
 		return;
 	DefineCustomIntVariable(

@@ -38,9 +38,9 @@ static SharedRole entered_role;
 
 /* what is to be done at the end of the transaction */
 static bool poke_at_commit = false;
-static bool preparing = false;
-static List *held = NIL;		/* OIDs of databases, in TopMemoryContext */
-static List *tried = NIL;		/* likewise */
+static bool is_preparing = false;
+static List *held_databases = NIL;	/* OIDs of databases, in TopMemoryContext */
+static List *tried_databases = NIL;	/* likewise */
 
 static void shared_at_xact_end(XactEvent event, void *arg);
 
@@ -83,6 +83,7 @@ shared_fill(void)
 	MemSet(shared_state, 0, offsetof(SharedState, databases));
 	shared_state->lock = &GetNamedLWLockTranche("gymstream")->lock;
 	ConditionVariableInit(&shared_state->changed);
+	/* A backend begins with 0. So its first question looks for its place. */
 	pg_atomic_init_u32(&shared_state->generation, 1);
 	pg_atomic_init_u32(&shared_state->prepared_poke, 0);
 	for (int i = 0; i < settings_max_databases; i++)
@@ -125,6 +126,7 @@ shared_take(Oid database)
 	}
 	shared_reset_place(place);
 	place->database = database;
+	/* The generation grows last: whoever sees the new number and takes the lock finds the place. */
 	pg_atomic_fetch_add_u32(&shared_state->generation, 1);
 	return place;
 }
@@ -136,9 +138,17 @@ shared_mine(void)
 
 	if (shared_state == NULL)
 		return NULL;
+	/*
+	 * Without the lock this number alone is read. The place may be freed at any time after that;
+	 * the memory stays, so that an atomic in it can still be written.
+	 */
 	generation = pg_atomic_read_u32(&shared_state->generation);
 	if (unlikely(generation != my_generation))
 	{
+		/*
+		 * The number is read once more under the lock: the place and its number must be of the same
+		 * moment.
+		 */
 		LWLockAcquire(shared_state->lock, LW_SHARED);
 		my_place = OidIsValid(MyDatabaseId) ? shared_find(MyDatabaseId) : NULL;
 		my_generation = pg_atomic_read_u32(&shared_state->generation);
@@ -150,6 +160,7 @@ shared_mine(void)
 void
 shared_wake_launcher(void)
 {
+	/* The latch is read once, without the lock: it may become NULL between two looks. */
 	Latch	   *latch = shared_state->launcher_latch;
 
 	if (latch != NULL)
@@ -159,6 +170,7 @@ shared_wake_launcher(void)
 void
 shared_wake(SharedDatabase *place, SharedRole role)
 {
+	/* The worker may end at any time. A latch that is no longer its own is set in vain. */
 	Latch	   *latch = place->latches[role];
 
 	if (latch != NULL)
@@ -184,6 +196,7 @@ shared_poke(void)
 	SharedDatabase *place;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	/* Where no publisher runs yet, wanted tells the launcher to look whether one is needed. */
 	place = shared_find(MyDatabaseId);
 	if (place != NULL)
 	{
@@ -202,16 +215,17 @@ shared_release_holds(void)
 	ListCell   *cell;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	foreach(cell, held)
+	foreach(cell, held_databases)
 	{
+		/* The place may have been freed, and taken again without any hold. */
 		SharedDatabase *place = shared_find(lfirst_oid(cell));
 
 		if (place != NULL && place->holds > 0)
 			place->holds--;
 	}
 	LWLockRelease(shared_state->lock);
-	list_free(held);
-	held = NIL;
+	list_free(held_databases);
+	held_databases = NIL;
 	shared_wake_launcher();
 }
 
@@ -222,16 +236,20 @@ shared_try_databases(bool commit)
 	ListCell   *cell;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	foreach(cell, tried)
+	foreach(cell, tried_databases)
 	{
+		/*
+		 * Without a commit nothing has changed, and the list is only emptied. Where no place is
+		 * left, the launcher lists the databases again later.
+		 */
 		SharedDatabase *place = commit ? shared_take(lfirst_oid(cell)) : NULL;
 
 		if (place != NULL)
 			place->wanted = true;
 	}
 	LWLockRelease(shared_state->lock);
-	list_free(tried);
-	tried = NIL;
+	list_free(tried_databases);
+	tried_databases = NIL;
 	shared_wake_launcher();
 }
 
@@ -241,7 +259,10 @@ shared_at_commit(void)
 	static XLogRecPtr last_commit = InvalidXLogRecPtr;
 	SharedDatabase *place;
 
-	/* A worker's own transactions publish nothing. */
+	/*
+	 * A transaction that has written nothing leaves the LSN as it was. A worker's own transactions
+	 * publish nothing.
+	 */
 	if (XactLastCommitEnd == last_commit || entered_place != NULL)
 		return;
 	last_commit = XactLastCommitEnd;
@@ -249,6 +270,7 @@ shared_at_commit(void)
 	place = shared_mine();
 	if (place == NULL || place->latches[SHARED_DECODER] == NULL)
 		return;
+	/* The LSN comes before the latch: a decoder that is woken finds what it was woken for. */
 	shared_advance(&place->wanted_lsn, last_commit);
 	shared_wake(place, SHARED_DECODER);
 }
@@ -267,24 +289,29 @@ shared_at_xact_end(XactEvent event, void *arg)
 
 	if (unlikely(poke_at_commit))
 	{
+		/*
+		 * A prepared transaction is committed by any backend, later, which knows nothing of this
+		 * one's wishes. So a flag tells every backend to poke when it commits a prepared one.
+		 */
 		if (commit)
 			shared_poke();
 		else if (event == XACT_EVENT_PREPARE)
 			pg_atomic_write_u32(&shared_state->prepared_poke, 1);
 		poke_at_commit = false;
 	}
-	if (unlikely(preparing))
+	if (unlikely(is_preparing))
 	{
 		SharedDatabase *place = shared_mine();
 
+		/* Whether a topic has come or not, the launcher looks again whether a decoder is needed. */
 		if (place != NULL)
 			pg_atomic_fetch_sub_u32(&place->preparing, 1);
-		preparing = false;
+		is_preparing = false;
 		shared_poke();
 	}
-	if (unlikely(held != NIL))
+	if (unlikely(held_databases != NIL))
 		shared_release_holds();
-	if (unlikely(tried != NIL))
+	if (unlikely(tried_databases != NIL))
 	{
 		if (event == XACT_EVENT_PREPARE)
 			pg_atomic_write_u32(&shared_state->prepared_poke, 1);
@@ -315,9 +342,13 @@ shared_prepare_decoder(void)
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place = shared_take(MyDatabaseId);
-	if (place != NULL && !preparing)
+	/*
+	 * The count tells the launcher that a decoder is wanted before there is a topic. It is taken
+	 * back when the transaction ends, however it ends.
+	 */
+	if (place != NULL && !is_preparing)
 	{
-		preparing = true;
+		is_preparing = true;
 		pg_atomic_fetch_add_u32(&place->preparing, 1);
 		pg_atomic_fetch_add_u32(&place->pokes, 1);
 		place->wanted = true;
@@ -337,6 +368,7 @@ shared_prepare_decoder(void)
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		return false;
 
+	/* The flag is read without the lock: it is one byte, and a late look only costs a wait. */
 	ConditionVariablePrepareToSleep(&shared_state->changed);
 	while (!(ready = *(volatile bool *) &place->ready) && GetCurrentTimestamp() < deadline)
 		ConditionVariableTimedSleep(&shared_state->changed, 1000, PG_WAIT_EXTENSION);
@@ -352,6 +384,7 @@ shared_is_quiet(Oid database)
 	bool		quiet;
 
 	LWLockAcquire(shared_state->lock, LW_SHARED);
+	/* A worker on its way has no number here yet. So the launcher's own mark counts, too. */
 	place = shared_find(database);
 	quiet = place == NULL || !place->occupied;
 	for (int role = 0; role < SHARED_ROLES && place != NULL; role++)
@@ -374,15 +407,24 @@ shared_hold_database(Oid database)
 	place = shared_find(database);
 	if (place != NULL)
 	{
-		held = lappend_oid(held, database);
+		/*
+		 * The list comes first, since it may lack memory: a hold that is not on the list would
+		 * never be given back.
+		 */
+		held_databases = lappend_oid(held_databases, database);
 		place->holds++;
 	}
 	LWLockRelease(shared_state->lock);
 	MemoryContextSwitchTo(old);
+	/* A database without a place has no workers, so there is nothing to wait for. */
 	if (place == NULL)
 		return;
 
 	shared_wake_launcher();
+	/*
+	 * The lock is not held while we wait: workers need it to leave. An interrupt ends the wait, and
+	 * the abort gives the hold back.
+	 */
 	ConditionVariablePrepareToSleep(&shared_state->changed);
 	while (!shared_is_quiet(database))
 		ConditionVariableTimedSleep(&shared_state->changed, 1000, PG_WAIT_EXTENSION);
@@ -395,7 +437,7 @@ shared_try_at_commit(Oid database)
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	if (shared_state != NULL && OidIsValid(database))
-		tried = lappend_oid(tried, database);
+		tried_databases = lappend_oid(tried_databases, database);
 	MemoryContextSwitchTo(old);
 }
 
@@ -407,6 +449,7 @@ static void
 shared_leave(int code, Datum arg)
 {
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	/* Whoever waits for a database without workers looks at the number under the same lock. */
 	entered_place->pids[entered_role] = 0;
 	entered_place->latches[entered_role] = NULL;
 	if (entered_role == SHARED_DECODER)
@@ -422,6 +465,9 @@ shared_enter(SharedDatabase *place, SharedRole role)
 {
 	entered_place = place;
 	entered_role = role;
+	/*
+	 * The callback comes first: from the moment when the entry can be seen, an exit takes it away.
+	 */
 	before_shmem_exit(shared_leave, (Datum) 0);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->pids[role] = MyProcPid;
@@ -441,6 +487,7 @@ shared_note_problem(SharedDatabase *place, int sqlerrcode, const char *message)
 {
 	int			length = strlen(message);
 
+	/* The message is cut between two characters: it is shown as text. */
 	if (length >= SHARED_ERROR_SIZE)
 		length = pg_mbcliplen(message, length, SHARED_ERROR_SIZE - 1);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
@@ -455,6 +502,10 @@ void
 shared_note_error(SharedDatabase *place)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	/*
+	 * CopyErrorData must not run in ErrorContext, in which a PG_CATCH block is. The copy is freed
+	 * here.
+	 */
 	ErrorData  *error = CopyErrorData();
 
 	MemoryContextSwitchTo(old);

@@ -15,8 +15,8 @@
 
 #define CLAIMS 1024				/* a power of two */
 
-static pg_atomic_uint32 *claims = NULL;
-static pg_atomic_uint32 *mine = NULL;
+static pg_atomic_uint32 *claim_flags = NULL;
+static pg_atomic_uint32 *claimed_flag = NULL;
 
 static Size
 claims_size(void)
@@ -28,13 +28,13 @@ static void
 fill_claims(void)
 {
 	for (int i = 0; i < CLAIMS; i++)
-		pg_atomic_init_u32(&claims[i], 0);
+		pg_atomic_init_u32(&claim_flags[i], 0);
 }
 
 bool
 claim_is_possible(void)
 {
-	return claims != NULL;
+	return claim_flags != NULL;
 }
 
 bool
@@ -43,28 +43,35 @@ claim_take(GsRelFile file, const ItemPointerData *tid)
 	uint32		hash = hash_combine(gs_relfile_number(file), ItemPointerGetBlockNumberNoCheck(tid));
 	pg_atomic_uint32 *flag;
 
-	Assert(mine == NULL);
-	if (claims == NULL)
+	Assert(claimed_flag == NULL);
+	if (claim_flags == NULL)
 		return true;
-	flag =
-		&claims[murmurhash32(hash_combine(hash, ItemPointerGetOffsetNumberNoCheck(tid))) % CLAIMS];
+	flag = &claim_flags[murmurhash32(hash_combine(hash, ItemPointerGetOffsetNumberNoCheck(tid))) %
+						CLAIMS];
+	/*
+	 * Nobody waits: of all who come at the same time, one finds 0, and the others leave the partial
+	 * alone.
+	 */
 	if (pg_atomic_exchange_u32(flag, 1) != 0)
 		return false;
-	mine = flag;
+	claimed_flag = flag;
 	return true;
 }
 
 void
 claim_release(void)
 {
-	if (mine)
-		pg_atomic_exchange_u32(mine, 0);
-	mine = NULL;
+	if (claimed_flag)
+		pg_atomic_exchange_u32(claimed_flag, 0);
+	claimed_flag = NULL;
 }
 
 static void
 release_at_abort(XactEvent event, void *arg)
 {
+	/*
+	 * An error between claim and update leaves the flag set. Nobody but this backend can clear it.
+	 */
 	if (event == XACT_EVENT_ABORT)
 		claim_release();
 }
@@ -79,7 +86,7 @@ release_at_subabort(SubXactEvent event, SubTransactionId subid, SubTransactionId
 void
 claim_init(void)
 {
-	static Region region = {"gymstream claims", claims_size, (void **) &claims, fill_claims};
+	static Region region = {"gymstream claims", claims_size, (void **) &claim_flags, fill_claims};
 
 	RegisterXactCallback(release_at_abort, NULL);
 	RegisterSubXactCallback(release_at_subabort, NULL);

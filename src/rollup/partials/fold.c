@@ -79,9 +79,14 @@ fold_open(Fold *fold, Oid partials)
 	MemoryContext context;
 
 	rollup_refuse_entered(partials);
+	/*
+	 * The rollup is compiled only after all locks are there: what it is made of cannot change from
+	 * then on. Locks that were taken before one is refused are kept until the transaction ends.
+	 */
 	if (!catalog_relations(ROLLUP_PARTIALS, partials, &relations) || !lock_rollup(&relations))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "gymstream fold", ALLOCSET_DEFAULT_SIZES);
+	/* The context owns the reference. So an error releases it, too. */
 	rollup = rollup_acquire(partials);
 	rollup_release_with(rollup, context);
 	if (rollup->stopped)
@@ -94,6 +99,7 @@ fold_open(Fold *fold, Oid partials)
 	fold->outer = MemoryContextSwitchTo(context);
 	fold->per_group =
 		AllocSetContextCreate(context, "gymstream fold group", ALLOCSET_DEFAULT_SIZES);
+	/* The settings belong to the nest level that owner_enter has begun. owner_leave undoes them. */
 	owner_enter(&fold->caller, rollup->owner);
 	SetConfigOption("jit", "off", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION);
@@ -118,10 +124,14 @@ fold_close(Fold *fold)
  * One group
  */
 
-/* Whether somebody is just inserting the candidate, as one that was not there. */
+/* Whether somebody is inserting the candidate, as one that was not there. */
 static bool
 is_coming(Partials *partials)
 {
+	/*
+	 * The dirty snapshot names whoever inserts it. A new version of an old partial has
+	 * HEAP_UPDATED, and is no newcomer.
+	 */
 	HeapTupleHeader header = ((HeapTupleTableSlot *) partials->candidate)->tuple->t_data;
 
 	return TransactionIdIsValid(partials->dirty.xmin) && (header->t_infomask & HEAP_UPDATED) == 0;
@@ -131,7 +141,7 @@ is_coming(Partials *partials)
 typedef struct Looks
 {
 	int			nfree;
-	int			nheld;			/* by others, just now */
+	int			nheld;			/* by others, at this moment */
 	int			ncoming;
 	bool		zero;			/* one of the free ones is */
 	bool		marked;
@@ -139,10 +149,14 @@ typedef struct Looks
 } Looks;
 
 static Looks
-look(Partials *partials, Datum *keys, bool *isnull)
+look_at_group(Partials *partials, Datum *keys, bool *isnull)
 {
 	Looks		looks = {0};
 
+	/*
+	 * Nothing is locked here: a row lock would be logged even where nothing is to be folded. What
+	 * is counted may have changed when the partials are taken.
+	 */
 	partials_search(partials, keys, isnull, &partials->dirty);
 	while (partials_next(partials))
 	{
@@ -173,9 +187,17 @@ fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
 	int			ntaken = 0;
 	bool		zero;
 
+	/*
+	 * Each partial is taken by a row lock, which we keep until we commit. Writers who come
+	 * meanwhile skip the locked ones and insert beside them.
+	 */
 	partials_search(partials, keys, isnull, SnapshotSelf);
 	while (partials_next(partials))
 	{
+		/*
+		 * The first one stays held, to be written with the sum. The folded slot is used again for
+		 * each of the others.
+		 */
 		if (!partials_take(partials, ntaken == 0 ? partials->held : partials_folded(partials)))
 			*busy = true;
 		else if (ntaken == 0)
@@ -192,6 +214,7 @@ fold_free(Partials *partials, Datum *keys, bool *isnull, bool *busy)
 	}
 	if (ntaken == 0)
 		return false;
+	/* The deletes and the update commit together. No snapshot sees one without the other. */
 	zero = partials_are_zero(partials, partials->out);
 	if (zero)
 		partials_delete(partials, &partials->held->tts_tid);
@@ -213,9 +236,17 @@ fold_keys(Fold *fold, Datum *keys, bool *isnull)
 	 * seen, and written
 	 */
 	CommandCounterIncrement();
-	looks = look(partials, keys, isnull);
+	looks = look_at_group(partials, keys, isnull);
+	/*
+	 * Busy tells the folder to come back: those who hold or insert partials now will leave
+	 * something to fold.
+	 */
 	busy = looks.will_be || (looks.nheld + looks.ncoming > 0 &&
 							 (looks.marked || looks.nfree + looks.nheld + looks.ncoming > 1));
+	/*
+	 * A marked group is replaced as a whole or not at all. While others hold a part of it, reading
+	 * its rows would be in vain.
+	 */
 	folded = looks.marked && looks.nheld == 0 && !fold->plain &&
 			 fold_from_source(partials, keys, isnull);
 
@@ -225,6 +256,7 @@ fold_keys(Fold *fold, Datum *keys, bool *isnull)
 		if (looks.nfree > 1 || looks.zero)
 			folded = fold_free(partials, keys, isnull, &busy);
 	}
+	/* The slots keep pages pinned, which would hinder pruning. */
 	partials_clear(partials);
 	return (folded ? FOLD_FOLDED : 0) | (busy ? FOLD_BUSY : 0);
 }
@@ -329,6 +361,10 @@ fold_find(Fold *fold, FoldSweep *sweep, List **groups)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, nkeys);
+		/*
+		 * Two groups may share a bit. The second is then named in vain, and the fold finds one
+		 * partial.
+		 */
 		if (sweep_saw(sweep,
 					  rollup_hash_keys(partials->rollup, slot->tts_values, slot->tts_isnull)) ||
 			partials_are_zero(partials, slot) || partials_are_marked(partials, slot))
@@ -408,6 +444,9 @@ fold_remembered(Rollup *rollup)
 	Note		note;
 	Fold		fold;
 
+	/*
+	 * Under an older snapshot nearly nothing could be taken, and the note would be used up in vain.
+	 */
 	if (!settings_fold || IsolationUsesXactSnapshot() || !note_remembered(rollup->partials, &note))
 		return;
 	if (!fold_open(&fold, rollup->partials))

@@ -55,6 +55,10 @@ compute_row(Partials *partials, Datum *keys, const bool *isnull)
 			types[nvalues] = rollup->keys[i].value.type;
 			values[nvalues++] = keys[i];
 		}
+	/*
+	 * Read-only: SPI then uses the active snapshot, which the partials are read with, and takes no
+	 * newer one. SPI_copytuple puts the row into the caller's memory, out of reach of SPI_finish.
+	 */
 	SPI_connect();
 	if (SPI_execute_with_args(sql_group(rollup_shape(&relations), isnull), nvalues, types, values,
 							  NULL, true, 0) != SPI_OK_SELECT ||
@@ -80,6 +84,7 @@ take_seen(Partials *partials, Datum *keys, bool *isnull, Snapshot snapshot)
 {
 	List	   *tids = NIL;
 
+	/* The partials taken before one is refused stay locked until we end, and unchanged. */
 	partials_search(partials, keys, isnull, snapshot);
 	while (partials_next(partials))
 	{
@@ -95,7 +100,7 @@ take_seen(Partials *partials, Datum *keys, bool *isnull, Snapshot snapshot)
 }
 
 static void
-replace(Partials *partials, List *tids, HeapTuple row)
+replace_partials(Partials *partials, List *tids, HeapTuple row)
 {
 	int			nkeys = partials->rollup->nkeys;
 	TupleTableSlot *out = ExecClearTuple(partials->out);
@@ -142,15 +147,20 @@ fold_from_source(Partials *partials, Datum *keys, bool *isnull)
 
 	if (tables == NIL)
 		return false;
+	/*
+	 * The snapshot is taken after the locks: no table of the source can be truncated or rewritten
+	 * after it.
+	 */
 	PushActiveSnapshot(GetLatestSnapshot());
 	snapshot = GetActiveSnapshot();
 	row = compute_row(partials, keys, isnull);
 	/* a partition that has come since would be in the row, but not in the snapshot's partials */
 	if (equal(tables, source_tables(partials->rollup->source, NoLock)))
 		tids = take_seen(partials, keys, isnull, snapshot);
+	/* The search refers to the snapshot. So it ends first. */
 	partials_end_search(partials);
 	PopActiveSnapshot();
 	if (tids != NIL)
-		replace(partials, tids, row);
+		replace_partials(partials, tids, row);
 	return tids != NIL;
 }

@@ -92,6 +92,10 @@ shared_get(GsRelFile file, uint32 hash, Hint *hint)
 {
 	SharedHint	shared = *shared_slot(file, hash);
 
+	/*
+	 * The copy may be torn between two writers. Whoever follows the hint then finds no partial of
+	 * the group, and searches.
+	 */
 	if (shared.file != gs_relfile_number(file) || shared.hash != hash ||
 		!ItemPointerIsValid(&shared.root))
 		return false;
@@ -117,6 +121,10 @@ bool
 hint_get(Hints *hints, GsRelFile file, uint32 hash, bool writers_fold, Hint *hint)
 {
 	*hint = hints->hints[hash % hints->size];
+	/*
+	 * A writer who folds must meet the other partials of the group some time. So a hint is withheld
+	 * now and then, which makes the writer search.
+	 */
 	if (gs_relfile_equal(hints->file, file) && hint->hash == hash &&
 		ItemPointerIsValid(&hint->root))
 		return !writers_fold || ++hints->asked % HINTS_BETWEEN_SEARCHES != 0;
@@ -130,6 +138,7 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 	Hint	   *hint;
 	bool		other;
 
+	/* All hints are of one file. A rewrite voids them together. */
 	if (!gs_relfile_equal(hints->file, file))
 	{
 		memset(hints->hints, 0, hints->size * sizeof(Hint));
@@ -142,10 +151,14 @@ hint_set(Hints *hints, GsRelFile file, uint32 hash, const ItemPointerData *root,
 		hint_resize(hints, hints->size * 2);
 		hint = &hints->hints[hash % hints->size];
 	}
+	/* Others hear only of a new place: a group that stays where it was costs no shared write. */
 	if (shared_hints && (hint->hash != hash || !same_place(&hint->root, root)))
 		shared_set(file, hash, root);
 	hint->hash = hash;
 	hint->root = *root;
+	/*
+	 * A version is kept as an offset in the root's block. In another block it is not of that chain.
+	 */
 	hint->version = InvalidOffsetNumber;
 	if (ItemPointerIsValid(version) &&
 		ItemPointerGetBlockNumberNoCheck(version) == ItemPointerGetBlockNumberNoCheck(root))

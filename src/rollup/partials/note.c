@@ -50,11 +50,11 @@ typedef struct SharedNotes
 static SharedNotes *shared_notes = NULL;	/* one for each place */
 
 /* the current transaction's */
-static Note noted[NOTED];
+static Note noted_groups[NOTED];
 static int	nnoted = 0;
 static bool noted_more = false; /* than have room */
 
-static Note remembered[REMEMBERED];
+static Note remembered_notes[REMEMBERED];
 static uint32 next_remembered = 0;
 
 static Size
@@ -120,8 +120,9 @@ note_group(Relation partials, int nkeys, Datum *keys, bool *isnull, uint32 hash)
 	MinimalTuple tuple;
 
 	for (int i = 0; i < nnoted; i++)
-		if (same_group(&noted[i], &note))
+		if (same_group(&noted_groups[i], &note))
 			return;
+	/* The keys are copied into static memory: at commit nothing may be allocated. */
 	tuple = note_keys(partials, nkeys, keys, isnull);
 	if (nnoted == NOTED || tuple->t_len > NOTE_BYTES)
 		noted_more = true;
@@ -129,7 +130,7 @@ note_group(Relation partials, int nkeys, Datum *keys, bool *isnull, uint32 hash)
 	{
 		note.types = note_types(partials);
 		memcpy(note.keys, tuple, tuple->t_len);
-		noted[nnoted++] = note;
+		noted_groups[nnoted++] = note;
 	}
 	pfree(tuple);
 }
@@ -149,6 +150,10 @@ note_post(SharedNotes *notes, const Note *note)
 
 		if (pg_atomic_compare_exchange_u32(&slot->state, &state, SLOT_TAKEN))
 		{
+			/*
+			 * The slot is ours alone while it is taken. The barrier lets nobody see it full before
+			 * the note is there.
+			 */
 			slot->note = *note;
 			pg_write_barrier();
 			pg_atomic_write_u32(&slot->state, SLOT_FULL);
@@ -168,12 +173,16 @@ post_all(SharedDatabase *place)
 	uint32		wanted = noted_more ? WANTED_FOLD | WANTED_SWEEP : WANTED_FOLD;
 
 	for (int i = 0; i < nnoted; i++)
-		if (!note_post(notes, &noted[i]))
+		if (!note_post(notes, &noted_groups[i]))
 			wanted |= WANTED_SWEEP;
 	/* the folder clears the bits before it looks at the slots */
 	pg_memory_barrier();
 	if ((pg_atomic_read_u32(&notes->wanted) & wanted) == wanted)
 		return;
+	/*
+	 * Only the first to set a bit wakes the launcher. A folder that runs looks at the bits for
+	 * itself.
+	 */
 	if (pg_atomic_fetch_or_u32(&notes->wanted, wanted) == 0 &&
 		place->latches[SHARED_FOLDER] == NULL)
 		shared_wake_launcher();
@@ -183,7 +192,7 @@ static void
 remember_all(void)
 {
 	for (int i = 0; i < nnoted; i++)
-		remembered[next_remembered++ % REMEMBERED] = noted[i];
+		remembered_notes[next_remembered++ % REMEMBERED] = noted_groups[i];
 }
 
 /*
@@ -223,10 +232,10 @@ bool
 note_remembered(Oid partials, Note *note)
 {
 	for (int i = 0; i < REMEMBERED; i++)
-		if (remembered[i].partials == partials)
+		if (remembered_notes[i].partials == partials)
 		{
-			*note = remembered[i];
-			remembered[i].partials = InvalidOid;
+			*note = remembered_notes[i];
+			remembered_notes[i].partials = InvalidOid;
 			return true;
 		}
 	return false;
@@ -236,7 +245,7 @@ bool
 note_any_remembered(void)
 {
 	for (int i = 0; i < REMEMBERED; i++)
-		if (OidIsValid(remembered[i].partials))
+		if (OidIsValid(remembered_notes[i].partials))
 			return true;
 	return false;
 }
@@ -254,6 +263,10 @@ note_take(SharedDatabase *place, Note *notes, bool *sweep)
 	uint32		wanted = pg_atomic_exchange_u32(&shared->wanted, 0);
 	int			n = 0;
 
+	/*
+	 * The bits are cleared before the slots are read. A writer who fills a slot after that sets
+	 * them again, and the folder comes once more.
+	 */
 	*sweep = (wanted & WANTED_SWEEP) != 0;
 	if (wanted == 0)
 		return 0;
@@ -264,6 +277,9 @@ note_take(SharedDatabase *place, Note *notes, bool *sweep)
 
 		if (!pg_atomic_compare_exchange_u32(&slot->state, &state, SLOT_TAKEN))
 			continue;
+		/*
+		 * The place may have been another database's. Notes of a database that is gone are dropped.
+		 */
 		if (slot->note.database == place->database)
 			notes[n++] = slot->note;
 		pg_write_barrier();

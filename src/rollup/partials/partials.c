@@ -34,6 +34,9 @@
 void
 partials_open(Partials *partials, Rollup *rollup)
 {
+	/*
+	 * The lock is kept until the transaction ends. It goes with every writer's and folder's lock.
+	 */
 	Relation	relation = table_open(rollup->partials, RowExclusiveLock);
 
 	memset(partials, 0, sizeof(*partials));
@@ -45,6 +48,10 @@ partials_open(Partials *partials, Rollup *rollup)
 	partials->candidate = table_slot_create(relation, NULL);
 	partials->held = table_slot_create(relation, NULL);
 	partials->out = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsVirtual);
+	/*
+	 * A partial is taken only if this snapshot sees it. The caller keeps the snapshot alive until
+	 * the partials are closed.
+	 */
 	partials->snapshot =
 		IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetActiveSnapshot();
 }
@@ -88,6 +95,7 @@ looks_busy(TupleTableSlot *slot)
 	HeapTupleHeader header = slot_header(slot);
 	TransactionId xmax = HeapTupleHeaderGetRawXmax(header);
 
+	/* A multixact is not looked into here. The row lock will tell. */
 	if (header->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
 		return false;
 	return !TransactionIdIsCurrentTransactionId(xmax) && TransactionIdIsInProgress(xmax);
@@ -96,6 +104,9 @@ looks_busy(TupleTableSlot *slot)
 bool
 partials_look_free(Partials *partials)
 {
+	/*
+	 * The row is read without the page's lock, so xmax may change under the look. Taking decides.
+	 */
 	if (partials_is_own(partials->candidate))
 		return true;
 	return !looks_busy(partials->candidate) &&
@@ -109,11 +120,17 @@ partials_take_version(Partials *partials, TupleTableSlot *slot)
 	TM_FailureData failure;
 	TM_Result	result;
 
+	/*
+	 * Who has claimed the partial writes it without a row lock. So even a row lock is taken under
+	 * the claim only.
+	 */
 	if (!claim_take(gs_relfile(partials->relation), &tid))
 		return false;
+	/* The call waits for no holder of the row, and follows it to no newer version. */
 	result =
 		table_tuple_lock(partials->relation, &tid, SnapshotSelf, slot, GetCurrentCommandId(true),
 						 LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
+	/* From here on the row lock keeps others away, until the transaction ends. */
 	claim_release();
 	return result == TM_Ok;
 }
@@ -123,6 +140,7 @@ partials_take_loosely(Partials *partials)
 {
 	if (!partials_look_free(partials))
 		return false;
+	/* The slot pins the page. The row may get a newer version meanwhile, but cannot move. */
 	ExecCopySlot(partials->held, partials->candidate);
 	return true;
 }
@@ -133,8 +151,16 @@ partials_hold(Partials *partials)
 	BufferHeapTupleTableSlot *held = (BufferHeapTupleTableSlot *) partials->held;
 	TM_Result	result;
 
+	/*
+	 * The claim comes first: nobody can begin to write the partial after the look at it. On success
+	 * it stays ours until the partial is written, or an error aborts us.
+	 */
 	if (!claim_take(gs_relfile(partials->relation), &partials->held->tts_tid))
 		return false;
+	/*
+	 * The share lock is for the look at xmax only. If the version is still the newest, it is the
+	 * one that our snapshot has seen.
+	 */
 	LockBuffer(held->buffer, BUFFER_LOCK_SHARE);
 	result = HeapTupleSatisfiesUpdate(held->base.tuple, GetCurrentCommandId(true), held->buffer);
 	LockBuffer(held->buffer, BUFFER_LOCK_UNLOCK);
@@ -148,6 +174,7 @@ partials_take(Partials *partials, TupleTableSlot *slot)
 {
 	if (!partials_look_free(partials))
 		return false;
+	/* A row of our own is in nobody else's reach, so no lock is written for it. */
 	if (!partials_is_own(partials->candidate))
 		return partials_take_version(partials, slot);
 	ExecCopySlot(slot, partials->candidate);
@@ -220,6 +247,10 @@ partials_load(Partials *partials)
 	TupleTableSlot *out = ExecClearTuple(partials->out);
 	NullableDatum *states = partials_states(partials, partials->held);
 
+	/*
+	 * Out borrows what is passed by reference from the held slot, which must stay filled until out
+	 * is written.
+	 */
 	memcpy(out->tts_values, partials->held->tts_values, nkeys * sizeof(Datum));
 	memcpy(out->tts_isnull, partials->held->tts_isnull, nkeys * sizeof(bool));
 	set_states(partials, states);
@@ -238,6 +269,7 @@ partials_add(Partials *partials, const NullableDatum *states)
 		Form_pg_attribute column =
 			TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
 
+		/* The sums are a copy. Where one does not fit, out keeps what it had. */
 		if (!marked_add(state->kind, state->order, column, &sums[i], states[i]))
 			return false;
 		/* what was added goes with its slot */
@@ -287,6 +319,7 @@ partials_are_marked(Partials *partials, TupleTableSlot *slot)
 			return true;
 		if ((state->kind != STATE_MIN_OUT && state->kind != STATE_MAX_OUT) || states[i].isnull)
 			continue;
+		/* The state that says what came in has the kind before this one, and the same input. */
 		for (int j = 0; j < rollup->nstates; j++)
 			if (rollup->states[j].kind == state->kind - 1 &&
 				rollup->states[j].input == state->input && is_reached(state, states[j], states[i]))
@@ -326,6 +359,7 @@ partials_update(Partials *partials)
 	GsUpdateIndexes indexes;
 	TM_Result	result;
 
+	/* The partial is claimed, locked or our own. So nobody can have written it since. */
 	result = gs_table_update(partials->relation, &old, partials->out, GetCurrentCommandId(true),
 							 &failure, &mode, &indexes);
 	if (result != TM_Ok)

@@ -59,6 +59,7 @@ visit_page(Partials *partials, ItemPointer tid)
 	Buffer		before = partials->page;
 	Page		page;
 
+	/* The pin is kept from one partial to the next: those of a group are often on one page. */
 	partials->page =
 		ReleaseAndReadBuffer(before, partials->relation, ItemPointerGetBlockNumber(tid));
 	if (partials->page == before)
@@ -91,10 +92,18 @@ fetch_of_chain(Partials *partials, ItemPointer tid, Snapshot looks, bool *again,
 
 	if (!*again)
 		visit_page(partials, tid);
+	/*
+	 * The share lock covers the walk along the chain only. The pin keeps the row in place
+	 * afterwards.
+	 */
 	LockBuffer(partials->page, BUFFER_LOCK_SHARE);
 	found = heap_hot_search_buffer(tid, partials->relation, partials->page, looks, tuple, all_dead,
 								   !*again);
 	LockBuffer(partials->page, BUFFER_LOCK_UNLOCK);
+	/*
+	 * An MVCC snapshot sees one version of a chain. Others may show a second, so the chain is asked
+	 * again.
+	 */
 	*again = found && !IsMVCCSnapshot(looks);
 	if (found)
 		store_candidate(partials);
@@ -112,6 +121,10 @@ fetch_version(Partials *partials, ItemPointer tid)
 
 	visit_page(partials, tid);
 	page = BufferGetPage(partials->page);
+	/*
+	 * The place may have been pruned, and used again by any row. Only under the page's lock is it
+	 * sure what stands there.
+	 */
 	LockBuffer(partials->page, BUFFER_LOCK_SHARE);
 	if (offset <= PageGetMaxOffsetNumber(page) && ItemIdIsNormal(PageGetItemId(page, offset)))
 	{
@@ -161,11 +174,16 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 	MemoryContext old = MemoryContextSwitchTo(partials->context);
 	int			nkeys;
 
+	/*
+	 * A scan lives in the context of the partials and is used for one group after the other, each
+	 * with its own snapshot. The keys stay the caller's.
+	 */
 	partials_open_indexes(partials);
 	partials->keys = keys;
 	partials->isnull = isnull;
 	ItemPointerSetInvalid(&partials->root);
 	partials->within_chain = false;
+	/* Where no index serves, all rows of the table are compared. None of them has a root then. */
 	if (partials->search == NULL)
 	{
 		if (partials->table_scan == NULL)
@@ -177,6 +195,7 @@ partials_search(Partials *partials, Datum *keys, bool *isnull, Snapshot looks)
 		return;
 	}
 	nkeys = search_keys(partials, scan_keys);
+	/* The number of scan keys never changes, so one scan does for all groups. */
 	if (partials->index_scan == NULL)
 		partials->index_scan =
 			gs_index_beginscan(partials->relation, partials->search, looks, nkeys);
@@ -226,6 +245,10 @@ next_of_index(Partials *partials)
 	{
 		bool		all_dead = false;
 
+		/*
+		 * The root is copied before the chain is followed: xs_heaptid then names the version that
+		 * was found.
+		 */
 		if (!partials->within_chain)
 		{
 			ItemPointer tid = index_getnext_tid(scan, ForwardScanDirection);
@@ -237,6 +260,7 @@ next_of_index(Partials *partials)
 		if (fetch_of_chain(partials, &scan->xs_heaptid, scan->xs_snapshot, &partials->within_chain,
 						   &all_dead))
 			return true;
+		/* A chain that nobody can see any more lets the index forget its entry. */
 		scan->kill_prior_tuple = all_dead;
 	}
 }
@@ -248,6 +272,10 @@ partials_next(Partials *partials)
 
 	do
 	{
+		/*
+		 * Keys are compared in the caller's memory, which goes with the group. The scan keeps to
+		 * its own.
+		 */
 		MemoryContext old = MemoryContextSwitchTo(partials->context);
 
 		found = partials->search ? next_of_index(partials) :
@@ -281,8 +309,13 @@ partials_follow(Partials *partials, const Hint *hint, Datum *keys, bool *isnull)
 	partials->keys = keys;
 	partials->isnull = isnull;
 	partials->root = hint->root;
+	/* A hint may be torn or old. Reading a block beyond the end of the file would be an error. */
 	if (!block_exists(partials->relation, ItemPointerGetBlockNumber(&hint->root)))
 		return false;
+	/*
+	 * The version costs no walk along the chain. Where it is no longer the newest, the chain is
+	 * followed from its root.
+	 */
 	ItemPointerSetOffsetNumber(&tid, hint->version);
 	if (OffsetNumberIsValid(hint->version) && fetch_version(partials, &tid) && keys_match(partials))
 		return true;

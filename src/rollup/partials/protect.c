@@ -26,8 +26,8 @@
 #include "rollup/model/rollup.h"
 
 /*
- * The partials that gymstream itself is truncating just now; a function of the query may truncate
- * the source of others.
+ * The partials that gymstream itself is truncating at this moment; a function of the query may
+ * truncate the source of others.
  */
 typedef struct Writing
 {
@@ -35,25 +35,26 @@ typedef struct Writing
 	struct Writing *outer;
 } Writing;
 
-static Writing *writing = NULL;
+static Writing *innermost_writing = NULL;
 
 void
 protect_write(Oid partials, ProtectWrite write, void *argument)
 {
-	Writing		here = {partials, writing};
+	/* The entry is on the C stack. So an error must take it off the list, too. */
+	Writing		here = {partials, innermost_writing};
 
-	writing = &here;
+	innermost_writing = &here;
 	PG_TRY();
 	{
 		write(argument);
 	}
 	PG_CATCH();
 	{
-		writing = writing->outer;
+		innermost_writing = innermost_writing->outer;
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	writing = writing->outer;
+	innermost_writing = innermost_writing->outer;
 }
 
 static char *
@@ -121,12 +122,13 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 						"gymstream_internal.guard_partials")));
 	partials = trigger->tg_relation;
 	truncates = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event);
-	if (truncates && writing && writing->partials == RelationGetRelid(partials))
+	if (truncates && innermost_writing && innermost_writing->partials == RelationGetRelid(partials))
 		return PointerGetDatum(NULL);
 	if (!IsLogicalWorker() && !is_copied_into(partials))
 		refuse_change(partials);
 	if (truncates)
 		refuse_change(partials);
+	/* A NULL from a row trigger skips the row. A statement goes on, but none of its rows does. */
 	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event))
 		note_skipped(partials);
 	return PointerGetDatum(NULL);

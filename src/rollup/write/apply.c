@@ -51,6 +51,7 @@ take_own(Apply *apply, PendingGroup *group)
 {
 	ItemPointer own = pending_own_partial(apply->pending, group);
 
+	/* What is remembered may be out of date. So only a current row of our own counts. */
 	return own &&
 		   table_tuple_fetch_row_version(apply->partials.relation, own, SnapshotSelf,
 										 apply->partials.held) &&
@@ -62,10 +63,11 @@ take_own(Apply *apply, PendingGroup *group)
  * another one is deleted.
  */
 static bool
-take(Apply *apply, bool lock)
+take_candidate(Apply *apply, bool lock)
 {
 	Partials   *partials = &apply->partials;
 
+	/* Our own partial needs no claim: nobody can write it before we end. */
 	apply->loose = !lock && claim_is_possible() && !partials_is_own(partials->candidate);
 	return apply->loose ? partials_take_loosely(partials) : partials_take(partials, partials->held);
 }
@@ -80,8 +82,12 @@ take_hinted(Apply *apply, PendingGroup *group)
 				  &hint) ||
 		!partials_follow(&apply->partials, &hint, group->keys, group->isnull))
 		return false;
+	/*
+	 * A hint says nothing about whose the partial is. So it is taken as any other, and a partial
+	 * that others hold tells that the group is contended.
+	 */
 	apply->root = hint.root;
-	apply->contended = !take(apply, false);
+	apply->contended = !take_candidate(apply, false);
 	return !apply->contended;
 }
 
@@ -98,6 +104,10 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 	bool		found = false;
 	int			looks = 0;
 
+	/*
+	 * SnapshotSelf shows what is committed at this moment. Others may take or replace each partial
+	 * between two looks, and such a partial is passed by.
+	 */
 	apply->loose = false;
 	partials_search(partials, group->keys, group->isnull, SnapshotSelf);
 	while (looks < FOLD_LOOKS && partials_next(partials))
@@ -105,11 +115,19 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 		*any = true;
 		if (!found)
 		{
-			found = take(apply, folds);
+			/*
+			 * Where we fold, the first partial gets a row lock at once: it must stay what it is
+			 * while the second is taken and deleted.
+			 */
+			found = take_candidate(apply, folds);
 			apply->root = partials->root;
 			if (found && !folds)
 				break;
 		}
+		/*
+		 * One more is enough: a writer pays for its own delta and for one fold. It gives up after a
+		 * few that are held.
+		 */
 		else if (partials_take(partials, partials_folded(partials)))
 		{
 			*fold = true;
@@ -118,17 +136,25 @@ take_free(Apply *apply, PendingGroup *group, bool *any, bool *fold)
 		else
 			looks++;
 	}
+	/*
+	 * The last try sets loose even where it fails. Without a partial in hand there is nothing that
+	 * could be lost.
+	 */
 	apply->loose = apply->loose && found;
 	return found;
 }
 
 /*
- * Whether somebody else is just inserting a partial of the group, too: each of two may have found
+ * Whether somebody else is inserting a partial of the group, too: each of two may have found
  * none.
  */
 static bool
 others_come(Apply *apply, PendingGroup *group)
 {
+	/*
+	 * Our own partial is inserted before this look. So of two who insert at the same time at least
+	 * one sees the other.
+	 */
 	partials_search(&apply->partials, group->keys, group->isnull, &apply->partials.dirty);
 	while (partials_next(&apply->partials))
 		if (!partials_is_own(apply->partials.candidate))
@@ -140,7 +166,7 @@ others_come(Apply *apply, PendingGroup *group)
  * Writing
  */
 static void
-note(Apply *apply, PendingGroup *group)
+note_for_folder(Apply *apply, PendingGroup *group)
 {
 	note_group(apply->partials.relation, apply->rollup->nkeys, group->keys, group->isnull,
 			   group->hash);
@@ -160,11 +186,15 @@ write_new(Apply *apply, PendingGroup *group, bool further)
 		out->tts_isnull[rollup->nkeys + i] = apply->delta[i].isnull;
 	}
 	ExecStoreVirtualTuple(out);
+	/* No lock is needed: nobody but us can take a row that is not committed. */
 	partials_insert(&apply->partials);
 	group->own = out->tts_tid;
 	apply->root = out->tts_tid;
+	/*
+	 * The folder hears of the group only if our partial is not the only one, or needs the source.
+	 */
 	if (further || partials_are_marked(&apply->partials, out) || others_come(apply, group))
-		note(apply, group);
+		note_for_folder(apply, group);
 }
 
 /*
@@ -176,11 +206,21 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 {
 	Partials   *partials = &apply->partials;
 
+	/*
+	 * The sum is computed before the partial is claimed: adding may compare with functions that
+	 * write other partials, and a backend has one claim at a time. If the sum does not fit or the
+	 * claim is lost, nothing has been written, and the caller inserts.
+	 */
 	partials_load(partials);
 	if (!partials_add(partials, apply->delta) || (apply->loose && !partials_hold(partials)))
 		return false;
+	/*
+	 * Both are locked where we fold, so no claim is open here. The folded partial is deleted only
+	 * after the sum has taken it in; it stays where the sum would not fit.
+	 */
 	if (fold && partials_add(partials, partials_states(partials, partials->folded)))
 		partials_delete(partials, &partials->folded->tts_tid);
+	/* A group without rows leaves no partial. Older snapshots still see the deleted one. */
 	if (partials_are_zero(partials, partials->out))
 	{
 		partials_delete(partials, &partials->held->tts_tid);
@@ -188,11 +228,12 @@ write_held(Apply *apply, PendingGroup *group, bool fold)
 	}
 	else
 	{
+		/* An update that is not HOT begins a chain, which the hint must name from now on. */
 		if (!partials_update(partials))
 			apply->root = partials->out->tts_tid;
 		group->own = partials->out->tts_tid;
 		if (partials_are_marked(partials, partials->out))
-			note(apply, group);
+			note_for_folder(apply, group);
 	}
 	return true;
 }
@@ -253,6 +294,7 @@ apply_group(Apply *apply, PendingGroup *group)
 	if (!group_changed(apply->rollup, group))
 		return;
 	form_delta(apply, group);
+	/* The cheapest way comes first: our own partial needs no lock, a hinted one no search. */
 	ItemPointerSetInvalid(&apply->root);
 	apply->contended = false;
 	apply->loose = false;
@@ -265,13 +307,18 @@ apply_group(Apply *apply, PendingGroup *group)
 		apply->contended = true;
 		written = take_free(apply, group, &any, &fold) && write_held(apply, group, fold);
 	}
+	/*
+	 * Nobody waits. Where others hold all partials, or the sum does not fit, one more is inserted.
+	 */
 	if (!written)
 		write_new(apply, group, any || apply->loose);
+	/* A table that is searched without an index gives no root, and so no hint. */
 	if (ItemPointerIsValid(&apply->root))
 		hint_set(apply->rollup->hints, apply->pending->file, group->hash, &apply->root,
 				 &group->own);
 	if (apply->logged)
 		log_delta(apply, group);
+	/* The slots keep pages pinned, and a row in them may lie in the memory of this group. */
 	partials_clear(&apply->partials);
 }
 
@@ -282,6 +329,10 @@ clear_deltas(const Rollup *rollup, PendingGroup *group)
 	{
 		const RollupState *state = &rollup->states[i];
 
+		/*
+		 * The group lives on in the pending context, with the partial that it was written to. So
+		 * what its deltas own must be freed one by one.
+		 */
 		if (STATE_IS_SUM(state->kind))
 			state_delta_clear(state->kind, &group->deltas[i]);
 		else if (state->order && group->deltas[i].extreme.known && !state->order->typbyval)
@@ -297,12 +348,16 @@ apply_open(Apply *apply, PendingRollup *pending)
 	memset(apply, 0, sizeof(*apply));
 	apply->pending = pending;
 	apply->rollup = pending->rollup;
+	/* Hints outlive the transaction: they are in the memory of the rollup. */
 	if (apply->rollup->hints == NULL)
 		apply->rollup->hints = hint_make(apply->rollup->context);
 	partials_open(&apply->partials, apply->rollup);
 	apply->delta = palloc(apply->rollup->nstates * sizeof(NullableDatum));
 	apply->writers_fold = !settings_fold || shared_mine() == NULL;
 	apply->logged = message_is_wanted(apply->rollup->has_topic);
+	/*
+	 * A table that was rewritten has another file. The partials remembered in the old one are void.
+	 */
 	pending_storage(pending, gs_relfile(apply->partials.relation));
 }
 
@@ -315,8 +370,12 @@ apply_deltas(PendingRollup *pending)
 	MemoryContext per_group = NULL;
 	MemoryContext old = MemoryContextSwitchTo(context);
 
+	/*
+	 * From here on keys are compared, by functions that may be anybody's. Until the end such a
+	 * function can neither flush nor collect for this rollup.
+	 */
 	rollup_enter(pending->rollup);
-	/* else what an earlier flush in this command wrote could be neither seen nor written again */
+	/* without this, what an earlier flush in this command wrote could not be seen, nor written */
 	CommandCounterIncrement();
 	apply_open(&apply, pending);
 	/* a statement of one row needs no further one */
@@ -325,6 +384,10 @@ apply_deltas(PendingRollup *pending)
 	MemoryContextSwitchTo(per_group ? per_group : context);
 	while (pending->dirty)
 	{
+		/*
+		 * A group leaves the list only when it is written. After an error the subtransaction is
+		 * aborted, and its list with it.
+		 */
 		PendingGroup *group = pending->dirty;
 
 		apply_group(&apply, group);

@@ -63,6 +63,9 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 	PendingRollup *pending;
 	PendingGroup *group;
 
+	/*
+	 * The row is borrowed: the slot belongs to the rollup, and nothing points into it after this.
+	 */
 	rollup->econtext->ecxt_scantuple = row;
 	if (rollup->filter && !ExecQual(rollup->filter, rollup->econtext))
 		return false;
@@ -70,6 +73,10 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 		keys[i] = row_value(rollup, &rollup->keys[i].value, row, &isnull[i]);
 	for (int i = 0; i < rollup->ninputs; i++)
 		inputs[i] = row_value(rollup, &rollup->inputs[i], row, &input_isnull[i]);
+	/*
+	 * No expression of the query is evaluated from here on. So the group stays valid, though keys
+	 * are still compared.
+	 */
 	pending = pending_rollup(rollup);
 	group = pending_group(pending, keys, isnull);
 	for (int i = 0; i < rollup->nstates; i++)
@@ -83,6 +90,10 @@ collect_row(Rollup *rollup, TupleTableSlot *row, int sign, uint64 columns)
 		if ((state->input >= 0 && input_isnull[state->input]) ||
 			(state->input2 >= 0 && input_isnull[state->input2]))
 			continue;
+		/*
+		 * Inputs are in memory that goes with the row. What a delta keeps is copied into the
+		 * pending context.
+		 */
 		if (!STATE_IS_SUM(state->kind))
 		{
 			input = state->input >= 0 ? inputs[state->input] : (Datum) 0;
@@ -105,8 +116,10 @@ collect_rows(Rollup *rollup, bool had_old, bool has_new, uint64 columns)
 	bool		large = false;
 	MemoryContext old;
 
+	/* The memory of the last row is freed here, not after it: an error may have come between. */
 	ResetExprContext(rollup->econtext);
 	old = MemoryContextSwitchTo(rollup->econtext->ecxt_per_tuple_memory);
+	/* The old row goes out before the new one comes in. Nothing is flushed between the two. */
 	if (had_old)
 		large = collect_row(rollup, rollup->old_row, -1, columns);
 	if (has_new)
@@ -193,6 +206,7 @@ collect_change(Rollup *rollup, bool had_old, bool has_new)
 		note_uncounted(rollup);
 		return;
 	}
+	/* Merging compares keys. So it comes before the rollup is entered. */
 	pending_merge();
 	rollup_enter(rollup);
 	if (rollup->calls_functions)
@@ -200,6 +214,7 @@ collect_change(Rollup *rollup, bool had_old, bool has_new)
 	else
 		large = collect_rows(rollup, had_old, has_new, columns);
 	rollup_leave(rollup);
+	/* Both rows are in by now. So a flush applies whole changes. */
 	if (large)
 		flush_rollup(rollup->partials);
 }

@@ -28,6 +28,9 @@ check_snapshot(Relation table)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		/*
+		 * Dead versions are looked at, too: the snapshot may still see a row that is deleted now.
+		 */
 		if (table_tuple_satisfies_snapshot(table, slot, snapshot) !=
 			table_tuple_satisfies_snapshot(table, slot, SnapshotSelf))
 			ereport(ERROR,
@@ -68,6 +71,10 @@ collect_table(Rollup *rollup, Relation table, bool comes)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		/*
+		 * A function of the query may be what runs this command. The row slots are then in use, and
+		 * must not be filled again.
+		 */
 		rollup_refuse_entered(rollup->partials);
 		load_row(comes ? rollup->new_row : rollup->old_row, slot, columns);
 		collect_change(rollup, !comes, comes);

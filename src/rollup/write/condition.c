@@ -14,6 +14,7 @@ condition_read(const Trigger *trigger)
 {
 	Node	   *condition = trigger->tgqual ? stringToNode(trigger->tgqual) : NULL;
 
+	/* The executor evaluates a condition with OLD as the inner row and NEW as the outer one. */
 	ChangeVarNodes(condition, PRS2_OLD_VARNO, INNER_VAR, 0);
 	ChangeVarNodes(condition, PRS2_NEW_VARNO, OUTER_VAR, 0);
 	return condition;
@@ -54,6 +55,10 @@ static bool
 call_columns(const Rollup *rollup, const AttrNumber *columns, const FuncExpr *call, int side,
 			 int **arguments)
 {
+	/*
+	 * A rollup that uses no column passes tableoid alone. So tableoid, too, tells which side there
+	 * is.
+	 */
 	bool		present = call_var(call, 1)->varno == side;
 
 	*arguments = palloc(sizeof(int) * (rollup->ncolumns + 1));

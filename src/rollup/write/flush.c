@@ -47,6 +47,10 @@ is_dropped(const Rollup *rollup)
 static void
 flush_pending(PendingRollup *pending)
 {
+	/*
+	 * A function that collect or apply has called may ask for a flush. What is pending then waits
+	 * for the next one.
+	 */
 	if (pending->dirty == NULL || rollup_is_entered(pending->rollup->partials))
 		return;
 	if (is_dropped(pending->rollup))
@@ -80,6 +84,7 @@ flush_before_end(void)
 {
 	if (!pending_any_dirty())
 		return;
+	/* No snapshot need be active at this moment, and apply takes only what the active one sees. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	flush_all();
 	PopActiveSnapshot();
@@ -91,6 +96,7 @@ fold_before_end(void)
 {
 	if (!note_any_remembered() || pending_first() == NULL)
 		return;
+	/* Only rollups that this transaction has written are folded: their source is locked already. */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (PendingRollup *pending = pending_first(); pending; pending = pending->next)
 		fold_remembered(pending->rollup);
@@ -109,6 +115,7 @@ transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			flush_before_end();
 			break;
+		/* Nothing may fail here. What is freed had to be applied before. */
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:

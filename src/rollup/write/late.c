@@ -41,10 +41,12 @@ is_late(Oid partials, Snapshot snapshot)
 
 	if (catalog == NULL)
 		return false;
+	/* The row is read as it is committed now, whatever the snapshot. It may be gone already. */
 	tuple = catalog_find(catalog, ROLLUP_PARTIALS, ObjectIdGetDatum(partials));
 	if (HeapTupleIsValid(tuple))
 		xmin = HeapTupleHeaderGetXmin(tuple->t_data);
 	table_close(catalog, AccessShareLock);
+	/* A frozen row has no normal xmin. No snapshot is older than such a row. */
 	return TransactionIdIsNormal(xmin) && !TransactionIdIsCurrentTransactionId(xmin) &&
 		XidInMVCCSnapshot(xmin, snapshot);
 }

@@ -46,11 +46,11 @@ static void merge_committed(void);
 #include "lib/simplehash.h"
 
 /*
- * The innermost subtransaction that collected anything, then those around it, each with one level;
- * but above that of a subtransaction may be that of one that has committed into it, until somebody
- * asks for either.
+ * The innermost subtransaction that collected anything, then those around it, each with one level.
+ * A subtransaction that has committed leaves its level above the level of its parent, until
+ * somebody asks for either.
  */
-static PendingLevel *top = NULL;
+static PendingLevel *level_top = NULL;
 
 static bool
 groups_equal(const Rollup *rollup, const PendingGroup *a, const PendingGroup *b)
@@ -93,6 +93,7 @@ level_find(PendingLevel *level, Oid partials)
 static void
 rollup_discard(PendingRollup *pending)
 {
+	/* The rollup belongs to its cache. Only our reference to it is given back. */
 	rollup_release(pending->rollup);
 	MemoryContextDelete(pending->context);
 	pfree(pending);
@@ -110,7 +111,7 @@ level_discard(PendingLevel *level)
 		next = pending->next;
 		rollup_discard(pending);
 	}
-	top = level->parent;
+	level_top = level->parent;
 	pfree(level);
 }
 
@@ -120,31 +121,43 @@ pending_rollup(Rollup *rollup)
 	SubTransactionId subid = GetCurrentSubTransactionId();
 	PendingRollup *pending;
 
+	/*
+	 * The level must be the current subtransaction's. It lives in the memory of the top
+	 * transaction, since its subtransaction may commit into the parent.
+	 */
 	merge_committed();
-	if (top == NULL || top->subid != subid)
+	if (level_top == NULL || level_top->subid != subid)
 	{
 		PendingLevel *level = MemoryContextAlloc(TopTransactionContext, sizeof(PendingLevel));
 
 		level->subid = subid;
 		level->rollups = NULL;
-		level->parent = top;
-		top = level;
+		level->parent = level_top;
+		level_top = level;
 	}
-	pending = level_find(top, rollup->partials);
+	pending = level_find(level_top, rollup->partials);
 	if (pending == NULL)
 	{
 		MemoryContext context = AllocSetContextCreate(
 			TopTransactionContext, "gymstream pending deltas", ALLOCSET_DEFAULT_SIZES);
 
+		/*
+		 * The reference keeps the rollup compiled as it is, even if an invalidation comes while
+		 * deltas are pending.
+		 */
 		pending = MemoryContextAllocZero(TopTransactionContext, sizeof(PendingRollup));
 		pending->rollup = rollup;
 		rollup->references++;
 		pending->context = context;
-		pending->level = top;
-		pending->next = top->rollups;
-		top->rollups = pending;
+		pending->level = level_top;
+		pending->next = level_top->rollups;
+		level_top->rollups = pending;
 		pending_clear(pending);
 	}
+	/*
+	 * Deltas have the states of the rollup that they were collected for. So a rollup is replaced
+	 * only while none are pending.
+	 */
 	else if (pending->rollup != rollup && pending->dirty == NULL)
 	{
 		/* it was compiled anew since */
@@ -163,6 +176,7 @@ static PendingGroup *
 group_make(PendingRollup *pending, const PendingGroup *probe)
 {
 	Rollup	   *rollup = pending->rollup;
+	/* One allocation holds the group and its arrays. It is freed with the whole context only. */
 	MemoryContext old = MemoryContextSwitchTo(pending->context);
 	Size		deltas = MAXALIGN(sizeof(PendingGroup));
 	Size		keys = deltas + MAXALIGN(rollup->nstates * sizeof(StateDelta));
@@ -182,6 +196,7 @@ group_make(PendingRollup *pending, const PendingGroup *probe)
 		group->isnull[i] = probe->isnull[i];
 		if (group->isnull[i])
 			continue;
+		/* The key of the probe lies in the memory of a row, and may point to a TOAST table. */
 		if (key->typlen == -1)
 			group->keys[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(probe->keys[i]));
 		else
@@ -225,6 +240,10 @@ pending_own_partial(PendingRollup *pending, PendingGroup *group)
 
 	if (ItemPointerIsValid(&group->own))
 		return &group->own;
+	/*
+	 * An outer subtransaction may have written one. What it wrote is ours too, as long as the
+	 * partials have the same file.
+	 */
 	for (level = pending->level->parent; level; level = level->parent)
 	{
 		PendingRollup *outer = level_find(level, pending->rollup->partials);
@@ -258,7 +277,8 @@ PendingRollup *
 pending_first(void)
 {
 	merge_committed();
-	return top != NULL && top->subid == GetCurrentSubTransactionId() ? top->rollups : NULL;
+	return level_top != NULL && level_top->subid == GetCurrentSubTransactionId() ?
+			   level_top->rollups : NULL;
 }
 
 PendingRollup *
@@ -284,7 +304,11 @@ pending_any_dirty(void)
 {
 	SubTransactionId subid = GetCurrentSubTransactionId();
 
-	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+	/*
+	 * A committed child may still have a level of the same subtransaction. So this asks every level
+	 * with that number.
+	 */
+	for (PendingLevel *level = level_top; level && level->subid == subid; level = level->parent)
 		for (PendingRollup *pending = level->rollups; pending; pending = pending->next)
 			if (pending->dirty)
 				return true;
@@ -309,8 +333,12 @@ pending_forget(Oid partials)
 {
 	PendingLevel *level;
 
+	/*
+	 * TRUNCATE leaves no partial to any level. If it is undone, its rows are back, and what was
+	 * forgotten costs a search.
+	 */
 	rollup_refuse_entered(partials);
-	for (level = top; level; level = level->parent)
+	for (level = level_top; level; level = level->parent)
 	{
 		PendingRollup *pending = level_find(level, partials);
 
@@ -328,22 +356,22 @@ pending_forget(Oid partials)
 void
 pending_discard(void)
 {
-	while (top)
-		level_discard(top);
+	while (level_top)
+		level_discard(level_top);
 }
 
 void
 pending_discard_subtransaction(SubTransactionId subid)
 {
-	while (top && top->subid == subid)
-		level_discard(top);
+	while (level_top && level_top->subid == subid)
+		level_discard(level_top);
 }
 
 /* Only named anew here: merge_committed does the rest, when it can. */
 void
 pending_keep_subtransaction(SubTransactionId subid, SubTransactionId parent)
 {
-	for (PendingLevel *level = top; level && level->subid == subid; level = level->parent)
+	for (PendingLevel *level = level_top; level && level->subid == subid; level = level->parent)
 		level->subid = parent;
 }
 
@@ -357,6 +385,7 @@ remember_own(PendingRollup *outer, PendingGroup *group)
 {
 	GroupEntry *entry;
 
+	/* The outer group gets only the place of the partial. The inner group has no delta any more. */
 	if (outer->groups->members < GROUPS_REMEMBERED && !pending_is_large(outer))
 		group_intern(outer, group)->own = group->own;
 	else if ((entry = groups_lookup_hash(outer->groups, group, group->hash)) != NULL)
@@ -373,6 +402,10 @@ rollup_merge(PendingRollup *pending, PendingRollup *outer)
 	groups_iterator iterator;
 	GroupEntry *entry;
 
+	/*
+	 * Keys are compared here, so functions may run. The inner groups stay whole until all of them
+	 * are known outside.
+	 */
 	rollup_enter(outer->rollup);
 	pending_storage(outer, pending->file);
 	groups_start_iterate(pending->groups, &iterator);
@@ -390,9 +423,17 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 		PendingRollup *pending = child->rollups;
 		PendingRollup *outer = level_find(parent, pending->rollup->partials);
 
+		/*
+		 * The part that may fail comes first. Until it has succeeded, the child still has the
+		 * rollup on its list.
+		 */
 		if (outer)
 			rollup_merge(pending, outer);
 		child->rollups = pending->next;
+		/*
+		 * Where the parent has nothing of the rollup, it takes over the child's set as it is, with
+		 * its context and its reference.
+		 */
 		if (outer)
 			rollup_discard(pending);
 		else
@@ -411,14 +452,19 @@ level_merge(PendingLevel *child, PendingLevel *parent)
 static void
 merge_committed(void)
 {
-	if (top == NULL || top->parent == NULL || top->parent->subid != top->subid)
+	if (level_top == NULL || level_top->parent == NULL ||
+		level_top->parent->subid != level_top->subid)
 		return;
 	/* levels are not what they seem until this is done: what compares keys must not ask for them */
 	rollup_enter_partials(InvalidOid);
-	while (top->parent && top->parent->subid == top->subid)
+	/*
+	 * A level is discarded only when it is empty. If an error comes between, the next call goes on
+	 * where this one stopped.
+	 */
+	while (level_top->parent && level_top->parent->subid == level_top->subid)
 	{
-		level_merge(top, top->parent);
-		level_discard(top);
+		level_merge(level_top, level_top->parent);
+		level_discard(level_top);
 	}
 	rollup_leave_partials(InvalidOid);
 }

@@ -37,7 +37,7 @@ typedef struct ReadyTrigger
 	Oid			trigger;
 	Oid			partials;
 	int16		events;			/* TRIGGER_TYPE_... */
-	bool		flushes;		/* a call of flush; else of collect */
+	bool		flushes;		/* a call of flush; false: of collect */
 	bool		has_old;
 	bool		has_new;
 } ReadyTrigger;
@@ -49,8 +49,8 @@ typedef struct ReadyTable
 	ReadyTrigger *triggers;
 } ReadyTable;
 
-static HTAB *tables = NULL;
-static uint64 invalidations = 0;
+static HTAB *ready_tables = NULL;
+static uint64 invalidation_count = 0;
 static ExecutorStart_hook_type next_start = NULL;
 
 /*
@@ -76,6 +76,10 @@ read_condition(Oid table, const Trigger *trigger, ReadyTrigger *ready)
 		return true;
 	if (!trigger_condition_calls(call, "collect"))
 		return false;
+	/*
+	 * The rollup may be NULL: a dump may have brought the trigger alone. It is needed only to check
+	 * the arguments, and is released at once.
+	 */
 	rollup = rollup_find(ready->partials);
 	if (rollup == NULL)
 		return false;
@@ -102,6 +106,7 @@ is_ours(const Trigger *trigger)
 static int
 read_triggers(Oid table, const TriggerDesc *description, ReadyTrigger *triggers)
 {
+	/* Reading a text allocates much. All of it goes here, since what is found has no pointers. */
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "gymstream conditions", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -118,20 +123,21 @@ read_triggers(Oid table, const TriggerDesc *description, ReadyTrigger *triggers)
 
 /* Until it is invalidated. */
 static void
-remember(Oid oid, const ReadyTrigger *triggers, int ntriggers)
+remember_triggers(Oid oid, const ReadyTrigger *triggers, int ntriggers)
 {
+	/* The copy is allocated before the entry is made: without memory the table stays as it was. */
 	ReadyTrigger *copy = MemoryContextAlloc(CacheMemoryContext, ntriggers * sizeof(ReadyTrigger));
 	ReadyTable *table;
 	bool		found;
 
-	if (tables == NULL)
+	if (ready_tables == NULL)
 	{
 		HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(ReadyTable)};
 
-		tables = hash_create("gymstream sources", 64, &info, HASH_ELEM | HASH_BLOBS);
+		ready_tables = hash_create("gymstream sources", 64, &info, HASH_ELEM | HASH_BLOBS);
 	}
 	memcpy(copy, triggers, ntriggers * sizeof(ReadyTrigger));
-	table = hash_search(tables, &oid, HASH_ENTER, &found);
+	table = hash_search(ready_tables, &oid, HASH_ENTER, &found);
 	if (found)					/* by a statement that a function in the query has run */
 		pfree(table->triggers);
 	table->ntriggers = ntriggers;
@@ -146,10 +152,11 @@ static int
 find_triggers(Relation relation, const TriggerDesc *description, ReadyTrigger **triggers)
 {
 	Oid			oid = RelationGetRelid(relation);
-	uint64		before = invalidations;
-	ReadyTable *table = tables ? hash_search(tables, &oid, HASH_FIND, NULL) : NULL;
+	uint64		before = invalidation_count;
+	ReadyTable *table = ready_tables ? hash_search(ready_tables, &oid, HASH_FIND, NULL) : NULL;
 	int			n;
 
+	/* The caller owns the copy, in the memory of the statement. */
 	if (table)
 	{
 		*triggers = palloc(table->ntriggers * sizeof(ReadyTrigger));
@@ -158,16 +165,20 @@ find_triggers(Relation relation, const TriggerDesc *description, ReadyTrigger **
 	}
 	*triggers = palloc0(description->numtriggers * sizeof(ReadyTrigger));
 	n = read_triggers(oid, description, *triggers);
-	if (before == invalidations)
-		remember(oid, *triggers, n);
+	/*
+	 * Reading looks into catalogs, and so takes in invalidations. What was read before one of them
+	 * may be out of date already.
+	 */
+	if (before == invalidation_count)
+		remember_triggers(oid, *triggers, n);
 	return n;
 }
 
 static void
-forget(ReadyTable *table)
+forget_table(ReadyTable *table)
 {
 	pfree(table->triggers);
-	(void) hash_search(tables, &table->table, HASH_REMOVE, NULL);
+	(void) hash_search(ready_tables, &table->table, HASH_REMOVE, NULL);
 }
 
 static void
@@ -176,19 +187,20 @@ invalidate_table(Datum arg, Oid relid)
 	ReadyTable *table;
 	HASH_SEQ_STATUS status;
 
-	invalidations++;
-	if (tables == NULL)
+	/* This may be called in the middle of find_triggers. The count tells it. */
+	invalidation_count++;
+	if (ready_tables == NULL)
 		return;
 	if (OidIsValid(relid))
 	{
-		table = hash_search(tables, &relid, HASH_FIND, NULL);
+		table = hash_search(ready_tables, &relid, HASH_FIND, NULL);
 		if (table)
-			forget(table);
+			forget_table(table);
 		return;
 	}
-	hash_seq_init(&status, tables);
+	hash_seq_init(&status, ready_tables);
 	while ((table = hash_seq_search(&status)) != NULL)
-		forget(table);
+		forget_table(table);
 }
 
 /*
@@ -209,6 +221,10 @@ load_row(TupleTableSlot *row, TupleTableSlot *from, const ReadyCall *call)
 		slot_getsomeattrs(from, call->last);
 	for (int i = 0; i < call->when.rollup->ncolumns; i++)
 	{
+		/*
+		 * The value stays in the executor's slot, which holds the row as long as its condition is
+		 * evaluated.
+		 */
 		row->tts_values[i] = from->tts_values[call->columns[i] - 1];
 		row->tts_isnull[i] = from->tts_isnull[call->columns[i] - 1];
 	}
@@ -220,6 +236,7 @@ evaluate_collect(ExprState *state, ExprContext *econtext, bool *isnull)
 {
 	ReadyCall  *call = state->evalfunc_private;
 
+	/* All triggers of a rollup share its row slots. So they are filled only if nobody is in. */
 	rollup_refuse_entered(call->when.rollup->partials);
 	if (call->when.has_old)
 		load_row(call->when.rollup->old_row, econtext->ecxt_innertuple, call);
@@ -253,6 +270,7 @@ make_call(const ReadyTrigger *ready, Oid table)
 
 	if (rollup == NULL)
 		return NULL;
+	/* The statement keeps the rollup until its memory goes, also by an error. */
 	rollup_release_with(rollup, CurrentMemoryContext);
 	call->when.rollup = rollup;
 	call->when.has_old = ready->has_old;
@@ -297,12 +315,20 @@ make_ready(EState *estate, ResultRelInfo *relation, int16 events)
 
 	if (relation->ri_TrigDesc == NULL || relation->ri_TrigWhenExprs == NULL)
 		return;
+	/*
+	 * Expressions live as long as the statement. Where one is NULL, the executor reads the
+	 * trigger's text.
+	 */
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 	ntriggers = find_triggers(relation->ri_RelationDesc, relation->ri_TrigDesc, &triggers);
 	for (int i = 0; i < ntriggers; i++)
 	{
 		ReadyTrigger *ready = &triggers[i];
 
+		/*
+		 * The executor has its own copy of the triggers. A trigger is matched by OID, since the two
+		 * copies need not be of one moment.
+		 */
 		if ((ready->events & events) && ready->index < relation->ri_TrigDesc->numtriggers &&
 			relation->ri_TrigDesc->triggers[ready->index].tgoid == ready->trigger)
 			relation->ri_TrigWhenExprs[ready->index] =
@@ -347,6 +373,7 @@ ready_start(QueryDesc *query, int flags)
 		standard_ExecutorStart(query, flags);
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
+	/* The result relations are open and locked from here on. */
 	late_check(query->estate);
 	foreach(cell, query->estate->es_opened_result_relations)
 		make_ready(query->estate, lfirst(cell), statement_events(query->plannedstmt));

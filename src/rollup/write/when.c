@@ -8,8 +8,8 @@
  * tableoid come as a Var of INNER_VAR or OUTER_VAR, which stand for OLD and NEW there (in a plan's
  * node above a scan such a Var has a positive column number). The other arguments must be plain
  * columns of OLD and NEW, so that none can be invented. And the call must have been stored, which
- * leaves it no place in a text: else it comes from the body of a function of SQL that was put where
- * a WHEN calls that (whole.c refuses functions whose body is stored, and other triggers).
+ * leaves it no place in a text: with one, it comes from the body of a function of SQL that was put
+ * where a WHEN calls that (whole.c refuses functions whose body is stored, and other triggers).
  */
 #include "rollup/write/when.h"
 
@@ -70,6 +70,9 @@ call_prepare(FunctionCallInfo fcinfo)
 	MemoryContext old;
 	SqlCall    *call;
 
+	/*
+	 * What is prepared lives as long as the call's expression, and the rollup is kept for as long.
+	 */
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	call = palloc0(sizeof(SqlCall));
 	call->table = table;
@@ -110,6 +113,10 @@ when_collect(WhenCall *call)
 		collect_change(call->rollup, call->has_old, call->has_new);
 		return false;
 	}
+	/*
+	 * One queued event flushes all that is pending. So another is queued only after deltas were
+	 * flushed and new ones have come.
+	 */
 	was_dirty = pending_is_dirty(call->rollup->partials);
 	collect_change(call->rollup, call->has_old, call->has_new);
 	if (call->event_queued && (was_dirty || !pending_is_dirty(call->rollup->partials)))
@@ -218,6 +225,10 @@ before_truncate(const TriggerData *trigger)
 		truncate_refuse("gymstream_internal.flush_pending before a statement", table);
 	rollup_refuse_entered(condition_partials(call));
 	rollup = rollup_find(condition_partials(call));
+	/*
+	 * The rollup may be NULL: its row in the catalog may not be restored yet. TRUNCATE then has
+	 * nothing to take out.
+	 */
 	if (rollup == NULL)
 		return;
 	rollup_release_with(rollup, CurrentMemoryContext);
@@ -244,6 +255,7 @@ is_truncated(Oid source)
 	{
 		Relation	table = relation_open(lfirst_oid(cell), NoLock);
 
+		/* NoLock: the caller has the source open, and source_tables has locked its partitions. */
 		truncated = truncated && CheckRelationLockedByMe(table, AccessExclusiveLock, false) &&
 					(table->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 					 RelationGetNumberOfBlocks(table) == 0);
@@ -282,6 +294,10 @@ gs_truncated(PG_FUNCTION_ARGS)
 	rollup_release_with(rollup, CurrentMemoryContext);
 	if (!is_truncated(rollup->source))
 		truncate_refuse("gymstream_internal.truncated", source);
+	/*
+	 * What was collected before is of rows that are gone. The lock keeps all readers and writers
+	 * out until we end, as the lock on the source does.
+	 */
 	pending_forget(rollup->partials);
 	partials = table_open(rollup->partials, AccessExclusiveLock);
 	CheckTableNotInUse(partials, "TRUNCATE");
