@@ -239,8 +239,9 @@ sql(q{SELECT gymstream.create_topic('by_class', notify => 'row')});
 told(qr/^gymstream: nothing is published: .*(all replication slots are in use|will be started again)/m, 'workers that cannot start');
 sql(qq{SELECT pg_drop_replication_slot('taken$_')}) for 1 .. 4;
 told(qr/^gymstream: all is well again$/m, 'and can again');
+watch_shows(qr/^by_class: read again, \d+ rows/m, 'and all is read again');
 
-# The server process of the client hangs
+# The server process of the client hangs, while the client asks whether all is well
 forget();
 my @stopped = split /\n/, sql(q{SELECT pid FROM pg_stat_activity WHERE application_name = 'gymstream'});
 kill 'STOP', @stopped;
