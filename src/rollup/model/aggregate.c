@@ -47,11 +47,11 @@ typedef struct Regression
 {
 	Oid			aggregate;
 	const char *name;
-	/* what of XYxyp it is made of; in capitals: sums, else of squares, p: of products */
+	/* what of XYxyp it is made of; in capitals: sums, small: of squares, p: of products */
 	const char *sums;
 } Regression;
 
-static const Regression regressions[] = {
+static const Regression known_regressions[] = {
 	{F_REGR_COUNT, "regr_count", ""},
 	{F_REGR_AVGX, "regr_avgx", "X"},
 	{F_REGR_AVGY, "regr_avgy", "Y"},
@@ -72,9 +72,10 @@ static const char regression_sums[] = "XxYyp";
 static const Regression *
 regression_of(Oid aggregate)
 {
-	for (int i = 0; i < lengthof(regressions); i++)
-		if (regressions[i].aggregate == aggregate)
-			return &regressions[i];
+	for (int i = 0; i < lengthof(known_regressions); i++)
+		if (known_regressions[i].aggregate == aggregate)
+			return &known_regressions[i];
+	/* NULL says that it is no regression. */
 	return NULL;
 }
 
@@ -102,6 +103,10 @@ statistic_name(Oid aggregate)
 static Family
 family_of(const Aggref *aggregate)
 {
+	/*
+	 * No sum can tell whether another row still has a value that goes, so that DISTINCT is in no
+	 * family.
+	 */
 	if (aggregate->aggkind != AGGKIND_NORMAL || aggregate->aggdistinct != NIL)
 		return NO_FAMILY;
 	switch (aggregate->aggfnoid)
@@ -134,8 +139,9 @@ family_of(const Aggref *aggregate)
 }
 
 static Expr *
-argument(const Aggref *aggregate, int n)
+argument_at(const Aggref *aggregate, int n)
 {
+	/* count(*) has no argument. */
 	return n < list_length(aggregate->args) ? list_nth_node(TargetEntry, aggregate->args, n)->expr :
 											  NULL;
 }
@@ -143,7 +149,7 @@ argument(const Aggref *aggregate, int n)
 static Oid
 argument_type(const Aggref *aggregate)
 {
-	return exprType((Node *) argument(aggregate, 0));
+	return exprType((Node *) argument_at(aggregate, 0));
 }
 
 static bool
@@ -169,6 +175,10 @@ input_where(Expr *condition, Expr *input)
 	filtered->casetype = exprType((Node *) input);
 	filtered->casecollid = exprCollation((Node *) input);
 	filtered->args = list_make1(when);
+	/*
+	 * The type, its modifier and the collation are those of the input, so that the CASE can stand
+	 * in its place.
+	 */
 	filtered->defresult = (Expr *) makeNullConst(filtered->casetype, exprTypmod((Node *) input),
 												 filtered->casecollid);
 	filtered->location = -1;
@@ -177,16 +187,17 @@ input_where(Expr *condition, Expr *input)
 
 /* The input as FILTER lets the aggregate read it. */
 static Expr *
-filtered(const Aggref *aggregate, Expr *input)
+filtered_input(const Aggref *aggregate, Expr *input)
 {
 	if (aggregate->aggfilter == NULL)
 		return input;
+	/* count(*) with FILTER has no input, so that true stands for one. */
 	return input_where(aggregate->aggfilter, input ? input : (Expr *) makeBoolConst(true, false));
 }
 
 /* One of two arguments, NULL where FILTER does not let the row through or the other one is NULL. */
 static Expr *
-paired(const Aggref *aggregate, Expr *input, Expr *other)
+paired_input(const Aggref *aggregate, Expr *input, Expr *other)
 {
 	NullTest   *present = makeNode(NullTest);
 	Expr	   *condition = (Expr *) present;
@@ -194,12 +205,13 @@ paired(const Aggref *aggregate, Expr *input, Expr *other)
 	present->arg = other;
 	present->nulltesttype = IS_NOT_NULL;
 	present->location = -1;
+	/* FILTER and the other argument both decide whether a row counts. */
 	if (aggregate->aggfilter)
 		condition = makeBoolExpr(AND_EXPR, list_make2(aggregate->aggfilter, present), -1);
 	return input_where(condition, input);
 }
 
-/* What is true where the input is, and else NULL: nullif(input, false) */
+/* What is true where the input is, and NULL otherwise: nullif(input, false) */
 static Expr *
 true_only(Expr *input)
 {
@@ -222,8 +234,11 @@ cast_to(Expr *input, Oid type, Oid function)
 
 /* input * input, in a type in which it always fits */
 static Expr *
-squared(Expr *input)
+squared_input(Expr *input)
 {
+	/*
+	 * The headers have no names for the operators: 686 is the product of bigints, 1760 of numerics.
+	 */
 	static const Oid operators[] = {INT8OID, 686, F_INT8MUL, NUMERICOID, 1760, F_NUMERIC_MUL};
 	Oid			type = exprType((Node *) input);
 	const Oid  *multiply = &operators[type == INT2OID || type == INT4OID ? 0 : 3];
@@ -240,7 +255,7 @@ squared(Expr *input)
 }
 
 static List *
-add(List *states, StateKind kind, Expr *input, Expr *input2)
+add_state(List *states, StateKind kind, Expr *input, Expr *input2)
 {
 	AggregateState *state = palloc0(sizeof(AggregateState));
 
@@ -257,19 +272,24 @@ sum_states(const Aggref *aggregate, Expr *input)
 	{
 		case INT2OID:
 		case INT4OID:
-			return add(NIL, STATE_SUM_SMALL, input, NULL);
+			return add_state(NIL, STATE_SUM_SMALL, input, NULL);
 		case INT8OID:
-			return add(NIL, STATE_SUM_BIG, input, NULL);
+			return add_state(NIL, STATE_SUM_BIG, input, NULL);
 		case NUMERICOID:
-			return add(NIL, STATE_SUM_NUMERIC, input, NULL);
+			return add_state(NIL, STATE_SUM_NUMERIC, input, NULL);
 		case FLOAT4OID:
 		case FLOAT8OID:
-			return add(NIL, STATE_SUM_FLOAT, input, NULL);
+			return add_state(NIL, STATE_SUM_FLOAT, input, NULL);
 		case MONEYOID:
-			return add(NIL, STATE_SUM_MONEY, input, NULL);
+			return add_state(NIL, STATE_SUM_MONEY, input, NULL);
 		case INTERVALOID:
-			return add(add(add(NIL, STATE_SUM_MONTHS, input, NULL), STATE_SUM_DAYS, input, NULL),
-					   STATE_SUM_MICROSECONDS, input, NULL);
+			/*
+			 * Months, days and microseconds are summed apart, since none is a fixed number of
+			 * another.
+			 */
+			return add_state(add_state(add_state(NIL, STATE_SUM_MONTHS, input, NULL),
+									   STATE_SUM_DAYS, input, NULL),
+							 STATE_SUM_MICROSECONDS, input, NULL);
 	}
 	elog(ERROR, "there is no sum over type %u", argument_type(aggregate));
 }
@@ -278,30 +298,33 @@ static List *
 statistic_states(const Aggref *aggregate, Expr *input)
 {
 	Oid			type = argument_type(aggregate);
-	List	   *states = add(sum_states(aggregate, input), STATE_COUNT, input, NULL);
+	List	   *states = add_state(sum_states(aggregate, input), STATE_COUNT, input, NULL);
 
+	/* The product is summed without rounding, which a square as double would not be. */
 	if (is_float(type))
-		return add(states, STATE_SUM_PRODUCT, input, input);
-	return add(states, type == INT2OID || type == INT4OID ? STATE_SUM_BIG : STATE_SUM_NUMERIC,
-			   filtered(aggregate, squared(argument(aggregate, 0))), NULL);
+		return add_state(states, STATE_SUM_PRODUCT, input, input);
+	/* A square of int2 or int4 is a bigint, and other squares are numerics. */
+	return add_state(states, type == INT2OID || type == INT4OID ? STATE_SUM_BIG : STATE_SUM_NUMERIC,
+					 filtered_input(aggregate, squared_input(argument_at(aggregate, 0))), NULL);
 }
 
 static List *
 regression_states(const Aggref *aggregate)
 {
 	const Regression *regression = regression_of(aggregate->aggfnoid);
-	Expr	   *y = paired(aggregate, argument(aggregate, 0), argument(aggregate, 1));
-	Expr	   *x = paired(aggregate, argument(aggregate, 1), argument(aggregate, 0));
-	List	   *states = add(NIL, STATE_COUNT, x, NULL);
+	Expr	   *y = paired_input(aggregate, argument_at(aggregate, 0), argument_at(aggregate, 1));
+	Expr	   *x = paired_input(aggregate, argument_at(aggregate, 1), argument_at(aggregate, 0));
+	List	   *states = add_state(NIL, STATE_COUNT, x, NULL);
 
+	/* States stand in this fixed order, by which regression_text finds them. */
 	for (const char *sum = regression_sums; *sum; sum++)
 	{
 		if (strchr(regression->sums, *sum) == NULL)
 			continue;
 		if (*sum == 'X' || *sum == 'Y')
-			states = add(states, STATE_SUM_FLOAT, *sum == 'X' ? x : y, NULL);
+			states = add_state(states, STATE_SUM_FLOAT, *sum == 'X' ? x : y, NULL);
 		else
-			states = add(states, STATE_SUM_PRODUCT, *sum == 'y' ? y : x, *sum == 'x' ? x : y);
+			states = add_state(states, STATE_SUM_PRODUCT, *sum == 'y' ? y : x, *sum == 'x' ? x : y);
 	}
 	return states;
 }
@@ -310,33 +333,34 @@ regression_states(const Aggref *aggregate)
 static List *
 family_states(const Aggref *aggregate)
 {
-	Expr	   *input = filtered(aggregate, argument(aggregate, 0));
+	Expr	   *input = filtered_input(aggregate, argument_at(aggregate, 0));
 
 	switch (family_of(aggregate))
 	{
 		case NO_FAMILY:
 			return NIL;
 		case COUNT:
-			return add(NIL, STATE_COUNT, input, NULL);
+			return add_state(NIL, STATE_COUNT, input, NULL);
 		case SUM:
 		case AVERAGE:
 			/* a sum of numerics has the count in it */
 			if (argument_type(aggregate) == NUMERICOID)
 				return sum_states(aggregate, input);
-			return add(sum_states(aggregate, input), STATE_COUNT, input, NULL);
+			return add_state(sum_states(aggregate, input), STATE_COUNT, input, NULL);
 		case STATISTIC:
 			return statistic_states(aggregate, input);
 		case REGRESSION:
 			return regression_states(aggregate);
 		case ALL_TRUE:
 		case ANY_TRUE:
-			return add(add(NIL, STATE_COUNT, input, NULL),
-					   STATE_COUNT, filtered(aggregate, true_only(argument(aggregate, 0))), NULL);
+			return add_state(add_state(NIL, STATE_COUNT, input, NULL),
+							 STATE_COUNT,
+							 filtered_input(aggregate, true_only(argument_at(aggregate, 0))), NULL);
 		case BITS_OF_ALL:
 		case BITS_OF_ANY:
-			return add(add(NIL, STATE_COUNT, input, NULL), STATE_BITS, input, NULL);
+			return add_state(add_state(NIL, STATE_COUNT, input, NULL), STATE_BITS, input, NULL);
 		case BITS_OF_ODD:
-			return add(add(NIL, STATE_COUNT, input, NULL), STATE_XOR, input, NULL);
+			return add_state(add_state(NIL, STATE_COUNT, input, NULL), STATE_XOR, input, NULL);
 	}
 	return NIL;
 }
@@ -346,6 +370,7 @@ aggregate_is_float(const Aggref *aggregate)
 {
 	Family		family = family_of(aggregate);
 
+	/* regr_count counts rows only, so that nothing in it is rounded. */
 	return (family == REGRESSION && aggregate->aggfnoid != F_REGR_COUNT) ||
 		   ((family == SUM || family == AVERAGE || family == STATISTIC) &&
 			is_float(argument_type(aggregate)));
@@ -424,6 +449,7 @@ sum_text(Oid type, List *states)
 	char	   *sum = linitial(states);
 	char	   *count = llast(states);
 
+	/* Of numerics the sum has the count in it, and is the only state. */
 	switch (type)
 	{
 		case NUMERICOID:
@@ -442,6 +468,7 @@ sum_text(Oid type, List *states)
 						   (char *) lsecond(states), (char *) lthird(states));
 			break;
 	}
+	/* A sum of no values is NULL, and their count tells it from a sum of zero. */
 	return psprintf("CASE WHEN %s > 0 THEN %s END", count, sum);
 }
 
@@ -488,11 +515,21 @@ aggregate_states(const Aggref *aggregate)
 
 	if (family_of(aggregate) != NO_FAMILY)
 		return family_states(aggregate);
+	/*
+	 * The aggregate is the input of its own value: by it the columns that the value reads are
+	 * found.
+	 */
 	if (!marked_is_extreme(aggregate, &largest))
-		return add(add(NIL, STATE_CHANGED, NULL, NULL), STATE_VALUE, (Expr *) aggregate, NULL);
-	input = filtered(aggregate, argument(aggregate, 0));
-	states = add(NIL, largest ? STATE_MAX_IN : STATE_MIN_IN, input, NULL);
-	states = add(states, largest ? STATE_MAX_OUT : STATE_MIN_OUT, input, NULL);
+		return add_state(add_state(NIL, STATE_CHANGED, NULL, NULL), STATE_VALUE,
+						 (Expr *) aggregate, NULL);
+	/*
+	 * A watermark of what came in comes first, one of what went out second. marked.c reads them in
+	 * this order.
+	 */
+	input = filtered_input(aggregate, argument_at(aggregate, 0));
+	states = add_state(NIL, largest ? STATE_MAX_IN : STATE_MIN_IN, input, NULL);
+	states = add_state(states, largest ? STATE_MAX_OUT : STATE_MIN_OUT, input, NULL);
+	/* Watermarks of one input in two orders are different states. */
 	foreach(cell, states)
 		((AggregateState *) lfirst(cell))->order = aggregate->aggfnoid;
 	return states;
@@ -526,10 +563,12 @@ regression_text(const Aggref *aggregate, List *states, bool keyed)
 
 	if (aggregate->aggfnoid == F_REGR_COUNT)
 		return keyed ? count : psprintf("coalesce(%s, 0)", count);
+	/* One sum beside the count makes an average. */
 	if (list_length(states) == 2)
 		return psprintf("%s(%s, %s)", catalog_own("float_sum_average"), (char *) lsecond(states),
 						count);
 	initStringInfo(&sums);
+	/* statistic takes a null for a sum that is not kept. */
 	for (const char *sum = regression_sums; *sum; sum++)
 		appendStringInfo(&sums, ", %s",
 						 strchr(regression->sums, *sum) ? (char *) list_nth(states, next++) :

@@ -42,12 +42,18 @@ canonical_interval(Interval *interval)
 
 	if (!gs_interval_is_finite(interval))
 		return IntervalPGetDatum(interval);
+	/* 128 bits hold any interval in microseconds. */
 	span = interval->time + ((int128) interval->month * DAYS_PER_MONTH + interval->day) * day;
 	months = span / (day * DAYS_PER_MONTH);
+	/*
+	 * What does not fit stays as it is. The ends are left out, since they mark infinity in later
+	 * versions.
+	 */
 	if (months >= PG_INT32_MAX || months <= PG_INT32_MIN)
 		return IntervalPGetDatum(interval);
 	result = palloc(sizeof(Interval));
 	result->month = (int32) months;
+	/* What is left of the months has the sign of the span, so that all fields have one sign. */
 	span -= months * DAYS_PER_MONTH * day;
 	result->day = (int32) (span / day);
 	result->time = (TimeOffset) (span % day);
@@ -67,6 +73,7 @@ canonical_bpchar(BpChar *value)
 static Datum
 canonical_citext(text *value)
 {
+	/* citext compares under the default collation, whatever the column's is. */
 	char *lower = str_tolower(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), DEFAULT_COLLATION_OID);
 
 	return CStringGetTextDatum(lower);
@@ -85,6 +92,7 @@ canonical_array(ArrayType *array)
 
 	get_typlenbyvalalign(type, &length, &byval, &align);
 	deconstruct_array(array, type, length, byval, align, &elements, &nulls, &n);
+	/* Equal arrays have equal elements at the same places. */
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
 			elements[i] = canonical_value(type, elements[i]);
@@ -102,6 +110,7 @@ is_citext(Oid type)
 	HeapTuple	tuple;
 	bool		result = false;
 
+	/* The server's own types need no look into the catalogs. */
 	if (type < FirstNormalObjectId)
 		return false;
 	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
@@ -117,6 +126,7 @@ is_citext(Oid type)
 static Datum
 canonical_value(Oid type, Datum value)
 {
+	/* A domain's values are those of its base type. */
 	type = getBaseType(type);
 	switch (type)
 	{
@@ -141,6 +151,7 @@ canonical_value(Oid type, Datum value)
 static bool
 is_long(Form_pg_attribute key, Datum value)
 {
+	/* Only types of variable length can be long. The length is read without fetching the value. */
 	return key->attlen == -1 && toast_raw_datum_size(value) > LONG_VALUE;
 }
 

@@ -39,11 +39,12 @@ typedef struct Level
 } Level;
 
 static Query *flatten_level(Level *level);
-GS_NORETURN static void refuse(const Level *level, int place, const char *what, const char *hint);
+GS_NORETURN static void refuse_in(const Level *level, int place, const char *what,
+								  const char *hint);
 
 /* The construct stands at place, or somewhere in this level. */
 static void
-refuse(const Level *level, int place, const char *what, const char *hint)
+refuse_in(const Level *level, int place, const char *what, const char *hint)
 {
 	refuse_construct(place >= 0 ? place : level->place,
 					 level->name ? psprintf("%s in %s", what, level->name) : what, hint);
@@ -52,7 +53,7 @@ refuse(const Level *level, int place, const char *what, const char *hint)
 static void
 refuse_raw(const Level *level, const void *raw, const char *what, const char *hint)
 {
-	refuse(level, refuse_place_raw(raw), what, hint);
+	refuse_in(level, refuse_place_raw(raw), what, hint);
 }
 
 /*
@@ -108,9 +109,11 @@ place_of(const Query *query, bool (*matches) (const Node *node))
 {
 	Search		search = {matches, NULL};
 
+	/* The clauses are searched in the order in which they are written. */
 	if (!search_walker((Node *) query->targetList, &search) &&
 		!search_walker(query->jointree->quals, &search))
 		search_walker(query->havingQual, &search);
+	/* Where no clause has such a node, found is NULL and there is no place. */
 	return refuse_place(search.found);
 }
 
@@ -119,13 +122,14 @@ check_with(const Level *level)
 {
 	ListCell   *cell;
 
+	/* A WITH query that nobody reads does no harm, unless it writes. */
 	if (!level->query->hasModifyingCTE)
 		return;
 	foreach(cell, level->query->cteList)
 		if (castNode(Query, lfirst_node(CommonTableExpr, cell)->ctequery)->commandType !=
 			CMD_SELECT)
-			refuse(level, refuse_place(lfirst(cell)), "a data-modifying statement in WITH",
-				   ONE_TABLE_HINT);
+			refuse_in(level, refuse_place(lfirst(cell)), "a data-modifying statement in WITH",
+					  ONE_TABLE_HINT);
 }
 
 static void
@@ -134,6 +138,10 @@ check_row_clauses(const Level *level)
 	const Query *query = level->query;
 	const SelectStmt *raw = level->raw;
 
+	/*
+	 * raw is NULL where the text does not have this level. The error then points at the level's own
+	 * place.
+	 */
 	if (query->setOperations)
 		refuse_raw(level, raw ? raw->rarg : NULL, "UNION, INTERSECT or EXCEPT",
 				   "Make a rollup of each SELECT, and a view over them.");
@@ -154,16 +162,16 @@ check_row_clauses(const Level *level)
 		refuse_raw(level, raw ? raw->lockingClause : NULL, "FOR UPDATE or FOR SHARE",
 				   "Leave it out: a rollup locks no rows.");
 	if (query->hasSubLinks)
-		refuse(level, place_of(query, is_sublink), "a subquery in an expression",
-			   "Group by the columns that the subquery compares, and write it in queries on the "
-			   "rollup.");
+		refuse_in(level, place_of(query, is_sublink), "a subquery in an expression",
+				  "Group by the columns that the subquery compares, and write it in queries on the "
+				  "rollup.");
 	if (query->hasWindowFuncs)
-		refuse(level, place_of(query, is_window_function), "a window function",
-			   "Use window functions in queries on the rollup.");
+		refuse_in(level, place_of(query, is_window_function), "a window function",
+				  "Use window functions in queries on the rollup.");
 	if (query->hasTargetSRFs)
-		refuse(level, place_of(query, returns_set), "a set-returning function",
-			   "Call it in queries on the rollup, or store its rows in a table and make a rollup "
-			   "of that.");
+		refuse_in(level, place_of(query, returns_set), "a set-returning function",
+				  "Call it in queries on the rollup, or store its rows in a table and make a "
+				  "rollup of that.");
 }
 
 /* What only the rollup's own query can have. */
@@ -176,7 +184,7 @@ check_group_clauses(const Level *level)
 					   "query and a view over that rollup.";
 
 	if (query->hasAggs)
-		refuse(level, place_of(query, is_aggregate), "an aggregate", hint);
+		refuse_in(level, place_of(query, is_aggregate), "an aggregate", hint);
 	if (query->groupClause != NIL || query->groupingSets != NIL || query->havingQual)
 		refuse_raw(level,
 				   !raw				? NULL :
@@ -221,14 +229,18 @@ normalize_groups(Level *level)
 
 		/* GROUP BY () is what aggregates without GROUP BY do */
 		if (list_length(query->groupingSets) > 1 || set->kind != GROUPING_SET_EMPTY)
-			refuse(level, refuse_place(set), "GROUPING SETS, ROLLUP or CUBE",
-				   "Make a rollup of each grouping.");
+			refuse_in(level, refuse_place(set), "GROUPING SETS, ROLLUP or CUBE",
+					  "Make a rollup of each grouping.");
 		query->groupingSets = NIL;
 	}
 	if (query->hasDistinctOn)
 		refuse_raw(level, level->raw ? level->raw->distinctClause : NULL, "DISTINCT ON",
 				   "Write GROUP BY, and for each column an aggregate such as (array_agg(x ORDER BY "
 				   "y))[1].");
+	/*
+	 * Distinct rows without groups are groups. Where groups differ in what they show, DISTINCT
+	 * changes nothing and goes.
+	 */
 	if (query->distinctClause != NIL)
 	{
 		if (query->groupClause == NIL && !query->hasAggs && !query->havingQual)
@@ -237,6 +249,7 @@ normalize_groups(Level *level)
 			check_distinct_groups(level);
 		query->distinctClause = NIL;
 	}
+	/* Such a query shows rows and no groups, and has nothing to add up. */
 	if (!query->hasAggs && query->groupClause == NIL)
 		refuse_lack("an aggregate or GROUP BY",
 					"Write for example SELECT k, count(*) FROM t GROUP BY k.");
@@ -256,10 +269,12 @@ from_item(const Level *level, Node **raw)
 
 	if (items == NIL)
 		refuse_lack("a table in FROM", "Write for example SELECT k, count(*) FROM t GROUP BY k.");
+	/* The analyzed list and the written one have the same items, where there is a text. */
 	*raw = raw_items ? linitial(raw_items) : NULL;
 	if (list_length(items) > 1)
 		refuse_raw(level, raw_items ? lsecond(raw_items) : NULL, "a join", JOIN_HINT);
 	item = linitial(items);
+	/* A join is a JoinExpr in both trees. *raw is NULL where there is no text. */
 	if (!IsA(item, RangeTblRef))
 		refuse_raw(level, *raw ? ((JoinExpr *) *raw)->rarg : NULL, "a join", JOIN_HINT);
 	return ((RangeTblRef *) item)->rtindex;
@@ -277,15 +292,17 @@ check_whole_rows(const Level *level)
 {
 	Search		search = {is_whole_row, NULL};
 
+	/* Columns of an inner level are replaced one by one, which a whole row does not allow. */
 	if (search_walker((Node *) level->query->targetList, &search) ||
 		search_walker(level->query->jointree->quals, &search) ||
 		search_walker(level->query->havingQual, &search))
-		refuse(level, refuse_place(search.found), "a whole row as a value", "Name the columns.");
+		refuse_in(level, refuse_place(search.found), "a whole row as a value", "Name the columns.");
 }
 
 static Node *
 and_quals(Node *inner, Node *outer)
 {
+	/* A level without conditions has NULL here. */
 	if (inner == NULL || outer == NULL)
 		return inner ? inner : outer;
 	return (Node *) make_andclause(list_make2(inner, outer));
@@ -296,18 +313,23 @@ and_quals(Node *inner, Node *outer)
  * first.
  */
 static Query *
-combine(Level *level, int varno, Query *inner)
+combine_levels(Level *level, int varno, Query *inner)
 {
 	Query	   *query = level->query;
 	RangeTblEntry *entry = rt_fetch(varno, query->rtable);
 
 	check_whole_rows(level);
+	/*
+	 * The inner level has one row for each row below it that passes its conditions. So its outputs
+	 * can stand where the outer level names its columns.
+	 */
 	query->targetList =
 		(List *) gs_replace_vars((Node *) query->targetList, varno, entry, inner->targetList);
 	query->havingQual = gs_replace_vars(query->havingQual, varno, entry, inner->targetList);
 	query->jointree->quals =
 		and_quals(inner->jointree->quals,
 				  gs_replace_vars(query->jointree->quals, varno, entry, inner->targetList));
+	/* The inner level is flat: its range table is the one table, and its FROM names it. */
 	query->jointree->fromlist = inner->jointree->fromlist;
 	query->rtable = inner->rtable;
 	return query;
@@ -315,13 +337,14 @@ combine(Level *level, int varno, Query *inner)
 
 /* The level reads a table. */
 static Query *
-settle(Level *level, int varno)
+settle_table(Level *level, int varno)
 {
 	Query	   *query = level->query;
 	RangeTblRef *reference = makeNode(RangeTblRef);
 
 	if (rt_fetch(varno, query->rtable)->tablesample)
-		refuse(level, -1, "TABLESAMPLE", "A rollup reads all rows of its table.");
+		refuse_in(level, -1, "TABLESAMPLE", "A rollup reads all rows of its table.");
+	/* The range table may have entries that nobody reads. The table alone stays, as number 1. */
 	ChangeVarNodes((Node *) query->targetList, varno, 1, 0);
 	ChangeVarNodes(query->havingQual, varno, 1, 0);
 	ChangeVarNodes(query->jointree->quals, varno, 1, 0);
@@ -362,6 +385,7 @@ view_query(const Level *level, Oid view, int place)
 						   "all others.") :
 				 errdetail("It is a security_invoker view: what it shows depends on who reads it."),
 			 errhint("Write the query over the table that the view reads."), refuse_at(place)));
+	/* The relcache owns the view's query, so that a copy is changed. */
 	query = flatten_view_query(relation);
 	/* the lock stays, so that whoever replaces the view sees the rollup that is being made */
 	relation_close(relation, NoLock);
@@ -372,12 +396,14 @@ static Query *
 flatten_view(Level *level, int varno, int place)
 {
 	Oid			view = rt_fetch(varno, level->query->rtable)->relid;
+	/* A view sees no WITH of the query around it, so that its level has no parent. */
 	Level		inner = {view_query(level, view, place), NULL, place, NULL, NULL, level->views};
 
 	inner.name = psprintf("view \"%s\"", get_rel_name(view));
+	/* Only views that the query's own text names are listed. The caller may want no list. */
 	if (level->raw && level->views)
 		*level->views = list_append_unique_oid(*level->views, view);
-	return combine(level, varno, flatten_level(&inner));
+	return combine_levels(level, varno, flatten_level(&inner));
 }
 
 static Query *
@@ -390,9 +416,10 @@ flatten_subquery(Level *level, int varno, const Node *raw, int place)
 				   level,
 				   level->views};
 
+	/* Where the text has no such item, inner.raw stays NULL. */
 	if (raw && IsA(raw, RangeSubselect))
 		inner.raw = raw_select(((const RangeSubselect *) raw)->subquery);
-	return combine(level, varno, flatten_level(&inner));
+	return combine_levels(level, varno, flatten_level(&inner));
 }
 
 /* As the text has it: its statement, and where that begins. */
@@ -401,6 +428,7 @@ find_raw_with(const Level *owner, const char *name, const SelectStmt **raw, int 
 {
 	ListCell   *cell;
 
+	/* What the text does not have keeps its NULL, and the place that the caller has given. */
 	if (owner->raw == NULL || owner->raw->withClause == NULL)
 		return;
 	foreach(cell, owner->raw->withClause->ctes)
@@ -425,6 +453,7 @@ flatten_with(Level *level, int varno, int place)
 	CommonTableExpr *with = NULL;
 	ListCell   *cell;
 
+	/* The analyzed query counts levels outwards, and each of them is a parent here. */
 	for (Index i = 0; i < entry->ctelevelsup && owner; i++)
 		owner = owner->parent;
 	if (owner == NULL)
@@ -435,11 +464,12 @@ flatten_with(Level *level, int varno, int place)
 	if (with == NULL)
 		elog(ERROR, "WITH query \"%s\" is missing", entry->ctename);
 	if (with->cterecursive)
-		refuse(level, refuse_place(with), "WITH RECURSIVE", ONE_TABLE_HINT);
+		refuse_in(level, refuse_place(with), "WITH RECURSIVE", ONE_TABLE_HINT);
 	find_raw_with(owner, entry->ctename, &inner.raw, &inner.place);
+	/* More than one level may read the same WITH query, and each level changes its own copy. */
 	inner.query = copyObject(castNode(Query, with->ctequery));
 	inner.parent = owner;
-	return combine(level, varno, flatten_level(&inner));
+	return combine_levels(level, varno, flatten_level(&inner));
 }
 
 static Query *
@@ -450,6 +480,7 @@ flatten_level(Level *level)
 	int			varno,
 				place;
 
+	/* What later versions of PostgreSQL put between outputs and keys goes first. */
 	gs_flatten_groups(level->query);
 	check_with(level);
 	check_row_clauses(level);
@@ -458,6 +489,7 @@ flatten_level(Level *level)
 	else
 		normalize_groups(level);
 
+	/* The checks above have left a plain SELECT. What it reads is one item. */
 	varno = from_item(level, &raw);
 	entry = rt_fetch(varno, level->query->rtable);
 	place = raw ? refuse_place_raw(raw) : level->place;
@@ -465,18 +497,20 @@ flatten_level(Level *level)
 	{
 		case RTE_RELATION:
 			return entry->relkind == RELKIND_VIEW ? flatten_view(level, varno, place) :
-													settle(level, varno);
+													settle_table(level, varno);
 		case RTE_SUBQUERY:
 			return flatten_subquery(level, varno, raw, place);
 		case RTE_CTE:
 			return flatten_with(level, varno, place);
 		case RTE_FUNCTION:
-			refuse(level, place, "a function in FROM",
-				   "Store its rows in a table, and make a rollup of that.");
+			refuse_in(level, place, "a function in FROM",
+					  "Store its rows in a table, and make a rollup of that.");
 		case RTE_VALUES:
-			refuse(level, place, "VALUES", "Store the rows in a table, and make a rollup of that.");
+			refuse_in(level, place, "VALUES",
+					  "Store the rows in a table, and make a rollup of that.");
 		default:
-			refuse(level, place, "anything but a table, view or subquery in FROM", ONE_TABLE_HINT);
+			refuse_in(level, place, "anything but a table, view or subquery in FROM",
+					  ONE_TABLE_HINT);
 	}
 	return NULL;
 }

@@ -35,6 +35,7 @@ is_composed(Oid type)
 
 	if (type_is_rowtype(base))
 		return true;
+	/* A multirange is looked at as its range, and a range as its subtype. */
 	if (type_is_multirange(base))
 		base = get_multirange_range(base);
 	if (type_is_range(base))
@@ -60,12 +61,17 @@ append_part(StringInfo bytes, Oid type, Datum value, bool isnull)
 	int32		length = -1;
 	int			place = bytes->len;
 
+	/* Types may be nested as deep as somebody likes. */
 	check_stack_depth();
 	appendBinaryStringInfo(bytes, (char *) &length, sizeof(length));
 	if (isnull)
 		return;
 	image_init(&image, type);
 	append_image(bytes, &image, value);
+	/*
+	 * The length is known once the part is written, and replaces -1. The bytes may have moved, so
+	 * their place is an offset.
+	 */
 	length = bytes->len - place - (int) sizeof(length);
 	memcpy(bytes->data + place, &length, sizeof(length));
 }
@@ -80,6 +86,10 @@ append_row(StringInfo bytes, Datum value)
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc(desc->natts * sizeof(bool));
 
+	/*
+	 * A row may be older than its type. heap_deform_tuple gives the fields that it lacks; dropped
+	 * ones are passed over, so that the image stays the same.
+	 */
 	ItemPointerSetInvalid(&tuple.t_self);
 	heap_deform_tuple(&tuple, desc, values, isnull);
 	for (int i = 0; i < desc->natts; i++)
@@ -99,8 +109,10 @@ append_array(StringInfo bytes, Datum value)
 	bool		typbyval;
 	char		typalign;
 
+	/* The elements' type is the one in the value, which knows it. */
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &typlen, &typbyval, &typalign);
 	deconstruct_array(array, ARR_ELEMTYPE(array), typlen, typbyval, typalign, &values, &isnull, &n);
+	/* Arrays with the same elements can differ in dimensions and lower bounds. */
 	appendBinaryStringInfo(bytes, (char *) &ARR_NDIM(array), sizeof(ARR_NDIM(array)));
 	appendBinaryStringInfo(bytes, (char *) ARR_DIMS(array), ARR_NDIM(array) * sizeof(int));
 	appendBinaryStringInfo(bytes, (char *) ARR_LBOUND(array), ARR_NDIM(array) * sizeof(int));
@@ -120,6 +132,7 @@ append_range(StringInfo bytes, const RangeType *range)
 	appendStringInfoCharMacro(bytes, empty);
 	if (empty)
 		return;
+	/* An infinite bound has no value, and is written as a null. */
 	appendStringInfoCharMacro(bytes, lower.inclusive);
 	append_part(bytes, type->rngelemtype->type_id, lower.val, lower.infinite);
 	appendStringInfoCharMacro(bytes, upper.inclusive);
@@ -134,6 +147,7 @@ append_multirange(StringInfo bytes, const MultirangeType *multirange)
 	RangeType **ranges;
 	int32		n;
 
+	/* Ranges within a multirange stand in their order, and none of them is empty. */
 	multirange_deserialize(type->rngtype, multirange, &n, &ranges);
 	appendBinaryStringInfo(bytes, (char *) &n, sizeof(n));
 	for (int i = 0; i < n; i++)
@@ -145,6 +159,7 @@ append_bytes(StringInfo bytes, const KeyImage *image, Datum value)
 {
 	struct varlena *packed;
 
+	/* Headers are left out, since a value can have a short or a long one. */
 	if (image->typbyval)
 	{
 		char		room[sizeof(Datum)];
@@ -173,7 +188,9 @@ append_image(StringInfo bytes, const KeyImage *image, Datum value)
 		append_bytes(bytes, image, value);
 		return;
 	}
+	/* A value of a domain has the image that it has in the base type. */
 	base = getBaseType(image->type);
+	/* Fields and elements may be compressed or not in equal values, so that each is taken apart. */
 	if (type_is_rowtype(base))
 		append_row(bytes, value);
 	else if (type_is_range(base))
@@ -190,6 +207,10 @@ append_image(StringInfo bytes, const KeyImage *image, Datum value)
 static MemoryContext
 scratch_begin(MemoryContext *old)
 {
+	/*
+	 * Images are made for many rows of one statement, so their memory goes after each. An error
+	 * leaves it to the context above.
+	 */
 	MemoryContext scratch =
 		AllocSetContextCreate(CurrentMemoryContext, "gymstream image", ALLOCSET_SMALL_SIZES);
 
@@ -213,6 +234,7 @@ image_equal(const KeyImage *image, Datum a, Datum b)
 				other;
 	bool		equal;
 
+	/* Most types need no image in memory: their bytes are compared where they are. */
 	if (!image->composed)
 		return datum_image_eq(a, b, image->typbyval, image->typlen);
 	scratch = scratch_begin(&old);
@@ -233,6 +255,7 @@ image_hash(const KeyImage *image, Datum value)
 	StringInfoData bytes;
 	uint32		hash;
 
+	/* Equal images must have equal hashes, so that both functions divide types in the same way. */
 	if (!image->composed)
 		return datum_image_hash(value, image->typbyval, image->typlen);
 	scratch = scratch_begin(&old);
@@ -255,6 +278,10 @@ image_equality_init(FmgrInfo *function, Oid type, MemoryContext context)
 	KeyImage   *image = MemoryContextAlloc(context, sizeof(KeyImage));
 
 	image_init(image, type);
+	/*
+	 * The function has no OID and is in no catalog: it is known by its address, and its image by
+	 * fn_extra.
+	 */
 	memset(function, 0, sizeof(*function));
 	function->fn_addr = call_equal;
 	function->fn_nargs = 2;
@@ -277,6 +304,7 @@ gs_key_image(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("gymstream_internal.key_image takes the keys of a group one by one")));
 	initStringInfo(&bytes);
+	/* The header gets its place first, and the length once it is known. */
 	appendStringInfoSpaces(&bytes, VARHDRSZ);
 	for (int i = 0; i < PG_NARGS(); i++)
 	{

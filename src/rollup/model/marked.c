@@ -6,8 +6,8 @@
  * since the group was last computed from its rows. While more went out only above what came in, the
  * least that came in is there: each row that a reader sees came in by a change that the reader
  * sees, so that none is less; and the row that it was has not gone out, or the two would be equal.
- * Else the group is marked. Both are taken over all partials that the reader's snapshot shows: no
- * writer can tell by its own, since what another deletes meanwhile may be the minimum by then. A
+ * Otherwise the group is marked. Both are taken over all partials that the reader's snapshot shows:
+ * no writer can tell by its own, since what another deletes meanwhile may be the minimum by then. A
  * maximum is the same in the opposite order.
  *
  * Any other aggregate is kept as its value, in one partial of the group, beside a flag in each
@@ -50,6 +50,10 @@ sort_operator(const Aggref *aggregate, SortOperator *sort)
 	operator = ((Form_pg_aggregate) GETSTRUCT(tuple))->aggsortop;
 	finished = OidIsValid(((Form_pg_aggregate) GETSTRUCT(tuple))->aggfinalfn);
 	ReleaseSysCache(tuple);
+	/*
+	 * A final function, or another type, would make a result that is none of the inputs. A
+	 * watermark must be one.
+	 */
 	if (!OidIsValid(operator) || finished || aggregate->aggkind != AGGKIND_NORMAL ||
 		aggregate->aggvariadic || list_length(aggregate->aggargtypes) != 1 ||
 		exprType((Node *) linitial_node(TargetEntry, aggregate->args)->expr) !=
@@ -112,6 +116,7 @@ collect_extreme(const ExtremeOrder *order, StateDelta *delta, Datum input, Memor
 
 	if (delta->extreme.known && !marked_comes_first(order, input, delta->extreme.value))
 		return;
+	/* The copy outlives the input. It is not toasted, so nothing that it needs can go away. */
 	old = MemoryContextSwitchTo(keep);
 	if (delta->extreme.known && !order->typbyval)
 		pfree(DatumGetPointer(delta->extreme.value));
@@ -129,6 +134,10 @@ marked_collect(StateKind kind, const ExtremeOrder *order, StateDelta *delta, Dat
 {
 	bool		out = kind == STATE_MIN_OUT || kind == STATE_MAX_OUT;
 
+	/*
+	 * What came in has the sign 1, and what went out has -1. A value is never collected: only who
+	 * computes it from the rows writes it.
+	 */
 	if (kind == STATE_CHANGED)
 		delta->changed = true;
 	else if (kind != STATE_VALUE && out == (sign < 0))
@@ -150,6 +159,7 @@ bool
 marked_add(StateKind kind, const ExtremeOrder *order, Form_pg_attribute column,
 		   NullableDatum *a, NullableDatum b)
 {
+	/* NULL stands for no watermark and no value: the other one stays. */
 	if (a->isnull || b.isnull)
 	{
 		if (a->isnull)
@@ -158,6 +168,7 @@ marked_add(StateKind kind, const ExtremeOrder *order, Form_pg_attribute column,
 	}
 	if (STATE_IS_SUM(kind))
 		return state_add(kind, a->value, b.value, &a->value);
+	/* Flags and watermarks always merge, but values only where they are the same. */
 	if (kind == STATE_CHANGED)
 		a->value = BoolGetDatum(DatumGetBool(a->value) || DatumGetBool(b.value));
 	else if (kind == STATE_VALUE)
@@ -212,6 +223,7 @@ marked_value_text(const Aggref *aggregate, List *columns)
 {
 	SortOperator sort;
 
+	/* The best of all partials' watermarks is the group's. */
 	if (sort_operator(aggregate, &sort))
 		return function_text(aggregate->aggfnoid, linitial(columns));
 	return psprintf("%s(%s)", catalog_own("sole"), (char *) lsecond(columns));
@@ -232,6 +244,10 @@ marked_when_text(const Aggref *aggregate, List *columns)
 	reached = get_opfamily_member(sort.family, sort.type, sort.type,
 								  sort.largest ? BTGreaterEqualStrategyNumber :
 												 BTLessEqualStrategyNumber);
+	/*
+	 * The comparison is NULL where nothing went out, or nothing came in. The group is marked in the
+	 * second case only.
+	 */
 	return psprintf("coalesce(%s %s %s, %s IS DISTINCT FROM NULL)", out,
 					marked_operator_text(reached), in, out);
 }

@@ -42,6 +42,7 @@ slot_wants(void)
 {
 	static char own[NAMEDATALEN] = "";
 
+	/* A backend never changes its database, so the name is made once. */
 	if (own[0] == '\0')
 		snprintf(own, sizeof(own), GS_SLOT_NAME, MyDatabaseId);
 	for (int i = 0; i < max_replication_slots; i++)
@@ -65,6 +66,10 @@ message_is_wanted(bool has_topic)
 static uint64
 message_seal(const char *content, Size size, TransactionId xid)
 {
+	/*
+	 * The seal's own bytes are left out. The transaction is part of the key, so that a copy of a
+	 * message is none in another transaction.
+	 */
 	uint64		secret;
 
 	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
@@ -75,6 +80,10 @@ message_seal(const char *content, Size size, TransactionId xid)
 static uint32
 message_row_type(TupleDesc desc)
 {
+	/*
+	 * Types count in their order, and dropped columns as places. So a message from before an ALTER
+	 * TABLE can be told apart.
+	 */
 	uint32		hash = desc->natts;
 
 	for (int i = 0; i < desc->natts; i++)
@@ -106,6 +115,10 @@ message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple del
 	memcpy(content, &header, sizeof(header));
 	memcpy(content + sizeof(header), delta->t_data, delta->t_len);
 	memcpy(content + sizeof(header) + delta->t_len, kinds, nstates);
+	/*
+	 * The seal is over the bytes as they are logged, and for the transaction under which they are
+	 * decoded.
+	 */
 	header.seal = message_seal(content, size, GetTopTransactionId());
 	memcpy(content, &header.seal, sizeof(header.seal));
 	gs_log_message(GS_MESSAGE_PREFIX, content, size);
@@ -116,6 +129,10 @@ message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple del
 static bool
 is_ours(const MessageHeader *header, const char *content, Size size, TransactionId xid)
 {
+	/*
+	 * Without the seal the fields may be anybody's. The lengths must agree, so that message_take
+	 * reads within the bytes.
+	 */
 	return header->seal == message_seal(content, size, xid) && header->version == MESSAGE_VERSION &&
 		   header->tuple_len >= SizeofHeapTupleHeader &&
 		   header->tuple_len + header->nstates == size - sizeof(*header);
@@ -128,6 +145,7 @@ message_take(const char *content, RollupMessage *message)
 	HeapTuple	tuple;
 
 	memcpy(&header, content, sizeof(header));
+	/* The tuple is copied, since its place in the message need not be aligned. */
 	tuple = palloc(HEAPTUPLESIZE + header.tuple_len);
 	tuple->t_len = header.tuple_len;
 	tuple->t_data = (HeapTupleHeader) ((char *) tuple + HEAPTUPLESIZE);
@@ -142,6 +160,7 @@ message_take(const char *content, RollupMessage *message)
 	message->row_type = header.row_type;
 	message->tuple = tuple;
 	message->nstates = header.nstates;
+	/* This points into content, which must stay as long as the message is used. */
 	message->kinds = (const uint8 *) content + sizeof(header) + header.tuple_len;
 }
 
@@ -162,6 +181,7 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 bool
 message_fits(const RollupMessage *message, TupleDesc desc)
 {
+	/* The partials may have been altered since. A value stored elsewhere may be gone by now. */
 	return message->row_type == message_row_type(desc) &&
 		   HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts &&
 		   message->nkeys + message->nstates == desc->natts &&

@@ -10,8 +10,9 @@
 #include "nodes/nodeFuncs.h"
 
 static void
-point(const RefuseQuery *query, int position)
+point_at(const RefuseQuery *query, int position)
 {
+	/* The statement at hand is the call of create_rollup, and a place in that would mislead. */
 	errposition(0);
 	internalerrposition(position);
 	internalerrquery(query->text);
@@ -20,27 +21,36 @@ point(const RefuseQuery *query, int position)
 static void
 point_in_characters(void *arg)
 {
+	/* The parser and the analysis count characters from 1. */
 	if (geterrposition() > 0)
-		point(arg, geterrposition());
+		point_at(arg, geterrposition());
 }
 
 static void
 point_in_bytes(void *arg)
 {
 	RefuseQuery *query = arg;
+	/*
+	 * refuse_at counts bytes from 1. An error without a place gets the query's, which may be -1 for
+	 * none.
+	 */
 	int			place = geterrposition() > 0 ? geterrposition() - 1 : query->place;
 
 	if (place >= 0)
-		point(query, pg_mbstrlen_with_len(query->text, place) + 1);
+		point_at(query, pg_mbstrlen_with_len(query->text, place) + 1);
 }
 
 static void
-begin(RefuseQuery *query, const char *text, int place, void (*callback) (void *))
+begin_query(RefuseQuery *query, const char *text, int place, void (*callback) (void *))
 {
 	query->text = text;
 	query->place = place;
 	query->callback.callback = callback;
 	query->callback.arg = query;
+	/*
+	 * The server's stack points into query until refuse_end, or until an error takes the stack
+	 * down.
+	 */
 	query->callback.previous = error_context_stack;
 	error_context_stack = &query->callback;
 }
@@ -48,13 +58,13 @@ begin(RefuseQuery *query, const char *text, int place, void (*callback) (void *)
 void
 refuse_begin_analysis(RefuseQuery *query, const char *text)
 {
-	begin(query, text, -1, point_in_characters);
+	begin_query(query, text, -1, point_in_characters);
 }
 
 void
 refuse_begin(RefuseQuery *query, const char *text, int place)
 {
-	begin(query, text, place, point_in_bytes);
+	begin_query(query, text, place, point_in_bytes);
 }
 
 void
@@ -76,6 +86,7 @@ leftmost_walker(Node *node, int *leftmost)
 
 	if (node == NULL)
 		return false;
+	/* The place of an operator is its sign, and its left operand begins further left. */
 	place = exprLocation(node);
 	if (place >= 0 && (*leftmost < 0 || place < *leftmost))
 		*leftmost = place;
@@ -94,6 +105,7 @@ refuse_place_raw(const void *node)
 int
 refuse_at(int place)
 {
+	/* The callback takes the byte for a place in the query, and moves it. */
 	if (place >= 0)
 		errposition(place + 1);
 	return 0;

@@ -43,25 +43,26 @@ typedef struct Entry
 	SubTransactionId subid;
 } Entry;
 
-static Entry *entries = NULL;	/* the innermost one is last */
+static Entry *entered_rollups = NULL;	/* the innermost one is last */
 static int	nentries = 0;
-static int	room = 0;
+static int	entered_room = 0;
 
 bool
 rollup_is_entered(Oid partials)
 {
 	for (int i = 0; i < nentries; i++)
-		if (entries[i].partials == partials)
+		if (entered_rollups[i].partials == partials)
 			return true;
 	return false;
 }
 
 static void
-refuse(Oid partials)
+refuse_reentry(Oid partials)
 {
 	RollupRelations relations;
 	char	   *name = NULL;
 
+	/* The error names no rollup where there is none, or none any more. */
 	if (OidIsValid(partials) && catalog_relations(ROLLUP_PARTIALS, partials, &relations))
 		name = get_rel_name(relations.rollup);
 	ereport(ERROR,
@@ -77,30 +78,36 @@ void
 rollup_refuse_entered(Oid partials)
 {
 	if (unlikely(nentries > 0) && rollup_is_entered(partials))
-		refuse(partials);
+		refuse_reentry(partials);
 }
 
 void
 rollup_enter_partials(Oid partials)
 {
 	rollup_refuse_entered(partials);
-	if (nentries == room)
+	/*
+	 * The array is as long as the deepest nest has been, and is never freed. An error while it
+	 * grows leaves it as it was.
+	 */
+	if (nentries == entered_room)
 	{
-		int			more = room > 0 ? 2 * room : 8;
+		int			more = entered_room > 0 ? 2 * entered_room : 8;
 
-		if (entries == NULL)
-			entries = MemoryContextAlloc(TopMemoryContext, more * sizeof(Entry));
+		if (entered_rollups == NULL)
+			entered_rollups = MemoryContextAlloc(TopMemoryContext, more * sizeof(Entry));
 		else
-			entries = repalloc(entries, more * sizeof(Entry));
-		room = more;
+			entered_rollups = repalloc(entered_rollups, more * sizeof(Entry));
+		entered_room = more;
 	}
-	entries[nentries++] = (Entry) {partials, GetCurrentSubTransactionId()};
+	/* An abort of this subtransaction takes the entry away. */
+	entered_rollups[nentries++] = (Entry) {partials, GetCurrentSubTransactionId()};
 }
 
 void
 rollup_leave_partials(Oid partials)
 {
-	Assert(nentries > 0 && entries[nentries - 1].partials == partials);
+	/* Calls return in the opposite order of their beginning, so the entry is the last one. */
+	Assert(nentries > 0 && entered_rollups[nentries - 1].partials == partials);
 	nentries--;
 }
 
@@ -108,6 +115,10 @@ void
 rollup_enter(Rollup *rollup)
 {
 	rollup_enter_partials(rollup->partials);
+	/*
+	 * An error has gone through this rollup before. unfinished stays true until all states are made
+	 * anew, in case that fails as well.
+	 */
 	if (unlikely(rollup->unfinished))
 		rollup_make_states(rollup);
 	rollup->unfinished = true;
@@ -124,8 +135,11 @@ rollup_leave(Rollup *rollup)
 static void
 subtransaction_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
+	/*
+	 * Entries of a committed subtransaction stay. They go with the one around it, should that fail.
+	 */
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		while (nentries > 0 && entries[nentries - 1].subid >= subid)
+		while (nentries > 0 && entered_rollups[nentries - 1].subid >= subid)
 			nentries--;
 }
 
@@ -134,6 +148,7 @@ transaction_end(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 		nentries = 0;
+	/* Whoever enters has left again when the transaction commits. */
 	Assert(event != XACT_EVENT_COMMIT || nentries == 0);
 }
 

@@ -22,6 +22,7 @@ rollup_table_map(const Rollup *rollup, Oid table)
 {
 	AttrNumber *columns = palloc(sizeof(AttrNumber) * (rollup->ncolumns + 1));
 
+	/* The name is what a partition's column has in common with the source's. */
 	for (int i = 0; i < rollup->ncolumns; i++)
 	{
 		char	   *name = get_attname(rollup->source, rollup->columns[i], false);
@@ -48,6 +49,7 @@ rollup_table_columns(Rollup *rollup, Oid table)
 
 	if (table == rollup->source)
 		return rollup->columns;
+	/* The table lives in the rollup's context, and goes with the rollup. */
 	if (rollup->tables == NULL)
 	{
 		HASHCTL info = {
@@ -60,7 +62,12 @@ rollup_table_columns(Rollup *rollup, Oid table)
 	if (entry && entry->valid)
 		return entry->columns;
 
+	/*
+	 * Looking at catalogs may take invalidations in. What one has overtaken is good for this
+	 * caller, and is not kept.
+	 */
 	before = rollup->forgotten;
+	/* columns stays NULL for a table that is no partition of the source. */
 	if (is_below(table, rollup->source))
 	{
 		MemoryContext old = MemoryContextSwitchTo(rollup->context);
@@ -81,6 +88,7 @@ rollup_table_forget(Rollup *rollup, Oid table)
 	HASH_SEQ_STATUS status;
 	SourceTable *entry;
 
+	/* This also reaches a map that is being made, which has no entry yet. */
 	rollup->forgotten++;
 	if (rollup->tables == NULL)
 		return;
@@ -91,6 +99,10 @@ rollup_table_forget(Rollup *rollup, Oid table)
 			entry->valid = false;
 		return;
 	}
+	/*
+	 * InvalidOid stands for all tables. Entries are only marked, since statements may use their
+	 * arrays.
+	 */
 	hash_seq_init(&status, rollup->tables);
 	while ((entry = hash_seq_search(&status)) != NULL)
 		entry->valid = false;

@@ -20,6 +20,7 @@ find_state(const RollupShape *shape, const AggregateState *wanted)
 {
 	ListCell   *cell;
 
+	/* The order is InvalidOid for all states but watermarks, so that it counts for these only. */
 	foreach(cell, shape->states)
 	{
 		ShapeState *state = lfirst(cell);
@@ -36,6 +37,7 @@ add_state(RollupShape *shape, const AggregateState *wanted, const Aggref *aggreg
 {
 	ShapeState *state;
 
+	/* Aggregates that need the same state share it. */
 	if (find_state(shape, wanted) >= 0)
 		return;
 	state = palloc(sizeof(ShapeState));
@@ -43,6 +45,7 @@ add_state(RollupShape *shape, const AggregateState *wanted, const Aggref *aggreg
 	state->input = wanted->input;
 	state->input2 = wanted->input2;
 	state->order = wanted->order;
+	/* The first aggregate that needs a state names it. NULL: it is the number of rows. */
 	state->aggregate = aggregate;
 	shape->states = lappend(shape->states, state);
 }
@@ -56,6 +59,7 @@ add_states_walker(Node *node, RollupShape *shape)
 		return false;
 	if (!IsA(node, Aggref))
 		return expression_tree_walker(node, add_states_walker, shape);
+	/* Aggregates are not nested, so nothing within one is looked at. */
 	foreach(cell, aggregate_states((Aggref *) node))
 		add_state(shape, lfirst(cell), (Aggref *) node);
 	return false;
@@ -67,6 +71,7 @@ shape_aggregate(const RollupShape *shape, const Aggref *aggregate)
 	List	   *indexes = NIL;
 	ListCell   *cell;
 
+	/* Each state was added when the shape was made, so that it is found. */
 	foreach(cell, aggregate_states(aggregate))
 		indexes = lappend_int(indexes, find_state(shape, lfirst(cell)));
 	return indexes;
@@ -78,8 +83,10 @@ shape_state_columns(const RollupShape *shape, const ShapeState *state)
 	Bitmapset  *used = NULL;
 	ListCell   *cell;
 
+	/* An input may be NULL, and then names no column. */
 	pull_varattnos((Node *) state->input, 1, &used);
 	pull_varattnos((Node *) state->input2, 1, &used);
+	/* The flag has no input: it tells of changes in what the values read. */
 	if (state->kind == STATE_CHANGED)
 		foreach(cell, shape->states)
 			if (((ShapeState *) lfirst(cell))->kind == STATE_VALUE)
@@ -92,6 +99,7 @@ shape_group_columns(const RollupShape *shape)
 {
 	Bitmapset  *used = NULL;
 
+	/* The filter and the keys together say to which group a row belongs, if to any. */
 	pull_varattnos(shape->filter, 1, &used);
 	pull_varattnos((Node *) shape->keys, 1, &used);
 	return used;
@@ -131,6 +139,7 @@ targets_equal(const List *a, const List *b)
 
 	if (list_length(a) != list_length(b))
 		return false;
+	/* Junk entries have no name that counts. All others are columns of the view, by name. */
 	forboth(x, a, y, b)
 	{
 		TargetEntry *one = lfirst(x);
@@ -158,6 +167,7 @@ shape_of_query(const Query *original)
 	AggregateState rows = {STATE_COUNT};
 	ListCell   *cell;
 
+	/* A flat query has one entry in its range table, the table. */
 	shape->source = rt_fetch(1, query->rtable)->relid;
 	shape->filter = query->jointree->quals;
 	shape->having = query->havingQual;
@@ -169,7 +179,12 @@ shape_of_query(const Query *original)
 		if (!lfirst_node(TargetEntry, cell)->resjunk)
 			shape->targets = lappend(shape->targets, lfirst(cell));
 
+	/* The number of rows is always the first state: it says whether there is a group. */
 	add_state(shape, &rows, NULL);
+	/*
+	 * States follow the order in the query, outputs first and HAVING last. The columns of the
+	 * partials follow that.
+	 */
 	add_states_walker((Node *) shape->targets, shape);
 	add_states_walker(shape->having, shape);
 	return shape;

@@ -35,6 +35,7 @@ state_text(const RollupShape *shape, const ShapeState *state)
 			return sql_name_expression((Node *) state->aggregate, shape->source);
 		case STATE_MIN_OUT:
 		case STATE_MAX_OUT:
+			/* What is computed from the rows has lost none. */
 			return psprintf("NULL::%s", format_type_with_typemod(state->aggregate->aggtype, -1));
 		case STATE_CHANGED:
 			return "false";
@@ -66,6 +67,10 @@ state_column_type(const ShapeState *state)
 		default:
 			return psprintf("%s NOT NULL", state_type_name(state->kind));
 	}
+	/*
+	 * A watermark is compared as the aggregate compares its inputs. A value is what the aggregate
+	 * gives.
+	 */
 	collation = state->kind == STATE_VALUE ? aggregate->aggcollid : aggregate->inputcollid;
 	return psprintf("%s%s%s", format_type_with_typemod(aggregate->aggtype, -1),
 					OidIsValid(collation) ? " COLLATE " : "",
@@ -130,6 +135,7 @@ key_columns(const RollupShape *shape, const List *names)
 static int
 btree_size(Node *key)
 {
+	/* A type without a bound may have values that no index page takes. */
 	int size = key_has_order(exprType(key)) ? key_max_size(exprType(key), exprTypmod(key)) : -1;
 
 	return size < 0 ? -1 : MAXALIGN(size);
@@ -143,10 +149,12 @@ btree_keys(const RollupShape *shape)
 	int			total = 0;
 	ListCell   *cell;
 
+	/* An index entry has a limit, and all keys in it share that. */
 	foreach(cell, shape->keys)
 	{
 		int			size = btree_size((Node *) lfirst_node(TargetEntry, cell)->expr);
 
+		/* A later key may have place where an earlier one has none. */
 		if (size < 0 || total + size > KEY_INDEX_SIZE)
 			continue;
 		total += size;
@@ -194,6 +202,7 @@ sql_indexes(const QualifiedName *partials, const RollupShape *shape)
 						 quote_identifier(list_nth(names, lfirst_int(cell))));
 	if (btree != NIL)
 		sql = lappend(sql, psprintf("CREATE INDEX ON %s (%s)", table, columns.data));
+	/* All keys are in the btree, and writers find partials by it as well. */
 	if (list_length(btree) == list_length(shape->keys))
 		return sql;
 	foreach(cell, shape->keys)
@@ -233,6 +242,10 @@ select_text(const RollupShape *shape, const char *condition)
 	appendStringInfo(&sql, " FROM %s WHERE %s", sql_name_source(shape), condition);
 	if (shape->filter)
 		appendStringInfo(&sql, " AND (%s)", sql_name_expression(shape->filter, shape->source));
+	/*
+	 * Keys are grouped by their numbers in the list. The image keeps equal keys apart that are not
+	 * identical.
+	 */
 	for (int i = 0; i < list_length(shape->keys); i++)
 		appendStringInfo(&sql, "%s%d", i ? ", " : " GROUP BY ", i + 1);
 	if (image)
@@ -251,6 +264,7 @@ sql_select(const RollupShape *shape)
 char *
 sql_group(const RollupShape *shape, const bool *isnull)
 {
+	/* Parameters are numbered over the keys that are not NULL. */
 	StringInfoData condition;
 	int			parameter = 0;
 	ListCell   *cell;
@@ -308,6 +322,7 @@ aggregate_columns(ViewBuild *build, const Aggref *aggregate)
 static Node *
 parse_over_partials(ViewBuild *build, const char *text)
 {
+	/* The partials are entry 1 of this query, as of the view: so the tree fits there. */
 	char	   *sql = psprintf("SELECT %s FROM %s", text, name_of_relation(build->partials));
 	Query *query = parse_analyze_fixedparams(
 		linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
@@ -322,6 +337,7 @@ over_partials_mutator(Node *node, ViewBuild *build)
 
 	if (node == NULL)
 		return NULL;
+	/* A key may be any expression, so that whole ones are looked for before their parts. */
 	foreach(cell, build->shape->keys)
 	{
 		Node	   *key = (Node *) lfirst_node(TargetEntry, cell)->expr;
@@ -362,6 +378,9 @@ sql_view(Oid partials, const RollupShape *shape)
 						 sql_name_expression(output, partials), quote_identifier(target->resname));
 	}
 	appendStringInfo(&sql, " FROM %s", sql_image_partials(partials, shape, build.names, true));
+	/*
+	 * Partials can be left of a group whose rows are gone. The first state has the number of rows.
+	 */
 	if (shape->keys != NIL)
 	{
 		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape, build.names),

@@ -31,6 +31,7 @@ typedef struct ExactInputs
 static char *
 input_parameter(ExactInputs *inputs, Expr *input)
 {
+	/* A state may have no input, or no second one. */
 	if (input == NULL)
 		return NULL;
 	inputs->inputs[inputs->n] = input;
@@ -53,6 +54,7 @@ static Node *
 exact_aggregate(const Aggref *aggregate)
 {
 	List	   *states = aggregate_states(aggregate);
+	/* No state has more than two inputs. */
 	ExactInputs inputs = {0, palloc(2 * list_length(states) * sizeof(Expr *)),
 						  palloc(2 * list_length(states) * sizeof(Oid))};
 	List	   *texts = NIL;
@@ -69,6 +71,10 @@ exact_aggregate(const Aggref *aggregate)
 													input_parameter(&inputs, state->input2)));
 	}
 	sql = psprintf("SELECT %s", aggregate_value_text(aggregate, texts, true));
+	/*
+	 * Parameters give the text its types. The inputs take their place as trees, so that none is
+	 * printed and read again.
+	 */
 	query = parse_analyze_fixedparams(linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)),
 									  sql, inputs.types, inputs.n, NULL);
 	return put_inputs_mutator((Node *) linitial_node(TargetEntry, query->targetList)->expr,
@@ -107,6 +113,10 @@ gs_rollup_query(PG_FUNCTION_ARGS)
 
 	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
 		PG_RETURN_NULL();
+	/*
+	 * Under this path names come out qualified, and what the text calls is found. An error puts the
+	 * old path back.
+	 */
 	nest = owner_fix_search_path();
 	definition = relation_open(relations.definition, AccessShareLock);
 	query = flatten_view_query(definition);

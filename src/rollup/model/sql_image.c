@@ -4,7 +4,8 @@
  * other rollups. Runs no statement.
  *
  * Partials are of one image each. The view adds up those of equal keys, and shows as the group's
- * key that of any partial it reads. So it must not read those of an image that no row has any more:
+ * key the key of any partial it reads. So it must not read those of an image that no row has any
+ * more:
  *
  *	SELECT k, total("count(*)")
  *	FROM (SELECT k, "count(*)", total("count(*)") OVER (PARTITION BY k, key_image(k)) AS live
@@ -73,6 +74,7 @@ sql_image_condition(const RollupShape *shape, const bool *isnull)
 		return "";
 	for (int i = 0; i < list_length(shape->keys); i++)
 	{
+		/* A key that is NULL has no parameter in sql_group's condition. */
 		if (isnull[i])
 			continue;
 		parameter++;
@@ -91,6 +93,7 @@ sql_image_condition(const RollupShape *shape, const bool *isnull)
 static char *
 added_column(List *columns, const char *wanted)
 {
+	/* sql_name_add gives it a number where a column of the partials has the name. */
 	return pstrdup(quote_identifier(llast(sql_name_add(list_copy(columns), wanted))));
 }
 
@@ -162,6 +165,7 @@ stray_text(const RollupRelations *relations, const RollupShape *shape)
 	bool		differ = false;
 	ListCell   *cell;
 
+	/* A key that the view does not show cannot be compared. */
 	foreach(cell, shape->keys)
 	{
 		TargetEntry *key = lfirst(cell);
@@ -196,6 +200,7 @@ gs_rollup_stray_keys(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	nest = owner_fix_search_path();
 	shape = rollup_shape(&relations);
+	/* The caller runs the query, and so needs the right to read the source. */
 	text = pg_class_aclcheck(shape->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK ?
 			   stray_text(&relations, shape) :
 			   NULL;

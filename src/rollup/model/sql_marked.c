@@ -134,6 +134,7 @@ when_marked(const MarkedView *view)
 	ListCell   *cell;
 
 	initStringInfo(&text);
+	/* many is NULL where equal keys are always identical. */
 	foreach(cell, view->aggregates)
 	{
 		Aggref	   *aggregate = lfirst(cell);
@@ -182,6 +183,10 @@ groups_text(const MarkedView *view)
 			column_name(view, nkeys + foreach_current_index(cell)));
 	appendStringInfo(&sql, "%s AS %s FROM %s", when_marked(view), marked_name(view),
 					 sql_image_partials(view->partials, view->shape, view->columns, true));
+	/*
+	 * Partials can be left of a group whose rows are gone, and HAVING leaves it out. Without keys
+	 * there is one group in any case.
+	 */
 	if (nkeys > 0)
 		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", keys.data, catalog_own("total"),
 						 quote_identifier(list_nth(view->columns, nkeys)));
@@ -214,6 +219,7 @@ key_is_declared(const RollupShape *shape, int i)
 	HeapTuple	tuple;
 	bool		result;
 
+	/* An expression may be NULL whatever its columns are. */
 	if (!IsA(var, Var))
 		return false;
 	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(shape->source), Int16GetDatum(var->varattno));
@@ -258,6 +264,7 @@ arm_text(const MarkedView *view, const char *condition)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
+	/* The set has no negative numbers, so that attributes are moved up in it. */
 	while ((column = bms_next_member(view->used, column)) >= 0)
 	{
 		appendStringInfo(&sql, "%s%s", separator,
@@ -265,6 +272,7 @@ arm_text(const MarkedView *view, const char *condition)
 							 shape->source, column + FirstLowInvalidHeapAttributeNumber, false)));
 		separator = ", ";
 	}
+	/* An aggregate such as one over constants reads no column, and the list must not be empty. */
 	appendStringInfo(&sql, "%s FROM %s s%s%s", view->used ? "" : "NULL AS \"nothing\"",
 					 sql_name_source(shape), *condition ? " WHERE " : "", condition);
 	if (shape->filter)
@@ -281,12 +289,17 @@ arm_condition(const MarkedView *view, const List *with_arms, int null_set)
 	StringInfoData text;
 
 	initStringInfo(&text);
+	/* An equality is never true of NULL, so that no row is in two arms. */
 	for (int i = 0; i < list_length(view->shape->keys); i++)
 	{
 		int			place = 0;
 
 		while (place < list_length(with_arms) && list_nth_int(with_arms, place) != i)
 			place++;
+		/*
+		 * The group's own key must be NULL as well. That reads no row, so that the arms of other
+		 * groups are not run.
+		 */
 		if (place < list_length(with_arms) && (null_set & (1 << place)))
 			appendStringInfo(&text, "%s%s AND %s", and, key_is_null(view, i),
 							 group_key_is_null(view, i));
@@ -313,6 +326,10 @@ rest_condition(const MarkedView *view, const List *with_arms)
 	{
 		if (!list_member_int(with_arms, i))
 			appendStringInfo(&any, "%s%s", any.len ? " OR " : "", group_key_is_null(view, i));
+		/*
+		 * Keys with arms may be NULL here as well. A single key is NULL by the first condition, and
+		 * needs no choice.
+		 */
 		if (list_length(view->shape->keys) == 1)
 			appendStringInfo(&text, " AND %s", key_is_null(view, i));
 		else
@@ -329,6 +346,10 @@ rows_text(const MarkedView *view)
 	StringInfoData sql;
 	char	   *rest;
 
+	/*
+	 * Each key with arms doubles their number, so that only the first few that may be NULL have
+	 * them.
+	 */
 	for (int i = 0; i < list_length(view->shape->keys); i++)
 		if (!key_is_declared(view->shape, i) && list_length(with_arms) < KEYS_WITH_ARMS)
 			with_arms = lappend_int(with_arms, i);
@@ -378,9 +399,14 @@ skeleton_text(const MarkedView *view)
 		}
 		appendStringInfo(&outputs, "CASE WHEN g.%s THEN m.%s ELSE g.%s END", marked_name(view),
 						 name, name);
+		/*
+		 * The NULL has the aggregate's type, so that the queries around it stay right when it is
+		 * replaced.
+		 */
 		appendStringInfo(&computed, "%sNULL::%s AS %s", computed.len ? ", " : "",
 						 format_type_with_typemod(aggregate->aggtype, -1), name);
 	}
+	/* OFFSET 0 keeps the planner from pulling the subquery up, and its filter from being spread. */
 	return psprintf(
 		"SELECT %s FROM (%s) g LEFT JOIN LATERAL (SELECT x.* FROM (SELECT %s FROM (%s) r) x "
 		"WHERE g.%s OFFSET 0) m ON true",
@@ -398,6 +424,10 @@ over_rows_mutator(Node *node, const MarkedView *view)
 		Var		   *var = copyObject((Var *) node);
 
 		var->varno = var->varnosyn = 1;
+		/*
+		 * The arms list the used columns in ascending order: a column's place there is its rank in
+		 * the set.
+		 */
 		var->varattno =
 			bms_member_index(view->used, var->varattno - FirstLowInvalidHeapAttributeNumber) + 1;
 		var->varattnosyn = var->varattno;
@@ -431,6 +461,7 @@ aggregate_over_rows(const MarkedView *view, const Aggref *original)
 {
 	Aggref	   *aggregate = copyObject((Aggref *) original);
 
+	/* Direct arguments belong to the group, and all others to its rows. */
 	aggregate->aggdirectargs = (List *) over_group_mutator((Node *) aggregate->aggdirectargs, view);
 	aggregate->args = (List *) over_rows_mutator((Node *) aggregate->args, view);
 	aggregate->aggfilter = (Expr *) over_rows_mutator((Node *) aggregate->aggfilter, view);
@@ -440,6 +471,10 @@ aggregate_over_rows(const MarkedView *view, const Aggref *original)
 static void
 put_aggregates(const MarkedView *view, Query *skeleton)
 {
+	/*
+	 * The skeleton has g as its first entry and m as its second. m's first entry is x, which
+	 * computes.
+	 */
 	Query	   *marked = rt_fetch(2, skeleton->rtable)->subquery;
 	Query	   *computed = rt_fetch(1, marked->rtable)->subquery;
 	ListCell   *target = list_head(computed->targetList);
@@ -463,6 +498,7 @@ over_parts_mutator(Node *node, const MarkedView *view)
 
 	if (node == NULL)
 		return NULL;
+	/* A key may be any expression, so that whole ones are looked for before their parts. */
 	for (int i = 0; i < nkeys; i++)
 		if (equal(node, key_at(view->shape, i)))
 			return copyObject(list_nth(view->replacements, i));
@@ -486,6 +522,7 @@ name_columns(MarkedView *view)
 
 		view->names =
 			sql_name_add(view->names, sql_name_expression((Node *) aggregate, view->shape->source));
+		/* Direct arguments are made of keys, which g has, so m need not read them. */
 		if (is_marked_aggregate(aggregate))
 		{
 			pull_varattnos((Node *) aggregate->args, 1, &view->used);
@@ -506,6 +543,10 @@ sql_marked_view(Oid partials, const RollupShape *shape)
 	name_columns(&view);
 	query = parse_query(skeleton_text(&view));
 	put_aggregates(&view, query);
+	/*
+	 * The skeleton's outputs are keys and aggregates in their order. The rollup's outputs are made
+	 * of them and take their place.
+	 */
 	foreach(cell, query->targetList)
 		view.replacements = lappend(view.replacements, lfirst_node(TargetEntry, cell)->expr);
 	foreach(cell, shape->targets)
@@ -517,6 +558,7 @@ sql_marked_view(Oid partials, const RollupShape *shape)
 										  foreach_current_index(cell) + 1, target->resname, false));
 	}
 	query->targetList = targets;
+	/* Groups are rows here, so that HAVING becomes WHERE. */
 	query->jointree->quals = over_parts_mutator(shape->having, &view);
 	return pg_get_querydef(query, false);
 }
@@ -532,6 +574,7 @@ index_key(Relation index, int column, const RollupShape *shape, List **expressio
 	AttrNumber	attnum = index->rd_index->indkey.values[column];
 	Node	   *expression = NULL;
 
+	/* Expressions stand in the order of their columns, and each is taken from the list once. */
 	if (attnum == 0)
 	{
 		expression = linitial(*expressions);
@@ -539,12 +582,14 @@ index_key(Relation index, int column, const RollupShape *shape, List **expressio
 	}
 	for (int i = 0; i < list_length(shape->keys); i++)
 	{
+		/* The relcache has simplified the index's expressions, and so the key is simplified. */
 		Node	   *key = eval_const_expressions(NULL, copyObject((Node *) key_at(shape, i)));
 		Oid			equality = lookup_type_cache(exprType(key), TYPECACHE_EQ_OPR)->eq_opr;
 
 		if (expression ? !equal(expression, key) :
 						 !IsA(key, Var) || ((Var *) key)->varattno != attnum)
 			continue;
+		/* The index must be by the key's own equality and collation. */
 		if ((!OidIsValid(index->rd_indcollation[column]) ||
 			 index->rd_indcollation[column] == exprCollation(key)) &&
 			op_in_opfamily(equality, index->rd_opfamily[column]))
@@ -563,6 +608,7 @@ index_finds_groups(Relation index, const RollupShape *shape)
 	Bitmapset  *found = NULL;
 	int			column;
 
+	/* A partial index has all rows of the groups if the rollup's filter implies its condition. */
 	if (!form->indisvalid || form->indisexclusion ||
 		(index->rd_rel->relam != BTREE_AM_OID && index->rd_rel->relam != HASH_AM_OID) ||
 		(predicate != NIL &&
@@ -588,6 +634,7 @@ sql_marked_source_index(const RollupShape *shape)
 	bool		found = shape->keys == NIL;
 	ListCell   *cell;
 
+	/* Without keys the only group is the whole table, and no index helps. */
 	foreach(cell, RelationGetIndexList(source))
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);

@@ -48,6 +48,7 @@ sql_name_partials(Oid partials)
 {
 	char	   *name = name_of_relation(partials);
 
+	/* Until the extension is upgraded there is no such function. */
 	if (!catalog_has_function("readable"))
 		return name;
 	return psprintf("%s WHERE %s(%s::regclass)", name, catalog_own("readable"),
@@ -60,6 +61,7 @@ sql_name_partials(Oid partials)
 char *
 sql_name_cut(char *name)
 {
+	/* The server cuts names like this, never within a character. */
 	if (strlen(name) >= NAMEDATALEN)
 		name[pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1)] = '\0';
 	return name;
@@ -79,6 +81,7 @@ name_is_taken(List *names, const char *name)
 List *
 sql_name_add(List *names, const char *wanted)
 {
+	/* Names that are cut may be the same, so that they are compared after the cut. */
 	char	   *name = sql_name_cut(pstrdup(wanted));
 
 	for (int i = 2; name_is_taken(names, name); i++)
@@ -86,6 +89,7 @@ sql_name_add(List *names, const char *wanted)
 		char	   *suffix = psprintf(" %d", i);
 		char	   *stem = pstrdup(wanted);
 
+		/* The number must stay, so that the name before it is cut. */
 		if (strlen(stem) + strlen(suffix) >= NAMEDATALEN)
 			stem[pg_mbcliplen(stem, strlen(stem), NAMEDATALEN - 1 - strlen(suffix))] = '\0';
 		name = psprintf("%s%s", stem, suffix);
@@ -97,6 +101,7 @@ sql_name_add(List *names, const char *wanted)
 static char *
 input_name(const RollupShape *shape, const Aggref *aggregate, Expr *input)
 {
+	/* Rows are counted without an input, as count(*) does. */
 	if (aggregate == NULL || aggregate->args == NIL)
 		return "*";
 	if (aggregate->aggfilter || list_length(aggregate->args) > 1)
@@ -160,6 +165,10 @@ state_name(const RollupShape *shape, const ShapeState *state)
 		default:
 			name = psprintf("sum(%s)", input);
 	}
+	/*
+	 * States that differ in FILTER only have different names. aggregate is NULL for the number of
+	 * rows.
+	 */
 	if (aggregate && aggregate->aggfilter)
 		name = psprintf("%s filter %s", name,
 						sql_name_expression((Node *) aggregate->aggfilter, shape->source));

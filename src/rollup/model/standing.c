@@ -34,9 +34,9 @@ typedef struct StandingEntry
 	Oid		   *reads;
 } StandingEntry;
 
-static HTAB *entries = NULL;
-static uint64 invalidations = 0;
-static Oid	trusted = InvalidOid;
+static HTAB *standing_entries = NULL;
+static uint64 invalidation_count = 0;
+static Oid	trusted_partials = InvalidOid;
 
 /*
  * Rights
@@ -56,6 +56,10 @@ static void
 check_relation(Oid relid, RightsWalk *walk)
 {
 	walk->reads = list_append_unique_oid(walk->reads, relid);
+	/*
+	 * The first right that is missing is enough for an error. The walk goes on, since the cache
+	 * depends on all that is read.
+	 */
 	if (!OidIsValid(walk->missing) &&
 		pg_class_aclcheck(relid, walk->reader, ACL_SELECT) != ACLCHECK_OK)
 	{
@@ -97,8 +101,12 @@ check_view(Oid view, Oid reader, RightsWalk *walk)
 
 	check_stack_depth();
 	relation = try_relation_open(view, AccessShareLock);
+	/* The view may be gone by the time its lock is granted. */
 	if (relation == NULL)
 		return;
+	/*
+	 * An invalidation may replace the relation's own tree during the walk, so the walk has a copy.
+	 */
 	rights_walker((Node *) copyObject(get_view_query(relation)), &inner);
 	relation_close(relation, AccessShareLock);
 	walk->missing = inner.missing;
@@ -117,10 +125,15 @@ check_owner(const RollupRelations *relations, Standing *standing, List **reads)
 	ListCell   *cell;
 
 	check_view(relations->definition, standing->owner, &walk);
+	/*
+	 * The list does not grow under the loop: each table is on it already, and views are passed
+	 * over.
+	 */
 	foreach(cell, walk.reads)
 		if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_VIEW)
 			check_relation(lfirst_oid(cell), &walk);
-	standing->missing = trusted == relations->partials ? InvalidOid : walk.missing;
+	/* standing_trust has the rights of one rollup taken for granted. */
+	standing->missing = trusted_partials == relations->partials ? InvalidOid : walk.missing;
 	standing->without = walk.without;
 	*reads = walk.reads;
 }
@@ -129,23 +142,24 @@ check_owner(const RollupRelations *relations, Standing *standing, List **reads)
  * The cache
  */
 static void
-remember(Oid partials, const Standing *standing, const List *reads)
+remember_standing(Oid partials, const Standing *standing, const List *reads)
 {
 	StandingEntry *entry;
 	bool		found;
 
-	if (entries == NULL)
+	if (standing_entries == NULL)
 	{
 		HASHCTL		info = {.keysize = sizeof(Oid), .entrysize = sizeof(StandingEntry)};
 
-		entries = hash_create("gymstream standings", 16, &info, HASH_ELEM | HASH_BLOBS);
+		standing_entries = hash_create("gymstream standings", 16, &info, HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(entries, &partials, HASH_ENTER, &found);
+	entry = hash_search(standing_entries, &partials, HASH_ENTER, &found);
 	if (found)
 		pfree(entry->reads);
 	/* until it is whole */
 	entry->valid = false;
 	entry->nreads = 0;
+	/* The array must live as long as the backend's cache. */
 	entry->reads = MemoryContextAlloc(CacheMemoryContext, list_length(reads) * sizeof(Oid));
 	for (; entry->nreads < list_length(reads); entry->nreads++)
 		entry->reads[entry->nreads] = list_nth_oid(reads, entry->nreads);
@@ -154,9 +168,9 @@ remember(Oid partials, const Standing *standing, const List *reads)
 }
 
 static bool
-build(Oid partials, Standing *standing)
+build_standing(Oid partials, Standing *standing)
 {
-	uint64		before = invalidations;
+	uint64		before = invalidation_count;
 	RollupRelations relations;
 	List	   *reads = NIL;
 
@@ -168,21 +182,24 @@ build(Oid partials, Standing *standing)
 		return false;
 	standing->uncounted = catalog_is_uncounted(partials);
 	check_owner(&relations, standing, &reads);
+	/* The rollup's own parts are on the list too, since a new owner has other rights. */
 	reads = lappend_oid(lappend_oid(lappend_oid(reads, relations.rollup), relations.definition),
 						partials);
 	/* otherwise what it was made from may have changed already */
-	if (before == invalidations)
-		remember(partials, standing, reads);
+	if (before == invalidation_count)
+		remember_standing(partials, standing, reads);
 	return true;
 }
 
 bool
 standing_look(Oid partials, Standing *standing)
 {
-	StandingEntry *entry = entries ? hash_search(entries, &partials, HASH_FIND, NULL) : NULL;
+	StandingEntry *entry =
+		standing_entries ? hash_search(standing_entries, &partials, HASH_FIND, NULL) : NULL;
 
+	/* A marked entry is made anew in its place. */
 	if (entry == NULL || !entry->valid)
-		return build(partials, standing);
+		return build_standing(partials, standing);
 	*standing = entry->standing;
 	return true;
 }
@@ -193,10 +210,11 @@ invalidate_relation(Datum arg, Oid relid)
 	HASH_SEQ_STATUS status;
 	StandingEntry *entry;
 
-	invalidations++;
-	if (entries == NULL)
+	invalidation_count++;
+	if (standing_entries == NULL)
 		return;
-	hash_seq_init(&status, entries);
+	/* A callback comes at any moment, so that it marks entries and frees none. */
+	hash_seq_init(&status, standing_entries);
 	while ((entry = hash_seq_search(&status)) != NULL)
 	{
 		if (relid == InvalidOid)
@@ -209,13 +227,15 @@ invalidate_relation(Datum arg, Oid relid)
 static void
 invalidate_role(Datum arg, int cacheid, uint32 hashvalue)
 {
+	/* A membership may matter to any rollup. */
 	invalidate_relation(arg, InvalidOid);
 }
 
 void
 standing_trust(Oid partials)
 {
-	trusted = partials;
+	trusted_partials = partials;
+	/* Entries were made with the earlier answer. */
 	invalidate_relation((Datum) 0, InvalidOid);
 }
 
@@ -246,6 +266,7 @@ refuse_unknown(Oid partials)
 static void
 refuse_right(const Standing *standing)
 {
+	/* Names are looked up here, since the error is rare and the cache has numbers only. */
 	char	   *table = name_of_relation(standing->missing);
 	char	   *role = GetUserNameFromId(standing->without, false);
 
@@ -275,6 +296,7 @@ require_rights(Oid partials, Standing *standing)
 {
 	if (!standing_look(partials, standing))
 		refuse_unknown(partials);
+	/* InvalidOid says that no right is missing. */
 	if (OidIsValid(standing->missing))
 		refuse_right(standing);
 }

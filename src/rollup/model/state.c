@@ -16,10 +16,12 @@
 static void
 collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 {
+	/* What is summed here lies in short memory, and is garbage after the row. */
 	NumericSum *sum = numeric_sum_of(input, sign);
 
 	if (delta->numeric)
 		sum = numeric_sum_plus(delta->numeric, sum);
+	/* Only a count beyond int64 does not fit. */
 	if (sum == NULL)
 		elog(ERROR, "too many numerics in a delta");
 	/* with room to grow, so that most additions happen in place */
@@ -27,6 +29,7 @@ collect_numeric(StateDelta *delta, Numeric input, int sign, MemoryContext keep)
 		delta->numeric = MemoryContextAlloc(keep, VARSIZE(sum) + 128);
 	else
 		delta->numeric = repalloc(delta->numeric, VARSIZE(sum));
+	/* The sum was made in short memory, and a copy of it stays. */
 	memcpy(delta->numeric, sum, VARSIZE(sum));
 }
 
@@ -42,6 +45,7 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 		case STATE_SUM_SMALL:
 		case STATE_SUM_BIG:
 		case STATE_SUM_MONEY:
+			/* 128 bits hold 2^63 inputs of 64 bits, so no overflow is looked for. */
 			delta->sum += (int128) sign * DatumGetInt64(input);
 			break;
 		case STATE_SUM_NUMERIC:
@@ -67,6 +71,7 @@ state_collect(StateKind kind, StateDelta *delta, Datum input, Datum input2, int 
 			delta->bits = bit_delta_add(delta->bits, DatumGetInt64(input), sign, keep);
 			break;
 		case STATE_XOR:
+			/* A second exclusive or takes the first one back, so that the sign does not matter. */
 			delta->sum ^= DatumGetInt64(input);
 			break;
 		default:
@@ -83,6 +88,7 @@ is_float_sum(StateKind kind)
 void
 state_delta_clear(StateKind kind, StateDelta *delta)
 {
+	/* The kind says which member of the union is in use. */
 	if (kind == STATE_SUM_NUMERIC && delta->numeric)
 		pfree(delta->numeric);
 	else if (is_float_sum(kind) && delta->exact)
@@ -112,10 +118,12 @@ state_delta_is_zero(StateKind kind, const StateDelta *delta)
 static Datum
 int128_to_numeric(int128 value)
 {
+	/* The base is below 2^63, and the quotient of what rows can add up to as well. */
 	int128		base = (int128) 1000000000000000000;
 	Datum		high,
 				low = NumericGetDatum(int64_to_numeric((int64) (value % base)));
 
+	/* Most values are short, and need no multiplication. */
 	if (value / base == 0)
 		return low;
 	high =
@@ -137,6 +145,7 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
 		case STATE_XOR:
+			/* The value is right only where it fits, which the result says. */
 			*value = Int64GetDatum((int64) delta->sum);
 			return delta->sum >= PG_INT64_MIN && delta->sum <= PG_INT64_MAX;
 		case STATE_SUM_BIG:
@@ -168,6 +177,7 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 		case STATE_MIN_OUT:
 		case STATE_MAX_IN:
 		case STATE_MAX_OUT:
+			/* An extreme that is not known is a null, and its value is not looked at. */
 			*value = delta->extreme.value;
 			result->isnull = !delta->extreme.known;
 			return true;
@@ -175,6 +185,7 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 			*value = BoolGetDatum(delta->changed);
 			return true;
 		case STATE_VALUE:
+			/* A delta has no value of the group: only who reads the rows has one. */
 			*value = (Datum) 0;
 			result->isnull = true;
 			return true;
@@ -222,12 +233,14 @@ state_add(StateKind kind, Datum a, Datum b, Datum *sum)
 		case STATE_SUM_SMALL:
 		case STATE_SUM_MONTHS:
 		case STATE_SUM_DAYS:
+			/* What does not fit stays in two partials, which the caller keeps apart. */
 			if (pg_add_s64_overflow(DatumGetInt64(a), DatumGetInt64(b), &small))
 				return false;
 			*sum = Int64GetDatum(small);
 			return true;
 		case STATE_SUM_BIG:
 		case STATE_SUM_MONEY:
+			/* Sums of integers are far from the range of numeric. */
 			*sum = DirectFunctionCall2(numeric_add, a, b);
 			return true;
 		case STATE_SUM_NUMERIC:
@@ -239,6 +252,7 @@ state_add(StateKind kind, Datum a, Datum b, Datum *sum)
 			*sum = PointerGetDatum(float_sum_plus(float_sum_datum(a), float_sum_datum(b)));
 			return *sum != (Datum) 0;
 		case STATE_BITS:
+			/* The sum is NULL where a count does not fit. */
 			bits = bit_counts_plus((BitCounts *) PG_DETOAST_DATUM_PACKED(a),
 								   (BitCounts *) PG_DETOAST_DATUM_PACKED(b));
 			if (bits == NULL)
@@ -258,8 +272,10 @@ state_is_zero(StateKind kind, NullableDatum state)
 {
 	Datum		value = state.value;
 
+	/* Watermarks and values are NULL where there are none. */
 	if (!STATE_IS_SUM(kind) && kind != STATE_CHANGED)
 		return state.isnull;
+	/* Columns of sums and flags are declared NOT NULL, so that value is there. */
 	switch (kind)
 	{
 		case STATE_SUM_BIG:

@@ -25,6 +25,10 @@
 static BitDelta *
 delta_grow(BitDelta *delta, MemoryContext keep)
 {
+	/*
+	 * A new delta has room for six planes, a full one gets twice its room. It stays in the context
+	 * where it began.
+	 */
 	int			room = delta ? 2 * delta->room : 6;
 	Size		size = offsetof(BitDelta, planes) + room * sizeof(int64);
 
@@ -43,6 +47,10 @@ delta_grow(BitDelta *delta, MemoryContext keep)
 static BitDelta *
 delta_reach(BitDelta *delta, MemoryContext keep)
 {
+	/*
+	 * Counts that need one plane less have a digit to spare. One addition uses it up at most, so
+	 * the last plane still is the sign.
+	 */
 	while (delta == NULL || delta->nplanes < 2 ||
 		   delta->planes[delta->nplanes - 1] != delta->planes[delta->nplanes - 2])
 	{
@@ -62,6 +70,10 @@ bit_delta_add(BitDelta *delta, int64 value, int sign, MemoryContext keep)
 	if (value == 0)
 		return delta;
 	delta = delta_reach(delta, keep);
+	/*
+	 * Each count is a column of digits across the planes. The carry has the bits of those columns
+	 * whose addition goes on; taking away borrows where the digit was zero.
+	 */
 	for (int i = 0; i < delta->nplanes && carry != 0; i++)
 	{
 		int64		plane = delta->planes[i];
@@ -94,6 +106,10 @@ typedef struct Stored
 static int64
 stored_plane(const Stored *counts, int n)
 {
+	/*
+	 * Planes above the last one repeat its sign. Of zero there is no plane, and the address is not
+	 * used.
+	 */
 	const char *bytes = counts->planes + Min(n, counts->nplanes - 1) * counts->width;
 	int64		plane = 0;
 	int32		four;
@@ -101,6 +117,10 @@ stored_plane(const Stored *counts, int n)
 
 	if (counts->nplanes == 0)
 		return 0;
+	/*
+	 * Planes stand at any address, so that wider ones are copied. The sign of a narrow one fills
+	 * the bits above.
+	 */
 	switch (counts->width)
 	{
 		case 1:
@@ -140,12 +160,16 @@ store_plane(char *bytes, int width, int64 plane)
 }
 
 static bool
-fits(int64 plane, int width)
+plane_fits(int64 plane, int width)
 {
+	/* The width's own sign bit and all bits above it must be the same. */
 	return width == 8 || (plane >> (8 * width - 1)) == (plane < 0 ? -1 : 0);
 }
 
-/* Whether they are as store writes them: no plane more than is needed, and none of them wider. */
+/*
+ * Whether they are as make_counts writes them: no plane more than is needed, and none of them
+ * wider.
+ */
 static bool
 is_sound(const Stored *counts)
 {
@@ -155,8 +179,9 @@ is_sound(const Stored *counts)
 	if (n < 1 || n > BITS ||
 		stored_plane(counts, n - 1) == (n > 1 ? stored_plane(counts, n - 2) : 0))
 		return false;
+	/* Some plane must need the whole width, unless the width is a single byte. */
 	for (int i = 0; i < n && !wide; i++)
-		wide = !fits(stored_plane(counts, i), counts->width / 2);
+		wide = !plane_fits(stored_plane(counts, i), counts->width / 2);
 	return wide;
 }
 
@@ -164,7 +189,7 @@ is_sound(const Stored *counts)
  * Error for bytes that no counts have: what follows relies on the width and the number of planes.
  */
 static Stored
-stored(const BitCounts *counts)
+read_counts(const BitCounts *counts)
 {
 	Size		size = VARSIZE_ANY_EXHDR(counts);
 	Stored		result = {0};
@@ -173,6 +198,7 @@ stored(const BitCounts *counts)
 		return result;
 	result.width = *VARDATA_ANY(counts);
 	result.planes = VARDATA_ANY(counts) + 1;
+	/* Bytes of an unknown width or of an odd length leave no planes. That is_sound refuses. */
 	if ((result.width == 1 || result.width == 2 || result.width == 4 || result.width == 8) &&
 		(size - 1) % result.width == 0 && (size - 1) / result.width <= BITS)
 		result.nplanes = (size - 1) / result.width;
@@ -185,19 +211,23 @@ stored(const BitCounts *counts)
 
 /* NULL if there are too many planes. */
 static BitCounts *
-store(const int64 *planes, int nplanes)
+make_counts(const int64 *planes, int nplanes)
 {
 	int			width = 1;
 	Size		size;
 	BitCounts  *counts;
 
+	/*
+	 * A last plane like the one below says nothing: readers take the sign from the one that stays.
+	 */
 	while (nplanes > 0 && planes[nplanes - 1] == (nplanes > 1 ? planes[nplanes - 2] : 0))
 		nplanes--;
 	if (nplanes > BITS)
 		return NULL;
 	for (int i = 0; i < nplanes; i++)
-		while (!fits(planes[i], width))
+		while (!plane_fits(planes[i], width))
 			width *= 2;
+	/* Of zero nothing is stored, not even the width. So equal counts have equal bytes. */
 	size = VARHDRSZ + (nplanes > 0 ? 1 + nplanes * width : 0);
 	counts = palloc(size);
 	SET_VARSIZE(counts, size);
@@ -211,18 +241,23 @@ store(const int64 *planes, int nplanes)
 BitCounts *
 bit_delta_counts(const BitDelta *delta)
 {
-	return delta ? store(delta->planes, delta->nplanes) : store(NULL, 0);
+	return delta ? make_counts(delta->planes, delta->nplanes) : make_counts(NULL, 0);
 }
 
 BitCounts *
 bit_counts_plus(const BitCounts *a, const BitCounts *b)
 {
-	Stored		one = stored(a),
-				other = stored(b);
+	Stored		one = read_counts(a),
+				other = read_counts(b);
+	/*
+	 * A sum needs at most one plane more than the longer addend. stored_plane gives the sign where
+	 * an addend has fewer.
+	 */
 	int64		planes[BITS + 1];
 	int			nplanes = Max(one.nplanes, other.nplanes) + 1;
 	int64		carry = 0;
 
+	/* This adds all 64 counts at once, digit by digit: the majority of three bits is the carry. */
 	for (int i = 0; i < nplanes; i++)
 	{
 		int64		x = stored_plane(&one, i),
@@ -231,7 +266,7 @@ bit_counts_plus(const BitCounts *a, const BitCounts *b)
 		planes[i] = x ^ y ^ carry;
 		carry = (x & y) | (carry & (x ^ y));
 	}
-	return store(planes, nplanes);
+	return make_counts(planes, nplanes);
 }
 
 bool
@@ -274,6 +309,7 @@ PG_FUNCTION_INFO_V1(gs_bit_counts_accumulate);
 Datum
 gs_bit_counts_accumulate(PG_FUNCTION_ARGS)
 {
+	/* The function is not strict, so that a null value leaves the counts as they are. */
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
@@ -287,9 +323,10 @@ PG_FUNCTION_INFO_V1(gs_bit_counts_or);
 Datum
 gs_bit_counts_or(PG_FUNCTION_ARGS)
 {
-	Stored		counts = stored(counts_arg(fcinfo, 0));
+	Stored		counts = read_counts(counts_arg(fcinfo, 0));
 	int64		any = 0;
 
+	/* A count is zero only where all of its digits are. */
 	for (int i = 0; i < counts.nplanes; i++)
 		any |= stored_plane(&counts, i);
 	PG_RETURN_INT64(any);
@@ -300,10 +337,11 @@ PG_FUNCTION_INFO_V1(gs_bit_counts_and);
 Datum
 gs_bit_counts_and(PG_FUNCTION_ARGS)
 {
-	Stored		counts = stored(counts_arg(fcinfo, 0));
+	Stored		counts = read_counts(counts_arg(fcinfo, 0));
 	int64		n = PG_GETARG_INT64(1);
 	int64		all = ~INT64CONST(0);
 
+	/* A bit is set in all n values where its count is n, in each digit. */
 	for (int i = 0; i < BITS; i++)
 		all &= (n >> i) & 1 ? stored_plane(&counts, i) : ~stored_plane(&counts, i);
 	PG_RETURN_INT64(all);
@@ -313,11 +351,12 @@ PG_FUNCTION_INFO_V1(gs_bit_counts_out);
 Datum
 gs_bit_counts_out(PG_FUNCTION_ARGS)
 {
-	Stored		counts = stored(counts_arg(fcinfo, 0));
+	Stored		counts = read_counts(counts_arg(fcinfo, 0));
 	int64		by_bit[BITS] = {0};
 	int			shown = BITS;
 	StringInfoData out;
 
+	/* Planes have one digit of all counts, and readers want all digits of one count. */
 	for (int i = 0; i < BITS; i++)
 	{
 		int64		plane = stored_plane(&counts, i);
@@ -325,6 +364,10 @@ gs_bit_counts_out(PG_FUNCTION_ARGS)
 		for (int bit = 0; bit < BITS; bit++)
 			by_bit[bit] |= (int64) (((uint64) plane >> bit & 1) << i);
 	}
+	/*
+	 * The last count that is written stands for all higher bits, so that equal counts at the end
+	 * are written once.
+	 */
 	while (shown > 0 && by_bit[shown - 1] == (shown > 1 ? by_bit[shown - 2] : 0))
 		shown--;
 	initStringInfo(&out);
@@ -349,8 +392,10 @@ parse_counts(const char *text, int64 *by_bit)
 			return false;
 		n++;
 	}
+	/* The last count stands for all higher bits. */
 	for (int bit = n; bit < BITS; bit++)
 		by_bit[bit] = n ? by_bit[n - 1] : 0;
+	/* The text is at the closing bracket, and nothing may follow. */
 	return text[1] == '\0';
 }
 
@@ -368,8 +413,9 @@ gs_bit_counts_in(PG_FUNCTION_ARGS)
 				 errmsg("invalid input syntax for type %s: \"%s\"", "gymstream_internal.bit_counts",
 						text),
 				 errhint("It looks like [3,0,1].")));
+	/* Counts of 64 bits have at most 64 planes, so make_counts does not give NULL. */
 	for (int i = 0; i < BITS; i++)
 		for (int bit = 0; bit < BITS; bit++)
 			planes[i] |= (int64) (((uint64) by_bit[bit] >> i & 1) << bit);
-	PG_RETURN_POINTER(store(planes, BITS));
+	PG_RETURN_POINTER(make_counts(planes, BITS));
 }

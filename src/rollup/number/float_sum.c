@@ -38,6 +38,7 @@ delta_reach(FloatDelta *delta, int low, int high, MemoryContext keep)
 
 	if (delta && low >= delta->low && high < delta->low + delta->nlimbs)
 		return delta;
+	/* A delta of special values has no limbs, and its low says nothing. */
 	if (delta && delta->nlimbs > 0)
 	{
 		low = Min(low, delta->low);
@@ -48,6 +49,10 @@ delta_reach(FloatDelta *delta, int low, int high, MemoryContext keep)
 		low--;
 		high += 2;
 	}
+	/*
+	 * The old delta is freed here, and the caller takes the one that is returned. New limbs are
+	 * zero.
+	 */
 	grown =
 		MemoryContextAllocZero(keep, offsetof(FloatDelta, limbs) + (high - low) * sizeof(int64));
 	if (delta)
@@ -69,6 +74,7 @@ delta_reach(FloatDelta *delta, int low, int high, MemoryContext keep)
 static void
 delta_carry(FloatDelta *delta)
 {
+	/* The shift rounds down: what stays is never negative, and the carry may be. */
 	for (int i = 0; i + 1 < delta->nlimbs; i++)
 	{
 		int64		carry = delta->limbs[i] >> 32;
@@ -83,6 +89,7 @@ delta_carry(FloatDelta *delta)
 static FloatDelta *
 delta_add_bits(FloatDelta *delta, ExactBits bits, int exponent, int sign, MemoryContext keep)
 {
+	/* No exponent is below FLOAT_LOWEST_POWER, so the sum with the bias is not negative. */
 	int			low = (exponent + FLOAT_BIAS) / 32,
 				shift = (exponent + FLOAT_BIAS) % 32,
 				high = low + 1;
@@ -90,6 +97,10 @@ delta_add_bits(FloatDelta *delta, ExactBits bits, int exponent, int sign, Memory
 	int64	   *limb;
 
 	bits >>= 32 - shift;
+	/*
+	 * The first limb has taken 32 - shift bits, and each further limb takes 32. Thus low and high
+	 * are known before anything is added.
+	 */
 	for (ExactBits rest = bits; rest != 0; rest >>= 32)
 		high++;
 	delta = delta_reach(delta, low, high, keep);
@@ -97,6 +108,7 @@ delta_add_bits(FloatDelta *delta, ExactBits bits, int exponent, int sign, Memory
 	*limb += sign * (int64) first;
 	for (; bits != 0; bits >>= 32)
 		*++limb += sign * (int64) (uint32) bits;
+	/* Carries wait in the limbs, for fewer additions than could overflow one. */
 	if (++delta->additions >= CARRY_AFTER)
 		delta_carry(delta);
 	return delta;
@@ -105,6 +117,7 @@ delta_add_bits(FloatDelta *delta, ExactBits bits, int exponent, int sign, Memory
 FloatDelta *
 float_delta_add_special(FloatDelta *delta, FloatSpecial special, int sign, MemoryContext keep)
 {
+	/* A delta of special values only has no limbs. */
 	if (delta == NULL)
 		delta = MemoryContextAllocZero(keep, offsetof(FloatDelta, limbs));
 	delta->specials[special] += sign;
@@ -135,10 +148,12 @@ take_apart(double value, int *exponent, int *sign)
 	memcpy(&bits, &value, sizeof(bits));
 	mantissa = bits & ((UINT64CONST(1) << 52) - 1);
 	*exponent = (int) (bits >> 52) & 0x7FF;
+	/* Denormals have no leading bit, and the exponent of the smallest normal number. */
 	if (*exponent != 0)
 		mantissa |= UINT64CONST(1) << 52;
 	else
 		*exponent = 1;
+	/* The bias of a double is 1023, and 52 bits of the mantissa are behind the point. */
 	*exponent -= 1075;
 	if (bits >> 63)
 		*sign = -*sign;
@@ -157,6 +172,7 @@ float_delta_add(FloatDelta *delta, double value, int sign, MemoryContext keep)
 	int			exponent;
 	uint64		mantissa;
 
+	/* NaN and infinities have no place in a sum, and are counted. */
 	if (unlikely(!isfinite(value)))
 		return delta_add_not_finite(delta, value, sign, keep);
 	mantissa = take_apart(value, &exponent, &sign);
@@ -171,12 +187,14 @@ float_delta_add_product(FloatDelta *delta, double a, double b, int sign, MemoryC
 	uint64		mantissa_a,
 				mantissa_b;
 
+	/* A factor that is not finite makes the product NaN or infinite. */
 	if (unlikely(!isfinite(a) || !isfinite(b)))
 		return delta_add_not_finite(delta, a * b, sign, keep);
 	mantissa_a = take_apart(a, &exponent_a, &sign);
 	mantissa_b = take_apart(b, &exponent_b, &sign);
 	if (mantissa_a == 0 || mantissa_b == 0)
 		return delta;
+	/* Two mantissas of 53 bits make a product of at most 106, without rounding. */
 	return delta_add_bits(delta, (ExactBits) mantissa_a * mantissa_b, exponent_a + exponent_b, sign,
 						  keep);
 }
@@ -186,6 +204,7 @@ float_delta_add_integer(FloatDelta *delta, int64 value, int exponent, int sign, 
 {
 	if (value == 0)
 		return delta;
+	/* The magnitude has no sign, so that the least int64 has one as well. */
 	return delta_add_bits(delta, value < 0 ? -(uint64) value : (uint64) value, exponent,
 						  value < 0 ? -sign : sign, keep);
 }
@@ -198,6 +217,7 @@ float_delta_is_zero(FloatDelta *delta)
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
 		if (delta->specials[i] != 0)
 			return false;
+	/* Before the carries, limbs of opposite signs may stand for zero. */
 	delta_carry(delta);
 	for (int i = 0; i < delta->nlimbs; i++)
 		if (delta->limbs[i] != 0)
@@ -211,6 +231,7 @@ float_delta_is_zero(FloatDelta *delta)
 static const uint32 *
 sum_limbs(const FloatSum *sum)
 {
+	/* The counts of special values stand before the limbs, with two words each. */
 	return sum->words + 2 * sum->counts;
 }
 
@@ -233,6 +254,7 @@ sum_make(const int64 *specials, int low, int n, const int64 *limbs)
 	Size		size;
 	FloatSum   *sum;
 
+	/* The last limb's upper half and a limb of signs complete the two's complement. */
 	for (int i = 0; i < n; i++)
 		words[i] = (uint32) limbs[i];
 	words[n] = n > 0 ? (uint32) (limbs[n - 1] >> 32) : 0;
@@ -241,10 +263,13 @@ sum_make(const int64 *specials, int low, int n, const int64 *limbs)
 	/* the top limb tells the sign: it can go where the one below tells the same */
 	while (n > 1 && words[n - 1] == ((int32) words[n - 2] < 0 ? PG_UINT32_MAX : 0))
 		n--;
+	/* Zero has no limbs and a low of 0: equal sums have equal bytes. */
 	if (n == 1 && words[0] == 0)
 		n = low = 0;
+	/* Zeros at the lower end go into low. The top limb stays, since it tells the sign. */
 	while (first < n - 1 && words[first] == 0)
 		first++;
+	/* All counts are stored as soon as one of them is not zero. */
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
 		if (specials[i] != 0)
 			counts = FLOAT_SPECIALS;
@@ -281,6 +306,7 @@ add_sum(FloatDelta *delta, const FloatSum *sum)
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
 		if (pg_add_s64_overflow(delta->specials[i], float_sum_special(sum, i), &delta->specials[i]))
 			return false;
+	/* Only the top limb has a sign. The caller's delta has a place for all of the sum's limbs. */
 	for (int i = 0; i < n; i++)
 		delta->limbs[sum->low - delta->low + i] +=
 			i == n - 1 ? (int64) (int32) limbs[i] : (int64) limbs[i];
@@ -298,8 +324,10 @@ float_sum_plus(const FloatSum *a, const FloatSum *b)
 		palloc0(offsetof(FloatDelta, limbs) + (Max(high - low, 0) + 1) * sizeof(int64));
 	FloatSum   *sum;
 
+	/* Each limb gets two addends of 32 bits, so that no carry is due in between. */
 	delta->low = low;
 	delta->nlimbs = Max(high - low, 0);
+	/* What does not fit leaves the delta to the caller's context. */
 	if (!add_sum(delta, a) || !add_sum(delta, b))
 		return NULL;
 	sum = float_delta_sum(delta);
@@ -328,6 +356,7 @@ float_sum_fits(const FloatSum *sum)
 
 	if (n == 0 || top < TOP_LIMB)
 		return true;
+	/* From TOP_BITS on, all bits of the top limb must be its sign. */
 	sign = (int32) sum_limbs(sum)[n - 1] >> TOP_BITS;
 	return top == TOP_LIMB && (sign == 0 || sign == -1);
 }
@@ -341,15 +370,19 @@ is_sound(const FloatSum *sum)
 	int			n;
 	int64		counts[FLOAT_SPECIALS] = {0};
 
+	/* The sizes come first, since all else is read by them. */
 	if (size < offsetof(FloatSum, words) ||
 		(size - offsetof(FloatSum, words)) % sizeof(uint32) != 0 ||
 		(sum->counts != 0 && sum->counts != FLOAT_SPECIALS))
 		return false;
+	/* Counts that need more words than there are make the number of limbs negative. */
 	n = sum_nlimbs(sum);
 	if (n < 0 || n > TOP_LIMB + 1 || sum->low < 0 || !float_sum_fits(sum))
 		return false;
+	/* Counts that are all zero are never stored. */
 	if (sum->counts != 0 && memcmp(counts, sum->words, sizeof(counts)) == 0)
 		return false;
+	/* The sizes are right from here on, so that limbs may be read. */
 	limbs = sum_limbs(sum);
 	if (n == 0)
 		return sum->low == 0;
@@ -384,6 +417,7 @@ float_sum_special(const FloatSum *sum, FloatSpecial special)
 {
 	int64		count = 0;
 
+	/* Counts are copied, since words are aligned for 32 bits only. */
 	if (sum->counts > 0)
 		memcpy(&count, sum->words + 2 * special, sizeof(count));
 	return count;
@@ -404,6 +438,7 @@ float_sum_exact(const FloatSum *sum)
 	uint64		carry = 1;
 
 	memcpy(limbs, sum_limbs(sum), n * sizeof(uint32));
+	/* The magnitude of a negative number is its complement and one more. */
 	for (int i = 0; negative && i < n; i++)
 	{
 		carry += (uint32) ~limbs[i];
@@ -419,6 +454,7 @@ float_sum_total(const FloatSum *sum)
 	bool		plus = float_sum_special(sum, FLOAT_PLUS_INFINITY) != 0,
 				minus = float_sum_special(sum, FLOAT_MINUS_INFINITY) != 0;
 
+	/* As in the server's sum(), both infinities together are NaN. */
 	if (float_sum_special(sum, FLOAT_NAN) != 0 || (plus && minus))
 		return get_float8_nan();
 	if (plus || minus)

@@ -31,6 +31,10 @@ total_arg(FunctionCallInfo fcinfo, int n)
 	FloatSum   *sum = sum_arg(fcinfo, n);
 	double		total = float_sum_total(sum);
 
+	/*
+	 * Finite values whose sum no double can hold are an error, as in sum(). An infinity among the
+	 * values is none.
+	 */
 	if (isinf(total) && float_sum_is_finite(sum))
 		float_overflow_error();
 	return total;
@@ -52,6 +56,10 @@ gs_float_sum_total_real(PG_FUNCTION_ARGS)
 	FloatSum   *sum = sum_arg(fcinfo, 0);
 	float		total;
 
+	/*
+	 * What is not finite is the same as a real. A finite sum is rounded from the exact one, since a
+	 * double in between would round twice.
+	 */
 	if (!float_sum_is_finite(sum))
 		PG_RETURN_FLOAT4((float) float_sum_total(sum));
 	total = exact_real(float_sum_exact(sum));
@@ -84,6 +92,7 @@ gs_float_sum_add(PG_FUNCTION_ARGS)
 static Datum
 with_delta(FunctionCallInfo fcinfo, FloatDelta *delta)
 {
+	/* NULL stands for a delta of zero: the sum comes back as it was given. */
 	if (delta == NULL)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	PG_RETURN_POINTER(float_sum_with(sum_arg(fcinfo, 0), float_delta_sum(delta)));
@@ -141,6 +150,7 @@ append_exact(StringInfo out, Exact exact)
 			out->data[--out->len] = '\0';
 			exact.exponent += 4;
 		}
+	/* Zero has one form only, whatever its exponent. */
 	appendStringInfo(out, "p%d\"", leading ? 0 : exact.exponent);
 }
 
@@ -154,6 +164,7 @@ gs_float_sum_out(PG_FUNCTION_ARGS)
 	StringInfoData out;
 
 	initStringInfo(&out);
+	/* JSON has no infinity, so a sum beyond double is shown as null. Its exact form follows. */
 	appendStringInfo(&out, "{\"sum\":%s", isinf(total) ? "null" : float8out_internal(total));
 	append_exact(&out, exact);
 	for (int i = 0; i < FLOAT_SPECIALS; i++)
@@ -184,6 +195,10 @@ parse_exact(const char **text, FloatDelta **delta)
 	if (!number_skip(text, "p") || !number_integer(text, &power) || power < FLOAT_LOWEST_POWER ||
 		power > FLOAT_HIGHEST_POWER + 4 - 4 * (int64) ndigits)
 		return false;
+	/*
+	 * From the last digit up, each one is four bits higher. The bounds above keep the power within
+	 * what a delta may hold.
+	 */
 	for (Size i = 0; i < ndigits; i++)
 	{
 		char		digit[2] = {digits[ndigits - 1 - i], '\0'};
@@ -203,6 +218,7 @@ parse_special(const char **text, FloatSpecial special, FloatDelta **delta)
 		return true;
 	if (!number_integer(text, &count))
 		return false;
+	/* Adding zero makes the delta where there is none yet. */
 	*delta = float_delta_add_special(*delta, special, 0, CurrentMemoryContext);
 	(*delta)->specials[special] = count;
 	return true;
@@ -224,6 +240,7 @@ gs_float_sum_in(PG_FUNCTION_ARGS)
 		number_skip(&p, "\"");
 	for (int i = 0; valid && i < FLOAT_SPECIALS; i++)
 		valid = parse_special(&p, i, &delta);
+	/* A delta of NULL is a valid sum, which is zero. */
 	if (valid && strcmp(p, "}") == 0)
 		sum = float_delta_sum(delta);
 	if (sum == NULL || !float_sum_fits(sum))

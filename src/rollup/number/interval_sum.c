@@ -14,6 +14,7 @@
 int32
 interval_sum_field(const Interval *interval, bool months)
 {
+	/* An infinite interval is counted among the microseconds only. */
 	if (!gs_interval_is_finite(interval))
 		return 0;
 	return months ? interval->month : interval->day;
@@ -24,6 +25,7 @@ interval_sum_microseconds(FloatDelta *delta, const Interval *interval, int sign,
 {
 	if (gs_interval_is_finite(interval))
 		return float_delta_add_integer(delta, interval->time, 0, sign, keep);
+	/* All fields of an infinite interval have its sign. */
 	return float_delta_add_special(
 		delta, interval->month > 0 ? FLOAT_PLUS_INFINITY : FLOAT_MINUS_INFINITY, sign, keep);
 }
@@ -68,12 +70,13 @@ refuse_interval(void)
 }
 
 static Interval *
-total(int64 months, int64 days, const FloatSum *microseconds)
+interval_of_sums(int64 months, int64 days, const FloatSum *microseconds)
 {
 	Interval   *result = palloc0(sizeof(Interval));
 	bool		plus = float_sum_special(microseconds, FLOAT_PLUS_INFINITY) > 0,
 				minus = float_sum_special(microseconds, FLOAT_MINUS_INFINITY) > 0;
 
+	/* The server's sum() refuses infinities of both signs as well. */
 	if (plus && minus)
 		refuse_interval();
 	if (plus || minus)
@@ -81,11 +84,16 @@ total(int64 months, int64 days, const FloatSum *microseconds)
 		gs_interval_set_infinite(result, plus);
 		return result;
 	}
+	/*
+	 * The sums of fields have no bounds of an interval. They must fit only here, where they are
+	 * read.
+	 */
 	if (months != (int32) months || days != (int32) days ||
 		!exact_to_integer(float_sum_exact(microseconds), &result->time))
 		refuse_interval();
 	result->month = (int32) months;
 	result->day = (int32) days;
+	/* Fields at their ends would be read as infinity. */
 	if (!gs_interval_is_finite(result))
 		refuse_interval();
 	return result;
@@ -98,7 +106,7 @@ gs_interval_total(PG_FUNCTION_ARGS)
 {
 	FloatSum   *microseconds = float_sum_datum(PG_GETARG_DATUM(2));
 
-	PG_RETURN_INTERVAL_P(total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), microseconds));
+	PG_RETURN_INTERVAL_P(interval_of_sums(PG_GETARG_INT64(0), PG_GETARG_INT64(1), microseconds));
 }
 
 /*
@@ -113,7 +121,9 @@ gs_interval_average(PG_FUNCTION_ARGS)
 
 	if (PG_GETARG_INT64(3) == 0)
 		PG_RETURN_NULL();
-	sum = total(PG_GETARG_INT64(0), PG_GETARG_INT64(1), float_sum_datum(PG_GETARG_DATUM(2)));
+	sum = interval_of_sums(PG_GETARG_INT64(0), PG_GETARG_INT64(1),
+						   float_sum_datum(PG_GETARG_DATUM(2)));
+	/* An infinite sum has an infinite average, and is not divided. */
 	if (!gs_interval_is_finite(sum))
 		PG_RETURN_INTERVAL_P(sum);
 	return DirectFunctionCall2(interval_div, IntervalPGetDatum(sum),
@@ -137,6 +147,7 @@ gs_money_total(PG_FUNCTION_ARGS)
 	Datum		least = NumericGetDatum(int64_to_numeric(PG_INT64_MIN)),
 				most = NumericGetDatum(int64_to_numeric(PG_INT64_MAX));
 
+	/* The range is checked here, so that the error speaks of money and not of bigint. */
 	if (DatumGetBool(DirectFunctionCall2(numeric_lt, units, least)) ||
 		DatumGetBool(DirectFunctionCall2(numeric_gt, units, most)))
 		ereport(ERROR,

@@ -23,6 +23,7 @@ number_integer(const char **text, int64 *value)
 
 	if (*digits < '0' || *digits > '9')
 		return false;
+	/* strtoll also takes blanks and a plus, which the first character has ruled out. */
 	errno = 0;
 	*value = strtoll(*text, &end, 10);
 	*text = end;

@@ -37,6 +37,7 @@ sum_finite(const NumericSum *sum)
 static int64
 sum_excess(const NumericSum *sum)
 {
+	/* SCALE_EXCESS is the least of all scales: the excess comes first, if there is one. */
 	return sum->nscales > 0 && sum->scales[0].scale == SCALE_EXCESS ? sum->scales[0].count : 0;
 }
 
@@ -53,6 +54,10 @@ sum_unit(bool negative)
 {
 	static Datum units[2] = {0};
 
+	/*
+	 * The second unit is made last. After an error in between it is missing, and both are made
+	 * again.
+	 */
 	if (units[1] == (Datum) 0)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
@@ -73,6 +78,7 @@ compare_numerics(Datum a, Datum b)
 static int
 compare_with_zero(Datum value)
 {
+	/* Zero has one value in all display scales. */
 	return compare_numerics(value, NumericGetDatum(int64_to_numeric(0)));
 }
 
@@ -89,14 +95,19 @@ move_unit(Datum *value, int64 *excess, bool negative)
  * does not fit.
  */
 static bool
-reduce(Datum *value, int64 *excess)
+reduce_to_unit(Datum *value, int64 *excess)
 {
 	bool		fits = true;
 
+	/* The value is less than two units, so one unit moved is enough. */
 	if (unlikely(compare_numerics(*value, sum_unit(false)) >= 0))
 		fits = move_unit(value, excess, false);
 	else if (unlikely(compare_numerics(*value, sum_unit(true)) <= 0))
 		fits = move_unit(value, excess, true);
+	/*
+	 * Opposite signs would be a second form of the same sum. One unit moved back gives the value
+	 * the sign of the excess.
+	 */
 	if (unlikely(fits && *excess != 0))
 	{
 		int			sign = compare_with_zero(*value);
@@ -142,11 +153,13 @@ numeric_sum_of(Numeric value, int sign)
 	Datum		finite = NumericGetDatum(value);
 	bool		beyond;
 
+	/* What is not finite is counted, and adds zero. */
 	if (scales[1].scale < 0)
 		finite = NumericGetDatum(int64_to_numeric(0));
 	else if (sign < 0)
 		finite = DirectFunctionCall1(numeric_uminus, finite);
-	(void) reduce(&finite, &scales[0].count);
+	/* A numeric is less than two units, and the excess of a single one always fits. */
+	(void) reduce_to_unit(&finite, &scales[0].count);
 	beyond = scales[0].count != 0;
 	return sum_make(beyond ? 2 : 1, beyond ? scales : scales + 1, DatumGetNumeric(finite));
 }
@@ -163,6 +176,10 @@ add_scales(const NumericSum *a, const NumericSum *b, ScaleCount *scales)
 				j = sum_excess(b) != 0;
 	int128		all = 0;
 
+	/*
+	 * Both lists ascend, so that they are merged in one pass. Counts of one scale become one, and a
+	 * count of zero goes.
+	 */
 	while (i < a->nscales || j < b->nscales)
 	{
 		ScaleCount	next;
@@ -187,17 +204,20 @@ add_scales(const NumericSum *a, const NumericSum *b, ScaleCount *scales)
 NumericSum *
 numeric_sum_plus(const NumericSum *a, const NumericSum *b)
 {
+	/* The first place is for the excess, if there is one. */
 	ScaleCount *scales = palloc((a->nscales + b->nscales + 1) * sizeof(ScaleCount));
 	int			n = add_scales(a, b, scales + 1);
 	ScaleCount	excess = {0, SCALE_EXCESS, 0};
 	Datum		finite;
 	NumericSum *sum;
 
+	/* NULL says that a count does not fit, and leaves what was allocated to the context. */
 	if (n < 0 || pg_add_s64_overflow(sum_excess(a), sum_excess(b), &excess.count))
 		return NULL;
+	/* Both are less than a unit, so that their sum is a numeric. */
 	finite = DirectFunctionCall2(numeric_add, NumericGetDatum(sum_finite(a)),
 								 NumericGetDatum(sum_finite(b)));
-	if (!reduce(&finite, &excess.count))
+	if (!reduce_to_unit(&finite, &excess.count))
 		return NULL;
 	scales[0] = excess;
 	if (excess.count != 0)
@@ -229,6 +249,7 @@ sum_count(const NumericSum *sum)
 static bool
 sum_has(const NumericSum *sum, int scale)
 {
+	/* What has only been taken away has a negative count, and no such values. */
 	for (int i = 0; i < sum->nscales; i++)
 		if (sum->scales[i].scale == scale)
 			return sum->scales[i].count > 0;
@@ -246,6 +267,7 @@ sum_total(const NumericSum *sum)
 	int64		excess = sum_excess(sum);
 	int			scale;
 
+	/* NaN comes before the infinities, and both of these together are NaN. */
 	if (sum_has(sum, SCALE_NAN) || (plus && minus))
 		special = "NaN";
 	else if (plus)
@@ -263,7 +285,9 @@ sum_total(const NumericSum *sum)
 		beyond = DirectFunctionCall2(numeric_mul, sum_unit(false), beyond);
 		finite = DirectFunctionCall2(numeric_add, finite, beyond);
 	}
+	/* Scales ascend, so the last one is the largest. It is negative where no value is finite. */
 	scale = Max(sum->scales[sum->nscales - 1].scale, 0);
+	/* Beyond its limit numeric_round would cut digits. */
 	if (scale > NUMERIC_SUM_MAX_ROUND)
 		return finite;
 	return DirectFunctionCall2(numeric_round, finite, Int32GetDatum(scale));
@@ -289,6 +313,7 @@ is_numeric(Numeric finite, Size size)
 	n = (size - VARHDRSZ) / sizeof(uint16);
 	if ((words[0] & 0xC000) == 0xC000 || n < nhead)
 		return false;
+	/* Zero has no digits, and never a minus. */
 	if (n == nhead)
 		return (words[0] & (nhead == 1 ? 0x2000 : 0x4000)) == 0;
 	for (Size i = nhead; i < n; i++)
@@ -320,6 +345,7 @@ is_sound(const NumericSum *sum)
 	Size		head;
 	int128		all = 0;
 
+	/* The scales must lie within the bytes before any is read. */
 	if (size < offsetof(NumericSum, scales) || sum->nscales < 0 ||
 		sum->nscales > (size - offsetof(NumericSum, scales)) / sizeof(ScaleCount))
 		return false;
@@ -334,6 +360,7 @@ is_sound(const NumericSum *sum)
 			all += scale->count;
 	}
 	head = offsetof(NumericSum, scales) + sum->nscales * sizeof(ScaleCount);
+	/* The counts together are the number of values, which is read as a bigint. */
 	return all >= PG_INT64_MIN && all <= PG_INT64_MAX &&
 		is_sound_finite(sum_finite(sum), size - head, sum_excess(sum));
 }
@@ -390,6 +417,7 @@ gs_numeric_sum_average(PG_FUNCTION_ARGS)
 
 	if (count == 0)
 		PG_RETURN_NULL();
+	/* numeric_div chooses the digits, as it does for the server's avg(). */
 	return DirectFunctionCall2(numeric_div, sum_total(sum),
 							   NumericGetDatum(int64_to_numeric(count)));
 }
@@ -445,6 +473,7 @@ gs_numeric_sum_out(PG_FUNCTION_ARGS)
 	if (excess != 0)
 		appendStringInfo(&out, ",\"excess\":" INT64_FORMAT, excess);
 	appendStringInfo(&out, ",\"count\":" INT64_FORMAT ",\"scales\":{", sum_count(sum));
+	/* The excess stands in the text already. */
 	for (int i = excess != 0; i < sum->nscales; i++)
 		appendStringInfo(&out, "%s\"%s\":" INT64_FORMAT, i > (excess != 0) ? "," : "",
 						 scale_name(sum->scales[i].scale), sum->scales[i].count);
@@ -459,6 +488,7 @@ parse_scale(const char **text, ScaleCount *out)
 	int64		scale;
 
 	memset(out, 0, sizeof(*out));
+	/* Padding is stored too, so that it must be zero. */
 	if (number_skip(text, "\"NaN\":"))
 		out->scale = SCALE_NAN;
 	else if (number_skip(text, "\"Infinity\":"))
@@ -486,6 +516,7 @@ parse_scales(const char **text, ScaleCount *scales)
 		return -1;
 	if (number_skip(text, "}"))
 		return 0;
+	/* Scales must ascend, so that there are never more of them than the caller has room for. */
 	do
 	{
 		if (!parse_scale(text, &scales[n]) || (n > 0 && scales[n - 1].scale >= scales[n].scale))
@@ -516,9 +547,10 @@ parse_sum(const char *text)
 		return NULL;
 	/* the count is for readers: it follows from the scales */
 	if (numeric_is_nan(DatumGetNumeric(finite)) || numeric_is_inf(DatumGetNumeric(finite)) ||
-		!reduce(&finite, &excess) || !number_skip(&text, ",\"count\":") ||
+		!reduce_to_unit(&finite, &excess) || !number_skip(&text, ",\"count\":") ||
 		!number_integer(&text, &count) || !number_skip(&text, ",\"scales\":"))
 		return NULL;
+	/* The first place is for the excess. */
 	n = parse_scales(&text, scales + 1);
 	if (n < 0 || strcmp(text, "}") != 0)
 		return NULL;

@@ -35,6 +35,7 @@ append_number(StringInfo state, Numeric value)
 	appendBinaryStringInfo(&fields, VARDATA_ANY(sent), VARSIZE_ANY_EXHDR(sent));
 	ndigits = pq_getmsgint(&fields, 2);
 	pq_sendint32(state, ndigits);
+	/* The weight may be negative, and keeps its sign as it becomes wider. */
 	pq_sendint32(state, (int16) pq_getmsgint(&fields, 2));
 	pq_sendint32(state, pq_getmsgint(&fields, 2));
 	pq_sendint32(state, pq_getmsgint(&fields, 2));
@@ -46,9 +47,11 @@ append_number(StringInfo state, Numeric value)
 static bytea *
 numeric_state(int64 n, Numeric sum, Numeric squares)
 {
+	/* Where a value is not finite, the number of such values is all that counts. */
 	bool		finite = !numeric_is_nan(sum) && !numeric_is_inf(sum);
 	StringInfoData state;
 
+	/* The fields stand as numeric_deserialize reads them, with the count first. */
 	pq_begintypsend(&state);
 	pq_sendint64(&state, finite ? n : 0);
 	append_number(&state, finite ? sum : int64_to_numeric(0));
@@ -92,6 +95,10 @@ call_in_aggregate(PGFunction function, Datum a, Datum b, bool *isnull)
 	AggState   *aggregate = makeNode(AggState);
 	Datum		result;
 
+	/*
+	 * The server's functions ask whether an aggregate calls them. These want no memory of it, so an
+	 * empty node is enough.
+	 */
 	InitFunctionCallInfoData(*call, NULL, 2, InvalidOid, (Node *) aggregate, NULL);
 	call->args[0].value = a;
 	call->args[0].isnull = false;
@@ -113,6 +120,7 @@ gs_statistic_numeric(PG_FUNCTION_ARGS)
 	Datum value =
 		call_in_aggregate(numeric_deserialize, PointerGetDatum(state), (Datum) 0, &isnull);
 
+	/* The server's final function takes the state alone, and ignores the second argument. */
 	value = call_in_aggregate(function, value, (Datum) 0, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();
@@ -144,21 +152,23 @@ typedef enum Outcome
 } Outcome;
 
 static Exact
-moment(const Moments *moments, Exact products, Exact a, Exact b)
+central_moment(const Moments *moments, Exact products, Exact a, Exact b)
 {
 	return exact_minus(exact_times(moments->n, products), exact_times(a, b));
 }
 
 /* Of one variable: divisor is n times what the sum of the squared distances is divided by. */
 static Outcome
-variance(const Moments *moments, const char *name, double *value)
+variance_value(const Moments *moments, const char *name, double *value)
 {
 	bool		sample = strstr(name, "_samp") != NULL;
 
+	/* A sample of one value has no variance, a population of one has zero. */
 	if (moments->count < (sample ? 2 : 1))
 		return NO_VALUE;
 	if (!moments->x_finite)
 		return NOT_A_NUMBER;
+	/* A deviation is the root of the exact variance, so that it is rounded once as well. */
 	*value = (strncmp(name, "var", 3) == 0 ? exact_quotient : exact_root)(
 		moments->xx,
 		exact_times(moments->n, exact_integer(sample ? moments->count - 1 : moments->count)));
@@ -167,7 +177,7 @@ variance(const Moments *moments, const char *name, double *value)
 
 /* The spread of one variable, and of both. */
 static Outcome
-spread(const Moments *moments, const char *name, double *value)
+spread_value(const Moments *moments, const char *name, double *value)
 {
 	bool		x = strcmp(name, "regr_syy") != 0,
 				y = strcmp(name, "regr_sxx") != 0;
@@ -177,6 +187,7 @@ spread(const Moments *moments, const char *name, double *value)
 		return NO_VALUE;
 	if ((x && !moments->x_finite) || (y && !moments->y_finite))
 		return NOT_A_NUMBER;
+	/* xx, yy and xy are n times the sums that SQL speaks of: each divisor has an n more. */
 	if (strcmp(name, "covar_pop") == 0)
 		by = exact_times(by, moments->n);
 	else if (strcmp(name, "covar_samp") == 0)
@@ -186,7 +197,7 @@ spread(const Moments *moments, const char *name, double *value)
 }
 
 static Outcome
-correlation(const Moments *moments, const char *name, double *value)
+correlation_value(const Moments *moments, const char *name, double *value)
 {
 	bool		finite = moments->x_finite && moments->y_finite,
 				vertical = moments->x_finite && exact_is_zero(moments->xx),
@@ -195,6 +206,7 @@ correlation(const Moments *moments, const char *name, double *value)
 	Exact		square,
 				by;
 
+	/* Where x does not vary there is no value, and no correlation where y does not. */
 	if (moments->count < 1 || vertical || (root && horizontal))
 		return NO_VALUE;
 	*value = 1;
@@ -202,6 +214,7 @@ correlation(const Moments *moments, const char *name, double *value)
 		return VALUE;
 	if (!finite)
 		return NOT_A_NUMBER;
+	/* corr is the root of regr_r2 with the sign of xy. All is exact until the root is rounded. */
 	square = exact_times(moments->xy, moments->xy);
 	by = exact_times(moments->xx, moments->yy);
 	*value = root ? exact_root(square, by) : exact_quotient(square, by);
@@ -211,12 +224,14 @@ correlation(const Moments *moments, const char *name, double *value)
 }
 
 static Outcome
-regression(const Moments *moments, const char *name, double *value)
+regression_value(const Moments *moments, const char *name, double *value)
 {
 	if (moments->count < 1 || (moments->x_finite && exact_is_zero(moments->xx)))
 		return NO_VALUE;
+	/* Sums with NaN or infinities in them say nothing about a line. */
 	if (!moments->x_finite || !moments->y_finite)
 		return NOT_A_NUMBER;
+	/* xx is not zero here: x varies, and the line is not vertical. */
 	if (strcmp(name, "regr_slope") == 0)
 		*value = exact_quotient(moments->xy, moments->xx);
 	else
@@ -230,20 +245,20 @@ static const struct
 {
 	const char *name;
 	Outcome		(*function) (const Moments *moments, const char *name, double *value);
-}			statistics[] = {
-	{"var_pop", variance},
-	{"var_samp", variance},
-	{"stddev_pop", variance},
-	{"stddev_samp", variance},
-	{"regr_sxx", spread},
-	{"regr_syy", spread},
-	{"regr_sxy", spread},
-	{"covar_pop", spread},
-	{"covar_samp", spread},
-	{"corr", correlation},
-	{"regr_r2", correlation},
-	{"regr_slope", regression},
-	{"regr_intercept", regression}
+}			known_statistics[] = {
+	{"var_pop", variance_value},
+	{"var_samp", variance_value},
+	{"stddev_pop", variance_value},
+	{"stddev_samp", variance_value},
+	{"regr_sxx", spread_value},
+	{"regr_syy", spread_value},
+	{"regr_sxy", spread_value},
+	{"covar_pop", spread_value},
+	{"covar_samp", spread_value},
+	{"corr", correlation_value},
+	{"regr_r2", correlation_value},
+	{"regr_slope", regression_value},
+	{"regr_intercept", regression_value}
 };
 
 static Exact
@@ -251,6 +266,7 @@ exact_arg(FunctionCallInfo fcinfo, int n, bool *finite)
 {
 	FloatSum   *sum;
 
+	/* Sums that the statistic does not need are not given, and count as zero. */
 	if (n >= PG_NARGS() || PG_ARGISNULL(n))
 		return exact_integer(0);
 	sum = float_sum_datum(PG_GETARG_DATUM(n));
@@ -272,6 +288,7 @@ gs_statistic_float(PG_FUNCTION_ARGS)
 	bool		products_finite = true;
 	double		value = 0;
 
+	/* The function is not strict, since sums that are not needed are null. */
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -279,15 +296,19 @@ gs_statistic_float(PG_FUNCTION_ARGS)
 	moments.n = exact_integer(moments.count);
 	moments.x = exact_arg(fcinfo, 2, &moments.x_finite);
 	moments.y = exact_arg(fcinfo, 4, &moments.y_finite);
-	moments.xx = moment(&moments, exact_arg(fcinfo, 3, &products_finite), moments.x, moments.x);
-	moments.yy = moment(&moments, exact_arg(fcinfo, 5, &products_finite), moments.y, moments.y);
-	moments.xy = moment(&moments, exact_arg(fcinfo, 6, &products_finite), moments.x, moments.y);
+	/* A product is finite where its factors are, so what the sums of x and y say is enough. */
+	moments.xx = central_moment(&moments, exact_arg(fcinfo, 3, &products_finite), moments.x,
+								moments.x);
+	moments.yy = central_moment(&moments, exact_arg(fcinfo, 5, &products_finite), moments.y,
+								moments.y);
+	moments.xy = central_moment(&moments, exact_arg(fcinfo, 6, &products_finite), moments.x,
+								moments.y);
 
-	for (int i = 0; i < lengthof(statistics); i++)
+	for (int i = 0; i < lengthof(known_statistics); i++)
 	{
-		if (strcmp(name, statistics[i].name) != 0)
+		if (strcmp(name, known_statistics[i].name) != 0)
 			continue;
-		switch (statistics[i].function(&moments, name, &value))
+		switch (known_statistics[i].function(&moments, name, &value))
 		{
 			case NO_VALUE:
 				PG_RETURN_NULL();
