@@ -17,6 +17,10 @@
 /* somebody's exclusive lock on what is read must not hold up everything else */
 #define LOCK_TIMEOUT "1s"
 
+/*
+ * The setting is bound to the level that owner_enter has opened: owner_leave, or the
+ * subtransaction's abort, puts the old value back.
+ */
 static void
 change_setting(const char *name, const char *value)
 {
@@ -43,6 +47,7 @@ work_as_owner(Oid owner, void (*work) (void *), void *argument)
 static void
 take_fault(AttemptFault *fault)
 {
+	/* The caller has left the error's own context: the copy stays where the attempt was made. */
 	ErrorData  *error = CopyErrorData();
 
 	FlushErrorState();
@@ -59,7 +64,17 @@ attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, 
 	volatile bool success = true;
 
 	*fault = (AttemptFault) {0};
+
+	/*
+	 * The batch's transaction and its snapshot stay as they are. An error undoes the subtransaction
+	 * alone, with the locks that the work has got.
+	 */
 	BeginInternalSubTransaction(NULL);
+
+	/*
+	 * What the work gives back outlives the subtransaction, so the work allocates in the caller's
+	 * context.
+	 */
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
@@ -84,6 +99,11 @@ attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, 
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+
+	/*
+	 * The functions may have ended well when the time was over, or have raised an error of their
+	 * own from the cancel. Callers are given one reason for both.
+	 */
 	if (fault->late)
 	{
 		fault->sqlerrcode = ERRCODE_QUERY_CANCELED;

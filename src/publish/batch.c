@@ -23,19 +23,24 @@
 
 static SharedDatabase *batch_place;
 static MemoryContext batch_context;
-static uint32 epoch;			/* of all positions in the batch */
-static BatchEvent *events;		/* BATCH_EVENTS of them */
+static uint32 batch_epoch;		/* of all positions in the batch */
+static BatchEvent *batch_events;	/* BATCH_EVENTS of them */
 static int	nevents;
 static Size nbytes;
-static List *topics;			/* of BatchTopic, while telling */
+static List *batch_topics;		/* of BatchTopic, while telling */
 
 void
 batch_init(SharedDatabase *place)
 {
 	batch_place = place;
+
+	/*
+	 * Both live as long as the process. What entries of the array point to is in batch_context,
+	 * which batch_forget resets.
+	 */
 	batch_context =
 		AllocSetContextCreate(TopMemoryContext, "gymstream batch", ALLOCSET_DEFAULT_SIZES);
-	events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
+	batch_events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
 }
 
 static MarkPoint
@@ -53,7 +58,7 @@ batch_is_full(const Frame *frame, const EventStamp *stamp)
 {
 	return nevents >= BATCH_EVENTS || nbytes >= BATCH_BYTES ||
 		(nevents > 0 && (mark_is_near((MarkPoint) {stamp->commit_lsn, frame->index}) ||
-						 mark_is_near(mark_point(&events[nevents - 1]))));
+						 mark_is_near(mark_point(&batch_events[nevents - 1]))));
 }
 
 /* What workers have died of is told without its content. */
@@ -74,6 +79,11 @@ skip_deadly(BatchEvent *event)
 	}
 	if (!event->frame.skipped)
 		return;
+
+	/*
+	 * The decoder may have left out the content, or this publisher: the DBA learns it here for
+	 * both.
+	 */
 	incident_note(batch_place, &incident);
 	pg_atomic_fetch_add_u64(&batch_place->incomplete, 1);
 }
@@ -81,12 +91,17 @@ skip_deadly(BatchEvent *event)
 void
 batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size size)
 {
-	BatchEvent *event = &events[nevents];
+	BatchEvent *event = &batch_events[nevents];
 	MemoryContext old = MemoryContextSwitchTo(batch_context);
 
 	MemSet(event, 0, sizeof(*event));
 	event->frame = *frame;
 	event->stamp = *stamp;
+
+	/*
+	 * The body stands in the queue until the next frame is taken. The copy gets a byte 0 behind, so
+	 * that a text in it ends there.
+	 */
 	if (size > 0)
 	{
 		event->body = palloc(size + 1);
@@ -94,6 +109,7 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 		event->body[size] = '\0';
 		event->size = size;
 	}
+	/* What is skipped is no rollup's event any more, so this comes before the delta is taken. */
 	skip_deadly(event);
 	if (event->frame.kind == FRAME_ROLLUP)
 	{
@@ -110,17 +126,21 @@ batch_forget(void)
 {
 	nevents = 0;
 	nbytes = 0;
-	topics = NIL;
+	batch_topics = NIL;
 	MemoryContextReset(batch_context);
 }
 
+/*
+ * Called with batch_context current. A topic that is gone is remembered too, with a name of NULL,
+ * so that each relation is looked up once.
+ */
 BatchTopic *
 batch_topic(Oid relation)
 {
 	BatchTopic *found;
 	ListCell   *cell;
 
-	foreach(cell, topics)
+	foreach(cell, batch_topics)
 	{
 		found = lfirst(cell);
 		if (found->topic.relation == relation)
@@ -130,7 +150,7 @@ batch_topic(Oid relation)
 	found->topic.relation = relation;
 	if (topic_lookup(relation, &found->topic))
 		found->name = topic_name(relation);
-	topics = lappend(topics, found);
+	batch_topics = lappend(batch_topics, found);
 	return found;
 }
 
@@ -138,6 +158,10 @@ batch_topic(Oid relation)
  * Notifications
  * ---------------------------------------------------------------------------------------------*/
 
+/*
+ * The queue is the server's, for all databases. What one listener leaves unread, since it is in a
+ * transaction for long, fills it for all.
+ */
 static bool
 queue_is_full(void)
 {
@@ -156,8 +180,8 @@ batch_notify(const char *channel, const char *payload)
 Position
 batch_position(const BatchEvent *event)
 {
-	return (Position) {.epoch = epoch,.lsn = event->stamp.commit_lsn,.index = event->frame.index,
-	.offset = POSITION_NO_OFFSET};
+	return (Position) {.epoch = batch_epoch,.lsn = event->stamp.commit_lsn,
+	.index = event->frame.index,.offset = POSITION_NO_OFFSET};
 }
 
 /* A mark's own channel and name: the topic may be gone. */
@@ -176,17 +200,25 @@ tell_events(void)
 {
 	int			notifications = 0;
 
-	batch_merge_rollups(batch_place, events, nevents);
+	/*
+	 * Merging comes first. It marks events whose delta a later one has taken, and reads the rows
+	 * that the others show.
+	 */
+	batch_merge_rollups(batch_place, batch_events, nevents);
 	for (int i = 0; i < nevents; i++)
 	{
-		BatchTopic *topic = batch_topic(events[i].frame.relation);
+		BatchTopic *topic = batch_topic(batch_events[i].frame.relation);
 
-		if (events[i].frame.kind == FRAME_MARK)
-			tell_mark(&events[i]);
-		else if (topic->name == NULL || events[i].merged)
+		/*
+		 * A mark is told though its topic is gone. Any other event of a topic that is gone is
+		 * dropped here, and the topic's own mark follows in the log.
+		 */
+		if (batch_events[i].frame.kind == FRAME_MARK)
+			tell_mark(&batch_events[i]);
+		else if (topic->name == NULL || batch_events[i].merged)
 			continue;
 		else
-			batch_notify(topic->topic.channel, batch_payload(batch_place, &events[i], topic));
+			batch_notify(topic->topic.channel, batch_payload(batch_place, &batch_events[i], topic));
 		notifications++;
 	}
 	return notifications;
@@ -194,10 +226,15 @@ tell_events(void)
 
 /* False when the queue had no room after all, which shows only at commit. */
 static bool
-commit(void)
+commit_batch(void)
 {
 	volatile bool committed = true;
 
+	/*
+	 * NOTIFY enters the queue before the commit record is written, so an error of a full queue
+	 * means that nobody was told. Any other error ends the publisher, and the next one tells the
+	 * batch.
+	 */
 	PG_TRY();
 	{
 		CommitTransactionCommand();
@@ -222,16 +259,29 @@ tell_all(int *notifications)
 
 	if (queue_is_full())
 		return false;
-	epoch = epoch_current(batch_place);
+
+	/*
+	 * A new epoch is written in a transaction of its own, which is on disk before an event bears
+	 * it. So the epoch is looked up before this transaction begins.
+	 */
+	batch_epoch = epoch_current(batch_place);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+
+	/*
+	 * The snapshot is newer than each event in the batch: the publisher has waited until all of
+	 * their transactions were visible.
+	 */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(batch_context);
 	json_pin_settings();
-	*notifications = batch_owed_tell(epoch);
+
+	/* What is owed comes first, so that a listener reads anew before it follows further events. */
+	*notifications = batch_owed_tell(batch_epoch);
 	*notifications += tell_events();
 	PopActiveSnapshot();
-	told = commit();
+	told = commit_batch();
+	/* A commit that failed leaves all that was owed as it was. */
 	if (told)
 		batch_owed_told();
 	return told;
@@ -240,18 +290,23 @@ tell_all(int *notifications)
 static void
 note_missed(void)
 {
-	BatchEvent *last = &events[nevents - 1];
+	BatchEvent *last = &batch_events[nevents - 1];
 	Incident incident = {.kind = INCIDENT_MISSED,
 						 .epoch = batch_place->epoch,
 						 .lsn = last->stamp.commit_lsn,
 						 .index = last->frame.index};
 
+	/*
+	 * The batch is given up, not kept: a queue that stays full must not hold WAL back. The topics'
+	 * listeners are owed a notification instead.
+	 */
 	for (int i = 0; i < nevents; i++)
 	{
-		batch_owed_missed(events[i].frame.relation);
+		batch_owed_missed(batch_events[i].frame.relation);
 		/* of this topic nothing else will be told */
-		if (events[i].frame.kind == FRAME_MARK && strcmp(events[i].frame.action, "dropped") == 0)
-			batch_owed_dropped(events[i].body, events[i].size);
+		if (batch_events[i].frame.kind == FRAME_MARK &&
+			strcmp(batch_events[i].frame.action, "dropped") == 0)
+			batch_owed_dropped(batch_events[i].body, batch_events[i].size);
 	}
 	incident_note(batch_place, &incident);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
@@ -260,13 +315,14 @@ note_missed(void)
 }
 
 static void
-count(int notifications, bool told)
+count_events(int notifications, bool told)
 {
 	bool		was_full = pg_atomic_read_u32(&batch_place->queue_full) != 0;
 
 	pg_atomic_fetch_add_u64(&batch_place->events, nevents);
 	pg_atomic_fetch_add_u64(told ? &batch_place->notifications : &batch_place->skipped,
 							notifications);
+	/* The log gets a line where skipping begins or ends, not one for each batch. */
 	if (told == was_full)
 	{
 		pg_atomic_write_u32(&batch_place->queue_full, told ? 0 : 1);
@@ -288,10 +344,16 @@ batch_tell(void)
 	int			notifications = nevents;
 	bool		told;
 
+	/* What is owed can be told without an event: the publisher wakes for it while there is any. */
 	if (nevents == 0 && !batch_owed_any())
 		return;
+
+	/*
+	 * Should the process die from here on, the next one finds this range and tells its events one
+	 * by one.
+	 */
 	if (nevents > 0)
-		mark_set(mark_point(&events[0]), mark_point(&events[nevents - 1]));
+		mark_set(mark_point(&batch_events[0]), mark_point(&batch_events[nevents - 1]));
 	told = tell_all(&notifications);
 	/*
 	 * The next publisher does not tell them again. Nothing between commit and here reacts to
@@ -299,12 +361,13 @@ batch_tell(void)
 	 */
 	if (nevents > 0)
 	{
-		pg_atomic_write_u64(&batch_place->told_lsn, events[nevents - 1].stamp.commit_lsn);
-		pg_atomic_write_u32(&batch_place->told_index, events[nevents - 1].frame.index);
+		pg_atomic_write_u64(&batch_place->told_lsn, batch_events[nevents - 1].stamp.commit_lsn);
+		pg_atomic_write_u32(&batch_place->told_index, batch_events[nevents - 1].frame.index);
 		if (!told)
 			note_missed();
 	}
+	/* Without an event, nothing is counted as skipped: what was owed is owed as before. */
 	if (nevents > 0 || told)
-		count(told ? notifications : nevents, told);
+		count_events(told ? notifications : nevents, told);
 	batch_forget();
 }

@@ -62,6 +62,11 @@ add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple
 
 	heap_deform_tuple(a, desc, values, nulls);
 	heap_deform_tuple(b, desc, more, more_nulls);
+
+	/*
+	 * The keys of both are one group's, though they may look different, as 1.0 and 1.00 do. The
+	 * keys of the earlier delta stand.
+	 */
 	for (int i = nkeys; i < desc->natts; i++)
 	{
 		NullableDatum sum = {values[i], nulls[i]};
@@ -75,6 +80,7 @@ add_deltas(TupleDesc desc, int nkeys, const uint8 *kinds, HeapTuple a, HeapTuple
 	return heap_form_tuple(desc, values, nulls);
 }
 
+/* Keys that are equal as GROUP BY has it have the same hash, whatever they look like. */
 static uint32
 hash_keys(const BatchRollup *rollup, HeapTuple tuple)
 {
@@ -96,6 +102,10 @@ same_key(Form_pg_attribute key, Datum a, Datum b)
 {
 	TypeCacheEntry *type;
 
+	/*
+	 * The same bytes are the same value. That spares most calls of the type's function, which may
+	 * be the owner's.
+	 */
 	if (datum_image_eq(a, b, key->attbyval, key->attlen))
 		return true;
 	type = lookup_type_cache(key->atttypid, TYPECACHE_EQ_OPR_FINFO);
@@ -129,9 +139,14 @@ merge_event(BatchRollup *rollup, BatchEvent *event)
 	HeapTuple	sum;
 	bool		found;
 
+	/*
+	 * An attempt leaves CurrentMemoryContext to its caller. So what is entered here outlives an
+	 * attempt that fails, and the next one goes on with it.
+	 */
 	entry = hash_search(rollup->groups, &hash, HASH_ENTER, &found);
 	if (!found)
 		entry->groups = NULL;
+	/* Comparing may raise an error: then the event was not entered, and is told as it is. */
 	for (group = entry->groups; group != NULL; group = group->next)
 		if (same_keys(rollup, group->last->delta.tuple, event->delta.tuple))
 			break;
@@ -164,6 +179,10 @@ merge_events(void *argument)
 {
 	BatchRollup *rollup = argument;
 
+	/*
+	 * The next one is counted before the event is merged: an attempt that follows an error begins
+	 * behind the event that raised it.
+	 */
 	while (rollup->next < rollup->n)
 		merge_event(rollup, rollup->events[rollup->next++]);
 }
@@ -184,10 +203,21 @@ merge_rollup(BatchRollup *rollup)
 
 	if (rollup->n < 2 || pause_is_on(attempt->place, PAUSE_ADDING, attempt->relation, NULL))
 		return;
+	/* The table is destroyed below; the groups in it go with the batch. */
 	rollup->groups =
 		hash_create("gymstream groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	/*
+	 * All attempts end at the same time of day, so a rollup with many errors takes no longer than
+	 * one that is slow.
+	 */
 	while (!attempt_as_owner(attempt, merge_events, rollup, &fault) && !fault.late)
 		 /* the next event */ ;
+
+	/*
+	 * An error costs its event the merging. Only slow functions cost other rollups their time, so
+	 * only these are paused.
+	 */
 	if (fault.late)
 		pause_begin(attempt->place, PAUSE_ADDING, attempt->relation, start, fault.sqlerrcode);
 	hash_destroy(rollup->groups);
@@ -207,6 +237,10 @@ note_unread(SharedDatabase *place, const BatchEvent *event, const RollupMessage 
 
 	strlcpy(incident.message, fault->message, sizeof(incident.message));
 	pg_atomic_fetch_add_u64(&place->incomplete, 1);
+
+	/*
+	 * Each one is counted. The log gets a line only where the last one of the kind is a minute old.
+	 */
 	if (incident_note(place, &incident))
 		ereport(LOG,
 				(errcode(fault->sqlerrcode),
@@ -225,8 +259,11 @@ read_rows(SharedDatabase *place, const BatchRollup *rollup)
 	for (int i = 0; i < rollup->n; i++)
 		if (!rollup->events[i]->merged)
 			groups[n++].tuple = rollup->events[i]->delta.tuple;
+	/* Whatever the view's functions do, this returns, with a state for each group. */
 	readback_rows(place, rollup->rollup.rollup, rollup->rollup.partials, rollup->rollup.nkeys, n,
 				  groups);
+
+	/* The groups are in the order of the events that stand, so counting finds them again. */
 	n = 0;
 	for (int i = 0; i < rollup->n; i++)
 	{
@@ -268,14 +305,28 @@ take_rollup(SharedDatabase *place, BatchEvent *events, int n)
 	EventRelation *relation = event_relation_by_oid(rollup.rollup.partials);
 	BatchTopic *topic = batch_topic(rollup.rollup.rollup);
 
+	/*
+	 * The topic may be gone, and the partials may be gone or another rollup's. Then nothing is
+	 * merged, and no row is read.
+	 */
 	if (topic->name == NULL || relation == NULL || relation->subject != rollup.rollup.rollup)
 		return;
+
+	/*
+	 * The time is one for all that is added for this rollup. Reading its rows has a time of its
+	 * own.
+	 */
 	rollup.attempt =
 		(Attempt){place, PAUSE_ADDING, rollup.rollup.rollup, catalog_owner(rollup.rollup.rollup),
 				  TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings_worker_timeout)};
+	/* The relation's entry may be made anew while functions run, so its columns are copied. */
 	rollup.desc = CreateTupleDescCopy(relation->desc);
 	rollup.hashes = prepare_hashes(rollup.desc, rollup.rollup.nkeys);
 	rollup.events = palloc(sizeof(BatchEvent *) * n);
+
+	/*
+	 * An event of before a change of the partials' columns does not fit them, and stays as it is.
+	 */
 	for (int i = 0; i < n; i++)
 		if (is_of(&events[i], &rollup.rollup) && message_fits(&events[i].delta, rollup.desc))
 			rollup.events[rollup.n++] = &events[i];
@@ -291,6 +342,10 @@ batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n)
 	{
 		bool		done = events[i].frame.kind != FRAME_ROLLUP;
 
+		/*
+		 * The first event of a rollup takes all later ones along. Each of these finds the first one
+		 * here, and is left.
+		 */
 		for (int before = 0; before < i && !done; before++)
 			done = is_of(&events[before], &events[i].delta);
 		if (!done)

@@ -23,6 +23,10 @@ static List *missed_topics = NIL;	/* their OIDs, in TopMemoryContext */
 static List *dropped_topics = NIL;	/* channel and name of each, behind one another, likewise */
 static uint32 being_told;		/* of the place's flags */
 
+/*
+ * At the publisher's exit, while shared memory is still there. For topics that are gone there is
+ * nothing in it to be remembered by.
+ */
 static void
 owed_leave(int code, Datum arg)
 {
@@ -51,6 +55,9 @@ batch_owed_dropped(const char *body, Size size)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
+	/*
+	 * The batch with the body goes before this can be told: the copy is freed in batch_owed_told.
+	 */
 	dropped_topics = lappend(dropped_topics, memcpy(palloc(size), body, size));
 	MemoryContextSwitchTo(old);
 }
@@ -58,13 +65,17 @@ batch_owed_dropped(const char *body, Size size)
 bool
 batch_owed_any(void)
 {
+	/*
+	 * The decoder may set a flag at any moment. One that is not seen here is seen at the
+	 * publisher's next look.
+	 */
 	return missed_topics != NIL || dropped_topics != NIL ||
 		   pg_atomic_read_u32(&owed_place->owed) != 0;
 }
 
 /*
- * After a reset all that was committed before the slot's beginning may be missing, else all up to
- * what was told last.
+ * After a reset all that was committed before the slot's beginning may be missing. After skipped
+ * notifications that is so of all up to what was told last.
  */
 static int
 tell_topic(Oid relation, uint32 epoch, bool reset)
@@ -72,6 +83,7 @@ tell_topic(Oid relation, uint32 epoch, bool reset)
 	BatchTopic *topic = batch_topic(relation);
 	Position	position = {.epoch = epoch,.offset = POSITION_NO_OFFSET};
 
+	/* A topic that is gone has a mark of its own, or is in the list of dropped ones. */
 	if (topic->name == NULL)
 		return 0;
 	position.lsn = pg_atomic_read_u64(reset ? &owed_place->confirmed_lsn : &owed_place->told_lsn);
@@ -89,6 +101,7 @@ tell_all(uint32 epoch, bool reset)
 	HeapTuple	tuple;
 	int			notifications = 0;
 
+	/* Without the extension there is no topic whose listeners could be told. */
 	if (catalog == NULL)
 		return 0;
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
@@ -118,7 +131,13 @@ batch_owed_tell(uint32 epoch)
 
 		batch_notify(channel, batch_mark(channel + strlen(channel) + 1, &last, "dropped"));
 	}
+
+	/*
+	 * The flags are read once. One that the decoder sets later on stays for the next time, as
+	 * batch_owed_told takes back only these.
+	 */
 	being_told = pg_atomic_read_u32(&owed_place->owed);
+	/* The flags are about all topics, those in the list among them. */
 	if (being_told != 0)
 		return notifications + tell_all(epoch, (being_told & OWED_RESET) != 0);
 	foreach(cell, missed_topics)

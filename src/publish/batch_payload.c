@@ -25,6 +25,11 @@ show_keys(BatchEvent *event, TupleDesc desc)
 	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
 
 	heap_deform_tuple(event->delta.tuple, desc, values, nulls);
+
+	/*
+	 * A delta's key may look different from the row's, as 1.0 and 1.00 do. One notification shows
+	 * one of them.
+	 */
 	for (int i = 0; i < event->delta.nkeys; i++)
 	{
 		values[i] = event->group.keys[i].value;
@@ -42,6 +47,7 @@ append_group(StringInfo json, const ReadbackGroup *group)
 		case READBACK_NO_ROW:
 			appendStringInfoString(json, ",\"row\":null");
 			break;
+		/* Such an event has no JSON at all: rollup_json has seen to that. */
 		case READBACK_LONG:
 			break;
 		case READBACK_ROW:
@@ -63,8 +69,14 @@ rollup_json(BatchEvent *event)
 	EventRelation *relation = event_relation_by_oid(event->delta.partials);
 	StringInfoData json;
 
+	/* A row without room leaves no room for the delta either, so nothing is rendered. */
 	if (event->read && event->group.state == READBACK_LONG)
 		return NULL;
+
+	/*
+	 * The keys are NULL where no row was found. The relation is NULL where the partials are gone,
+	 * and they may have other columns than the delta by now.
+	 */
 	if (event->read && event->group.keys != NULL && relation != NULL &&
 		message_fits(&event->delta, relation->desc))
 		show_keys(event, relation->desc);
@@ -79,6 +91,7 @@ rollup_json(BatchEvent *event)
 		case EVENT_WHOLE:
 			break;
 	}
+	/* The group goes into the event's object, whose closing brace makes room for it. */
 	if (event->read)
 	{
 		json.data[--json.len] = '\0';
@@ -134,16 +147,23 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 	int			head;
 	StringInfoData payload;
 
+	/*
+	 * The decoder has rendered a table's event. A rollup's event is rendered here, as its delta may
+	 * be a sum.
+	 */
 	if (whole)
 		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
 	if (event->frame.unrendered)
 		note_unrendered(place, event, &position);
+	/* The start fits into any notification. What is too long is cut back to it. */
 	append_start(&payload, topic->name, &position);
 	head = payload.len;
+	/* The JSON begins with a brace, in whose place a comma joins it to the start. */
 	if (json != NULL)
 		appendStringInfo(&payload, ",%s", json + 1);
 	else
 		appendStringInfoChar(&payload, '}');
+	/* A topic that shows no rows lacks nothing. Any other one says why the event is not here. */
 	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && whole))
 	{
 		payload.len = head;

@@ -47,12 +47,12 @@
 #define HUGE_MESSAGE (256 * 1024)	/* the same of a rollup's delta */
 #define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
 
-static SharedDatabase *place;
-static shm_mq_handle *queue;
+static SharedDatabase *decoder_place;
+static shm_mq_handle *decoder_queue;
 static bool wait_for_wal;		/* page_read waits: while the slot is being made */
 
 /* the transaction at hand */
-static bool begun;				/* its BEGIN was sent */
+static bool begin_sent;			/* its BEGIN was sent */
 static uint32 last_index;
 static bool has_topics;			/* there were some when the slot was made */
 static MemoryContext event_context; /* reset after each event */
@@ -86,6 +86,7 @@ decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecP
 	WALReadError error;
 	int			count;
 
+	/* Nothing waits inside of the reader, except while a new slot finds its beginning. */
 	while (flushed < page + needed)
 	{
 		if (!wait_for_wal)
@@ -94,12 +95,14 @@ decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecP
 		flushed = GetFlushRecPtr(&timeline);
 	}
 
+	/* After a promotion, WAL of before is of an older timeline, which ends where it was left. */
 	XLogReadDetermineTimeline(reader, page, needed, timeline);
 	if (reader->currTLI != timeline)
 	{
 		timeline = reader->currTLI;
 		flushed = reader->currTLIValidUntil;
 	}
+	/* The last page is given as far as it was flushed; the reader asks for more of it later. */
 	count = Min(XLOG_BLCKSZ, flushed - page);
 	if (!WALRead(reader, buffer, page, count, timeline, &error))
 		WALReadRaiseError(&error);
@@ -118,15 +121,16 @@ decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecP
 static void
 decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
 {
-	if (!begun)
+	if (!begin_sent)
 	{
 		Frame		begin = {.kind = FRAME_BEGIN,.stamp = event_stamp(txn)};
 
-		frame_send(queue, &begin, NULL, 0, false);
-		begun = true;
+		frame_send(decoder_queue, &begin, NULL, 0, false);
+		begin_sent = true;
 	}
+	/* The log alone decides on the index: what is decoded again has the same positions. */
 	event->index = ++last_index;
-	frame_send(queue, event, body, size, false);
+	frame_send(decoder_queue, event, body, size, false);
 }
 
 /* Mark what is decoded now. False: it is to be left out. */
@@ -135,9 +139,10 @@ decoder_begin_event(ReorderBufferTXN *txn)
 {
 	MarkPoint	point = {txn->final_lsn, last_index + 1};
 
+	/* A transaction is marked once, at its first event. Near a death each event is marked. */
 	if (mark_is_near(point))
 		mark_set(point, point);
-	else if (!begun)
+	else if (!begin_sent)
 		mark_set((MarkPoint) {txn->final_lsn, 0}, (MarkPoint) {txn->final_lsn, MARK_LAST_INDEX});
 	return !mark_is_deadly(point);
 }
@@ -170,7 +175,7 @@ decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, String
 static void
 decoder_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 {
-	begun = false;
+	begin_sent = false;
 	last_index = 0;
 }
 
@@ -281,14 +286,15 @@ decoder_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr co
 {
 	if (rbtxn_has_catalog_changes(txn))
 		decoder_follow(txn);
-	if (begun)
+	if (begin_sent)
 	{
 		Frame		end = {.kind = FRAME_END,.end_lsn = txn->end_lsn};
 
-		shared_advance(&place->sent_lsn, txn->end_lsn);
-		frame_send(queue, &end, NULL, 0, true);
+		/* The LSN moves before END does: nobody takes all for told while END is on its way. */
+		shared_advance(&decoder_place->sent_lsn, txn->end_lsn);
+		frame_send(decoder_queue, &end, NULL, 0, true);
 	}
-	begun = false;
+	begin_sent = false;
 }
 
 /* -----------------------------------------------------------------------------------------------
@@ -303,6 +309,7 @@ decoder_create_slot(const char *name)
 	pgstat_report_activity(STATE_RUNNING, "creating the replication slot");
 	gs_slot_create(name);
 	gs_turn_decoding_on();
+	/* This waits for all transactions that have written, for as long as they last. */
 	wait_for_wal = true;
 	ctx = gs_create_init_decoding("gymstream", DECODER_READER);
 	DecodingContextFindStartpoint(ctx);
@@ -319,6 +326,7 @@ decoder_look(void (*look) (void))
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
+	/* A transaction's end leaves neither context nor resource owner, so both are put back. */
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	look();
@@ -353,11 +361,12 @@ decoder_reset(const char *why)
 	Incident	incident = {.kind = INCIDENT_RESET};
 
 	strlcpy(incident.message, why, sizeof(incident.message));
-	incident_note(place, &incident);
+	incident_note(decoder_place, &incident);
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	place->reset_at = GetCurrentTimestamp();
+	decoder_place->reset_at = GetCurrentTimestamp();
 	LWLockRelease(shared_state->lock);
-	pg_atomic_fetch_or_u32(&place->owed, OWED_RESET);
+	/* The flag outlives both workers: it stays until a publisher has told all topics. */
+	pg_atomic_fetch_or_u32(&decoder_place->owed, OWED_RESET);
 	ereport(WARNING,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("changes before %X/%X were not published: %s",
@@ -397,12 +406,13 @@ decoder_acquire_slot(void)
 		ReplicationSlotDrop(name, true);
 	}
 	decoder_create_slot(name);
-	pg_atomic_fetch_add_u32(&place->slots_made, 1);
+	/* The publisher enters a new epoch when it sees this number grow. */
+	pg_atomic_fetch_add_u32(&decoder_place->slots_made, 1);
 	decoder_look(decoder_look_for_topics);
 	if (lost == NULL && has_topics)
 		lost = "there was no replication slot";
 	gs_slot_acquire(name);
-	pg_atomic_write_u64(&place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
+	pg_atomic_write_u64(&decoder_place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
 	if (lost != NULL)
 		decoder_reset(lost);
 }
@@ -414,7 +424,7 @@ decoder_acquire_slot(void)
 static void
 decoder_check_advance(void)
 {
-	XLogRecPtr	confirmed = pg_atomic_read_u64(&place->confirmed_lsn);
+	XLogRecPtr	confirmed = pg_atomic_read_u64(&decoder_place->confirmed_lsn);
 
 	if (!XLogRecPtrIsInvalid(confirmed) && MyReplicationSlot->data.confirmed_flush > confirmed)
 		decoder_reset("somebody has advanced the replication slot");
@@ -436,6 +446,7 @@ decoder_open(void)
 	decoder_check_advance();
 
 	decoder_look(follow_begin);
+	/* Decoding goes on where the slot was confirmed, and leaves out what committed before. */
 	ctx = CreateDecodingContext(InvalidXLogRecPtr, NIL, false, DECODER_READER, NULL, NULL, NULL);
 	ctx->streaming = false;
 	ctx->callbacks.begin_cb = decoder_begin;
@@ -443,16 +454,19 @@ decoder_open(void)
 	ctx->callbacks.truncate_cb = decoder_truncate;
 	ctx->callbacks.message_cb = decoder_message;
 	ctx->callbacks.commit_cb = decoder_commit;
+	/* Reading begins earlier, so that transactions of that time are read whole. */
 	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
 
 	/* what an earlier decoder has sent and nobody published is sent again */
-	pg_atomic_write_u64(&place->sent_lsn, pg_atomic_read_u64(&place->published_lsn));
-	shared_advance(&place->wanted_lsn, MyReplicationSlot->data.confirmed_flush);
-	pg_atomic_write_u64(&place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
-	shared_wake(place, SHARED_PUBLISHER);
+	pg_atomic_write_u64(&decoder_place->sent_lsn,
+						pg_atomic_read_u64(&decoder_place->published_lsn));
+	shared_advance(&decoder_place->wanted_lsn, MyReplicationSlot->data.confirmed_flush);
+	pg_atomic_write_u64(&decoder_place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
+	shared_wake(decoder_place, SHARED_PUBLISHER);
+	/* From here on commits are published. Whoever waits to create a topic is woken. */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	place->ready = true;
-	place->failing = false;
+	decoder_place->ready = true;
+	decoder_place->failing = false;
 	LWLockRelease(shared_state->lock);
 	ConditionVariableBroadcast(&shared_state->changed);
 	return ctx;
@@ -462,16 +476,17 @@ decoder_open(void)
 static bool
 decoder_confirm(XLogRecPtr decoded)
 {
-	XLogRecPtr	published = pg_atomic_read_u64(&place->published_lsn);
-	bool		idle = pg_atomic_read_u64(&place->sent_lsn) <= published;
+	XLogRecPtr	published = pg_atomic_read_u64(&decoder_place->published_lsn);
+	bool		idle = pg_atomic_read_u64(&decoder_place->sent_lsn) <= published;
 	XLogRecPtr	upto = idle ? decoded : published;
 
-	if (upto > pg_atomic_read_u64(&place->confirmed_lsn))
+	/* After a crash the slot stands where a checkpoint wrote it: the rest is told once more. */
+	if (upto > pg_atomic_read_u64(&decoder_place->confirmed_lsn))
 	{
 		LogicalConfirmReceivedLocation(upto);
 		/* so that the next checkpoint writes it, a shutdown's too */
 		ReplicationSlotMarkDirty();
-		pg_atomic_write_u64(&place->confirmed_lsn, upto);
+		pg_atomic_write_u64(&decoder_place->confirmed_lsn, upto);
 	}
 	return idle;
 }
@@ -490,6 +505,7 @@ decoder_catch_up(LogicalDecodingContext *ctx)
 	XLogRecord *record;
 	char	   *error = NULL;
 
+	/* NULL without an error: flushed WAL ends here. The reader keeps what it has of a record. */
 	while ((record = XLogReadRecord(ctx->reader, &error)) != NULL)
 	{
 		LogicalDecodingProcessRecord(ctx, ctx->reader);
@@ -497,7 +513,8 @@ decoder_catch_up(LogicalDecodingContext *ctx)
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 		CHECK_FOR_INTERRUPTS();
-		pg_atomic_write_u64(&place->decoded_lsn, ctx->reader->EndRecPtr);
+		pg_atomic_write_u64(&decoder_place->decoded_lsn, ctx->reader->EndRecPtr);
+		/* A busy server may not let this loop end, and the slot holds WAL back. */
 		if (ctx->reader->EndRecPtr > confirm_at)
 		{
 			decoder_confirm(ctx->reader->EndRecPtr);
@@ -533,13 +550,13 @@ decoder_run(void)
 		do
 		{
 			/* with synchronous_commit = off commits are not flushed yet */
-			if (pg_atomic_read_u64(&place->wanted_lsn) > GetFlushRecPtr(NULL))
-				XLogFlush(pg_atomic_read_u64(&place->wanted_lsn));
+			if (pg_atomic_read_u64(&decoder_place->wanted_lsn) > GetFlushRecPtr(NULL))
+				XLogFlush(pg_atomic_read_u64(&decoder_place->wanted_lsn));
 			decoder_catch_up(ctx);
-		} while (pg_atomic_read_u64(&place->wanted_lsn) > GetFlushRecPtr(NULL));
+		} while (pg_atomic_read_u64(&decoder_place->wanted_lsn) > GetFlushRecPtr(NULL));
 		/* a publisher that is to end waits for this */
-		if (place->state != DATABASE_ACTIVE)
-			shared_wake(place, SHARED_PUBLISHER);
+		if (decoder_place->state != DATABASE_ACTIVE)
+			shared_wake(decoder_place, SHARED_PUBLISHER);
 		mark_clear();
 		confirmed = decoder_confirm(ctx->reader->EndRecPtr);
 		decoder_sleep(confirmed ? FALLBACK_MS : UNCONFIRMED_MS);
@@ -559,7 +576,8 @@ decoder_leave(int code, Datum arg)
 void
 decoder_main(Datum arg)
 {
-	queue = launcher_begin_worker(arg, SHARED_DECODER, &place);
+	decoder_queue = launcher_begin_worker(arg, SHARED_DECODER, &decoder_place);
+	/* Decoding runs outside of a transaction, which would bring a resource owner. */
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
 	MemoryContextSwitchTo(
 		AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
@@ -575,7 +593,7 @@ decoder_main(Datum arg)
 	PG_CATCH();
 	{
 		mark_take_error();
-		shared_note_error(place);
+		shared_note_error(decoder_place);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

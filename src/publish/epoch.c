@@ -43,6 +43,7 @@ last_epoch(Relation catalog)
 	EpochRow	last = {0};
 	HeapTuple	tuple;
 
+	/* The newest epoch is the largest one, wherever its row stands. */
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool		isnull;
@@ -72,6 +73,11 @@ insert_epoch(Relation catalog, const EpochRow *row)
 	values[EPOCH_SINCE - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	heap_insert(catalog, heap_form_tuple(RelationGetDescr(catalog), values, nulls),
 				GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL, NULL);
+
+	/*
+	 * Workers commit asynchronously. A crash must not bring an epoch back that listeners have left
+	 * behind.
+	 */
 	ForceSyncCommit();
 }
 
@@ -83,8 +89,10 @@ look_up(bool slot_is_new)
 					.timeline = GetWALInsertionTimeLine()};
 	EpochRow	last;
 
+	/* Without the extension no event is told, so the epoch does not matter. */
 	if (catalog == NULL)
 		return known_epoch;
+	/* A database has one publisher at a time, and nobody else writes here. */
 	last = last_epoch(catalog);
 	now.epoch = last.epoch;
 	if (last.epoch == 0 || slot_is_new || last.system_identifier != now.system_identifier ||
@@ -113,6 +121,11 @@ epoch_current(SharedDatabase *place)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(context);
 	known_slots = slots;
+
+	/*
+	 * The slot counts as known only behind the commit. A publisher that dies in between leaves one
+	 * epoch unused.
+	 */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	place->slots_known = slots;
 	place->epoch = known_epoch;

@@ -47,10 +47,10 @@ typedef struct Followed
 	bool		truncated;		/* by the transaction at hand */
 } Followed;
 
-static HTAB *followed = NULL;
+static HTAB *followed_topics = NULL;
 static XLogRecPtr begun_at;		/* looks that were remembered at the start are of here */
 
-static Oid	invalidated[MAX_INVALIDATED];
+static Oid	invalidated_relations[MAX_INVALIDATED];
 static int	ninvalidated = 0;
 static bool all_invalidated = false;
 
@@ -61,15 +61,16 @@ static char last_channel[NAMEDATALEN];
 
 /* Called for whatever changes in a catalog: no look-ups here. */
 static void
-invalidate(Datum arg, Oid relation)
+note_invalidated(Datum arg, Oid relation)
 {
+	/* An invalid OID means all relations. Once all are meant, single ones need not be kept. */
 	if (!OidIsValid(relation) || ninvalidated == MAX_INVALIDATED)
 		all_invalidated = true;
 	for (int i = 0; i < ninvalidated; i++)
-		if (invalidated[i] == relation)
+		if (invalidated_relations[i] == relation)
 			return;
 	if (!all_invalidated)
-		invalidated[ninvalidated++] = relation;
+		invalidated_relations[ninvalidated++] = relation;
 }
 
 static uint32
@@ -99,6 +100,11 @@ look_at(Oid relid, FollowLook *look)
 	char	   *name;
 
 	MemSet(look, 0, sizeof(*look));
+
+	/*
+	 * The relation may be gone by now. Partials tell of their rollup's view, and have no topic of
+	 * their own.
+	 */
 	if (relation == NULL || relation->subject != relid || !relation->has_topic)
 		return false;
 	look->columns = hash_columns(relation->desc);
@@ -106,6 +112,7 @@ look_at(Oid relid, FollowLook *look)
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (name == NULL || !HeapTupleIsValid(tuple))
 		return false;
+	/* Values are copied: the caches that they are from may change at any look-up. */
 	strlcpy(look->name, name, sizeof(look->name));
 	look->file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
 	ReleaseSysCache(tuple);
@@ -114,7 +121,7 @@ look_at(Oid relid, FollowLook *look)
 
 /* Begin to follow a relation that may have a topic. */
 static void
-follow(Oid relid)
+follow_relation(Oid relid)
 {
 	Topic		topic;
 	FollowLook	look;
@@ -122,7 +129,7 @@ follow(Oid relid)
 
 	if (!topic_lookup(relid, &topic) || !look_at(relid, &look))
 		return;
-	entry = hash_search(followed, &relid, HASH_ENTER, NULL);
+	entry = hash_search(followed_topics, &relid, HASH_ENTER, NULL);
 	strlcpy(entry->channel, topic.channel, sizeof(entry->channel));
 	entry->look = look;
 	entry->truncated = false;
@@ -136,9 +143,16 @@ follow_begin(void)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	followed = hash_create("gymstream followed topics", 64, &control, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(invalidate, (Datum) 0);
+	followed_topics = hash_create("gymstream followed topics", 64, &control,
+								  HASH_ELEM | HASH_BLOBS);
+
+	/*
+	 * The callback comes first, so that no change is missed while topics are read. Transactions
+	 * that committed before this LSN may be in the looks already.
+	 */
+	CacheRegisterRelcacheCallback(note_invalidated, (Datum) 0);
 	begun_at = GetXLogInsertRecPtr();
+	/* Without the extension there is no topic yet, and one is met by its invalidation. */
 	if (catalog == NULL)
 		return;
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
@@ -146,7 +160,7 @@ follow_begin(void)
 	{
 		bool		isnull;
 
-		follow(DatumGetObjectId(
+		follow_relation(DatumGetObjectId(
 			heap_getattr(tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull)));
 	}
 	systable_endscan(scan);
@@ -156,7 +170,7 @@ follow_begin(void)
 void
 follow_truncated(Oid relation)
 {
-	Followed   *entry = hash_search(followed, &relation, HASH_FIND, NULL);
+	Followed   *entry = hash_search(followed_topics, &relation, HASH_FIND, NULL);
 
 	if (entry != NULL)
 		entry->truncated = true;
@@ -164,21 +178,22 @@ follow_truncated(Oid relation)
 
 /* The relations to look at. What is invalidated from here on is for the next transaction. */
 static void
-gather(void)
+gather_invalidated(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
+	/* The list is in TopMemoryContext, since it is worked through over several calls. */
 	if (all_invalidated)
 	{
 		HASH_SEQ_STATUS status;
 		Followed   *entry;
 
-		hash_seq_init(&status, followed);
+		hash_seq_init(&status, followed_topics);
 		while ((entry = hash_seq_search(&status)) != NULL)
 			to_check = lappend_oid(to_check, entry->relation);
 	}
 	for (int i = 0; i < ninvalidated; i++)
-		to_check = list_append_unique_oid(to_check, invalidated[i]);
+		to_check = list_append_unique_oid(to_check, invalidated_relations[i]);
 	MemoryContextSwitchTo(old);
 	ninvalidated = 0;
 	all_invalidated = false;
@@ -186,7 +201,7 @@ gather(void)
 
 /* Whether listeners must know. */
 static bool
-compare(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
+compare_looks(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 {
 	FollowLook	before = entry->look;
 	bool		truncated = entry->truncated;
@@ -195,16 +210,22 @@ compare(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 	change->relation = entry->relation;
 	change->dropped = !there;
 	change->channel = strcpy(last_channel, entry->channel);
+	/* The entry goes, so what the caller is given is kept outside of it. */
 	if (!there)
 	{
 		last_look = before;
 		change->name = last_look.name;
-		hash_search(followed, &change->relation, HASH_REMOVE, NULL);
+		hash_search(followed_topics, &change->relation, HASH_REMOVE, NULL);
 		return true;
 	}
 	change->name = last_look.name;
 	entry->look = last_look;
 	entry->truncated = false;
+
+	/*
+	 * A truncation is told as such, so the new file is none of its news. A transaction older than
+	 * the looks cannot be compared, and counts as a change.
+	 */
 	return before.columns != last_look.columns || strcmp(before.name, last_look.name) != 0 ||
 		(before.file != last_look.file && !truncated) || commit_lsn < begun_at;
 }
@@ -213,16 +234,18 @@ bool
 follow_next(XLogRecPtr commit_lsn, FollowChange *change)
 {
 	if (to_check == NIL && (ninvalidated > 0 || all_invalidated))
-		gather();
+		gather_invalidated();
 	while (to_check != NIL)
 	{
 		Oid			relation = linitial_oid(to_check);
-		Followed   *entry = hash_search(followed, &relation, HASH_FIND, NULL);
+		Followed   *entry = hash_search(followed_topics, &relation, HASH_FIND, NULL);
 
 		to_check = list_delete_first(to_check);
+
+		/* Nobody has known a new topic in another state: it is remembered, and nothing is told. */
 		if (entry == NULL)
-			follow(relation);
-		else if (compare(entry, commit_lsn, change))
+			follow_relation(relation);
+		else if (compare_looks(entry, commit_lsn, change))
 			return true;
 	}
 	return false;

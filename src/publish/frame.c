@@ -41,6 +41,11 @@ frame_receive(shm_mq_handle *queue, Frame *frame, const char **body, Size *size)
 		return false;
 	if (length < sizeof(*frame))
 		elog(ERROR, "a frame of %zu bytes is too short", length);
+
+	/*
+	 * The data stands in the queue, or in the handle's buffer, until the next call. It may not be
+	 * aligned, so the frame is copied.
+	 */
 	memcpy(frame, data, sizeof(*frame));
 	*body = (const char *) data + sizeof(*frame);
 	*size = length - sizeof(*frame);

@@ -33,14 +33,14 @@
 #define LOOK_MS 60000			/* look at the catalogs again even if nobody asked for it */
 #define OWED_MS 1000			/* see whether there is room for what listeners are owed */
 
-static SharedDatabase *place;
-static shm_mq_handle *queue;
+static SharedDatabase *publisher_place;
+static shm_mq_handle *publisher_queue;
 static uint32 seen_pokes;
-static DatabaseState served;	/* what this publisher is here for */
+static DatabaseState served_state;	/* what this publisher is here for */
 static XLogRecPtr leave_at = InvalidXLogRecPtr; /* end when all up to here is told; invalid: stay */
 
 /* the transaction at hand */
-static EventStamp stamp;
+static EventStamp begun_stamp;
 /* end of the last transaction that is whole, told or in the batch */
 static XLogRecPtr ended_lsn;
 
@@ -80,19 +80,28 @@ publisher_look(void)
 	bool		changed;
 	int			topics;
 
-	seen_pokes = pg_atomic_read_u32(&place->pokes);
+	/*
+	 * Pokes are read before the catalogs. One that comes in between makes the publisher look once
+	 * more.
+	 */
+	seen_pokes = pg_atomic_read_u32(&publisher_place->pokes);
 	topics = publisher_count_topics();
+
+	/*
+	 * A transaction that is about to create a topic wants a decoder before the topic can be seen.
+	 */
 	if (topics < 0)
 		state = DATABASE_ABSENT;
-	else if (topics > 0 || pg_atomic_read_u32(&place->preparing) > 0)
+	else if (topics > 0 || pg_atomic_read_u32(&publisher_place->preparing) > 0)
 		state = DATABASE_ACTIVE;
 	else
 		state = DATABASE_IDLE;
 
+	/* The launcher reads the state under the lock, and starts or ends the decoder by it. */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	changed = place->state != state;
-	place->state = state;
-	place->topics = Max(topics, 0);
+	changed = publisher_place->state != state;
+	publisher_place->state = state;
+	publisher_place->topics = Max(topics, 0);
 	LWLockRelease(shared_state->lock);
 	if (changed)
 		shared_wake_launcher();
@@ -110,10 +119,11 @@ publisher_drop_slot(void)
 
 	snprintf(name, sizeof(name), GS_SLOT_NAME, MyDatabaseId);
 	slot = SearchNamedReplicationSlot(name, true);
+	/* A slot of this name may be somebody's own: only ours is dropped. */
 	if (slot != NULL && slot->data.database == MyDatabaseId &&
 		strcmp(NameStr(slot->data.plugin), "gymstream") == 0)
 		ReplicationSlotDrop(name, true);
-	pg_atomic_write_u64(&place->confirmed_lsn, InvalidXLogRecPtr);
+	pg_atomic_write_u64(&publisher_place->confirmed_lsn, InvalidXLogRecPtr);
 }
 
 /* End, and let the launcher know what next. */
@@ -121,7 +131,7 @@ static void
 publisher_end(PublisherEnd end)
 {
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	place->end = end;
+	publisher_place->end = end;
 	LWLockRelease(shared_state->lock);
 	proc_exit(0);
 }
@@ -135,29 +145,44 @@ static void
 publisher_tell(void)
 {
 	batch_tell();
-	shared_advance(&place->published_lsn, ended_lsn);
+
+	/*
+	 * The LSN moves behind the commit, so that nothing untold is confirmed. The batch may end in a
+	 * transaction's midst: the last whole one counts.
+	 */
+	shared_advance(&publisher_place->published_lsn, ended_lsn);
 }
 
 /* Wait until everybody sees what the transaction did. */
 static void
 publisher_await(TransactionId xid)
 {
-	pg_atomic_write_u32(&place->waiting_xid, xid);
+	pg_atomic_write_u32(&publisher_place->waiting_xid, xid);
 	pgstat_report_activity(STATE_RUNNING, "waiting for a transaction to become visible");
+
+	/*
+	 * The wait is for the transaction's lock, and lasts as long as a standby is missing. The
+	 * transaction here has no snapshot, so it holds back no VACUUM, and there is no lock_timeout.
+	 */
 	StartTransactionCommand();
 	XactLockTableWait(xid, NULL, NULL, XLTW_None);
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, "");
-	pg_atomic_write_u32(&place->waiting_xid, InvalidTransactionId);
+	pg_atomic_write_u32(&publisher_place->waiting_xid, InvalidTransactionId);
 }
 
 static bool
 publisher_was_told(const Frame *frame)
 {
-	XLogRecPtr	told = pg_atomic_read_u64(&place->told_lsn);
+	XLogRecPtr	told = pg_atomic_read_u64(&publisher_place->told_lsn);
 
-	return stamp.commit_lsn < told ||
-		(stamp.commit_lsn == told && frame->index <= pg_atomic_read_u32(&place->told_index));
+	/*
+	 * A decoder that begins anew sends what was not confirmed, of which some was told. After a
+	 * restart of the server nothing is known to be told.
+	 */
+	return begun_stamp.commit_lsn < told ||
+		(begun_stamp.commit_lsn == told &&
+		 frame->index <= pg_atomic_read_u32(&publisher_place->told_index));
 }
 
 /* Take frames until there are none. False when there were none at all. */
@@ -169,18 +194,19 @@ publisher_receive(void)
 	Size		size;
 	bool		any = false;
 
-	while (frame_receive(queue, &frame, &body, &size))
+	while (frame_receive(publisher_queue, &frame, &body, &size))
 	{
 		any = true;
 		CHECK_FOR_INTERRUPTS();
 		switch (frame.kind)
 		{
 			case FRAME_BEGIN:
-				stamp = frame.stamp;
-				if (TransactionIdIsInProgress(stamp.xid))
+				begun_stamp = frame.stamp;
+				/* What is in the batch can be seen already, and need not wait with this one. */
+				if (TransactionIdIsInProgress(begun_stamp.xid))
 				{
 					publisher_tell();
-					publisher_await(stamp.xid);
+					publisher_await(begun_stamp.xid);
 				}
 				break;
 			case FRAME_EVENT:
@@ -190,15 +216,16 @@ publisher_receive(void)
 				if (publisher_was_told(&frame))
 					break;
 				/* the body is good until the next frame is taken */
-				if (batch_is_full(&frame, &stamp))
+				if (batch_is_full(&frame, &begun_stamp))
 					publisher_tell();
-				batch_add(&frame, &stamp, body, size);
+				batch_add(&frame, &begun_stamp, body, size);
 				break;
 			case FRAME_END:
 				ended_lsn = frame.end_lsn;
 				break;
 		}
 	}
+	/* The queue is empty, and waiting for more would only delay what there is. */
 	publisher_tell();
 	return any;
 }
@@ -217,10 +244,11 @@ publisher_look_again(void)
 	DatabaseState now = publisher_look();
 
 	leave_at = InvalidXLogRecPtr;
-	if (now == served || (served == DATABASE_IDLE && now == DATABASE_ACTIVE))
-		served = now;
-	else if (served == DATABASE_ACTIVE && place->ready)
-		leave_at = pg_atomic_read_u64(&place->wanted_lsn);
+	/* A decoder can join a publisher that runs. Whatever else changes takes a new pair. */
+	if (now == served_state || (served_state == DATABASE_IDLE && now == DATABASE_ACTIVE))
+		served_state = now;
+	else if (served_state == DATABASE_ACTIVE && publisher_place->ready)
+		leave_at = pg_atomic_read_u64(&publisher_place->wanted_lsn);
 	else
 		publisher_end(PUBLISHER_AGAIN);
 }
@@ -230,7 +258,7 @@ static void
 publisher_leave(void)
 {
 	if (XLogRecPtrIsInvalid(leave_at) ||
-		(place->ready && pg_atomic_read_u64(&place->decoded_lsn) < leave_at))
+		(publisher_place->ready && pg_atomic_read_u64(&publisher_place->decoded_lsn) < leave_at))
 		return;
 	/* what it has decoded, it has sent */
 	publisher_receive();
@@ -259,15 +287,19 @@ publisher_sleep(void)
 static void
 publisher_run(void)
 {
-	served = publisher_look();
-	if (served == DATABASE_ABSENT || served == DATABASE_IDLE)
+	served_state = publisher_look();
+
+	/*
+	 * The last topic may have gone before this publisher began: the one before has left the slot.
+	 */
+	if (served_state == DATABASE_ABSENT || served_state == DATABASE_IDLE)
 		publisher_drop_slot();
-	if (served == DATABASE_ABSENT)
+	if (served_state == DATABASE_ABSENT)
 		publisher_end(PUBLISHER_ABSENT);
 
 	/* with topics, that is for the decoder to say */
-	if (served == DATABASE_IDLE)
-		shared_note_well(place);
+	if (served_state == DATABASE_IDLE)
+		shared_note_well(publisher_place);
 	pgstat_report_activity(STATE_IDLE, "");
 	for (;;)
 	{
@@ -286,7 +318,7 @@ publisher_run(void)
 		 */
 		do
 		{
-			if (pg_atomic_read_u32(&place->pokes) != seen_pokes)
+			if (pg_atomic_read_u32(&publisher_place->pokes) != seen_pokes)
 				publisher_look_again();
 		} while (publisher_receive());
 		publisher_leave();
@@ -296,11 +328,11 @@ publisher_run(void)
 void
 publisher_main(Datum arg)
 {
-	queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &place);
+	publisher_queue = launcher_begin_worker(arg, SHARED_PUBLISHER, &publisher_place);
 	launcher_set_options("0");
 	mark_open("publisher");
-	batch_init(place);
-	batch_owed_init(place);
+	batch_init(publisher_place);
+	batch_owed_init(publisher_place);
 
 	PG_TRY();
 	{
@@ -308,8 +340,9 @@ publisher_main(Datum arg)
 	}
 	PG_CATCH();
 	{
+		/* What was in the batch is sent again by the next decoder, since it was not confirmed. */
 		mark_take_error();
-		shared_note_error(place);
+		shared_note_error(publisher_place);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -91,7 +91,7 @@ typedef struct Readback
 	bool		hopeless;		/* what is left need not be tried */
 } Readback;
 
-static HTAB *plans = NULL;
+static HTAB *readback_plans = NULL;
 
 /*
  * The view's columns that show the keys: either may have been renamed. NULL when there is no such
@@ -117,6 +117,7 @@ readback_columns(Oid rollup, int nkeys)
 					 errmsg("cannot find the rows of groups in rollup \"%s\"",
 							get_rel_name(rollup)),
 					 errdetail("It does not show all the columns that it groups by.")));
+		/* With another number of keys, the rollup is not the one that the event is of. */
 		if (n == nkeys)
 			return NULL;
 		columns[n++] = key->resno;
@@ -171,6 +172,10 @@ readback_query(Oid rollup, ReadbackSet *set)
 			appendStringInfo(&where, "v.%s IS NULL", column);
 			continue;
 		}
+
+		/*
+		 * The arrays have the groups in the same order, so unnest puts a group's keys in one row.
+		 */
 		set->types[set->ntypes] = set->single ? key->atttypid : get_array_type(key->atttypid);
 		set->ntypes++;
 		appendStringInfo(&from, "%spg_catalog.unnest($%d)", set->ntypes > 1 ? ", " : "",
@@ -178,6 +183,7 @@ readback_query(Oid rollup, ReadbackSet *set)
 		appendStringInfo(&names, "k%d, ", set->ntypes);
 		readback_append_equal(&where, key, column, set->single ? "$" : "k.k", set->ntypes);
 	}
+	/* One group alone is number 1, and needs no list of keys. */
 	if (set->ntypes == 0 || set->single)
 		return psprintf("SELECT 1::pg_catalog.int8, v.* FROM %s v%s", view, where.data);
 	/* OFFSET 0 keeps the planner from reading the view whole and joining afterwards */
@@ -210,13 +216,15 @@ readback_plan(Oid rollup, ReadbackSet *set)
 
 	if (text == NULL)
 		return NULL;
-	if (plans == NULL)
+	if (readback_plans == NULL)
 	{
 		HASHCTL		control = {.keysize = sizeof(key),.entrysize = sizeof(ReadbackPlan)};
 
-		plans = hash_create("gymstream read-back plans", 64, &control, HASH_ELEM | HASH_BLOBS);
+		readback_plans = hash_create("gymstream read-back plans", 64, &control,
+									 HASH_ELEM | HASH_BLOBS);
 	}
-	entry = hash_search(plans, &key, HASH_ENTER, &found);
+	/* An error further on leaves the entry without text, and the next attempt fills it. */
+	entry = hash_search(readback_plans, &key, HASH_ENTER, &found);
 	if (!found)
 	{
 		entry->text = NULL;
@@ -236,6 +244,7 @@ readback_plan(Oid rollup, ReadbackSet *set)
 	entry->plan = SPI_prepare_cursor(text, set->ntypes, set->types, CURSOR_OPT_GENERIC_PLAN);
 	if (entry->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	/* A kept plan outlives the batch. The text comes last: it says that the plan is good. */
 	SPI_keepplan(entry->plan);
 	entry->text = MemoryContextStrdup(TopMemoryContext, text);
 	return entry->plan;
@@ -254,6 +263,7 @@ readback_bind(const ReadbackSet *set, const ReadbackGroup *groups, Datum *parame
 
 		if (set->null_keys[i])
 			continue;
+		/* All members have a value here: the set is made of groups with the same keys NULL. */
 		values = palloc(sizeof(Datum) * set->nmembers);
 		for (int m = 0; m < set->nmembers; m++)
 		{
@@ -323,6 +333,7 @@ readback_show(ReadbackGroup *group, ReadbackRow *row, MemoryContext context)
 	EventFault	fault;
 
 	initStringInfo(&json);
+	/* SPI's memory goes with the query, so what a group keeps is copied. */
 	if (event_try(readback_render, &json, row, row->view->shape.contained, GS_NOTIFY_LIMIT, &fault))
 	{
 		group->state = READBACK_ROW;
@@ -368,6 +379,7 @@ readback_query_set(const Readback *readback, ReadbackSet *set)
 	SPIPlanPtr	plan = readback_plan(readback->rollup, set);
 	EventRelation *view;
 
+	/* Without a query there is no row: the groups stay as the attempt has begun with them. */
 	if (plan == NULL)
 		return;
 	readback_bind(set, readback->groups, parameters);
@@ -383,6 +395,7 @@ readback_query_set(const Readback *readback, ReadbackSet *set)
 	view = event_relation_by_oid(readback->rollup);
 	if (view == NULL || view->desc->natts + 1 != SPI_tuptable->tupdesc->natts)
 		return;
+	/* A group that the view does not show is in no row here, and its state stays. */
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple	tuple = SPI_tuptable->vals[i];
@@ -412,6 +425,7 @@ readback_next_set(ReadbackSet *set, int n, const ReadbackGroup *groups, bool *do
 		{
 			bool		isnull = heap_attisnull(groups[g].tuple, i + 1, set->desc);
 
+			/* The first member says which keys are NULL, and the others have to agree. */
 			if (set->nmembers == 0)
 				set->null_keys[i] = isnull;
 			same = same && set->null_keys[i] == isnull;
@@ -449,13 +463,16 @@ readback_all(const Readback *readback)
 	ReadbackSet set = {.nkeys = readback->nkeys};
 
 	set.columns = readback_columns(readback->rollup, readback->nkeys);
+	/* The rollup is gone, or its partials are another's: no group has a row. */
 	if (set.columns == NULL || state == NULL || state->subject != readback->rollup)
 		return;
+	/* The entry may be made anew while the query runs, so the columns are copied. */
 	set.desc = CreateTupleDescCopy(state->desc);
 	set.single = has_single_key(set.desc, set.nkeys);
 	set.null_keys = palloc0(sizeof(bool) * Max(set.nkeys, 1));
 	set.members = palloc(sizeof(int) * readback->n);
 
+	/* After an error, the subtransaction's abort disconnects, and frees SPI's memory. */
 	SPI_connect();
 	do
 	{
@@ -473,12 +490,18 @@ readback_try(void *argument)
 	Readback   *readback = argument;
 	Relation	view = try_relation_open(readback->rollup, AccessShareLock);
 
+	/* An earlier attempt may have filled some of these before it failed, so all begin anew. */
 	for (int i = 0; i < readback->n; i++)
 	{
 		readback->groups[i].state = READBACK_NO_ROW;
 		readback->groups[i].row = NULL;
 		readback->groups[i].keys = NULL;
 	}
+
+	/*
+	 * The lock keeps the view as it is while rows are read. Whoever holds it exclusively is waited
+	 * for up to lock_timeout; an error gives it free.
+	 */
 	if (view == NULL)
 		return;
 	readback_all(readback);
@@ -504,6 +527,7 @@ readback_give_up(ReadbackGroup *groups, int n, const AttemptFault *fault)
 static void
 readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *fault)
 {
+	/* The fault is still the one that has made the rest hopeless. */
 	if (readback->hopeless)
 	{
 		readback_give_up(groups, n, fault);
@@ -518,6 +542,11 @@ readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *f
 	}
 	/* a lock is one of the whole rollup */
 	readback->hopeless = fault->late || fault->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+
+	/*
+	 * Halves find a group that fails among many that do not in few attempts, and all of them share
+	 * one limit of time.
+	 */
 	if (n > 1 && !readback->hopeless)
 	{
 		readback_range(readback, groups, n / 2, fault);
@@ -525,6 +554,11 @@ readback_range(Readback *readback, ReadbackGroup *groups, int n, AttemptFault *f
 		return;
 	}
 	readback_give_up(groups, n, fault);
+
+	/*
+	 * Groups that fail one after the other, with none that succeeds, tell of the query rather than
+	 * of a group.
+	 */
 	if (++readback->failures >= HOPELESS_GROUPS && readback->successes == 0)
 		readback->hopeless = true;
 }
@@ -542,6 +576,10 @@ readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n,
 						 .context = CurrentMemoryContext};
 	AttemptFault fault = {.message = "rows of this rollup are not read for a while"};
 
+	/*
+	 * The pause is in shared memory: the publisher that has entered it may have been ended by the
+	 * limit.
+	 */
 	if (pause_is_on(place, PAUSE_READING, rollup, &fault.sqlerrcode))
 	{
 		fault.late = fault.sqlerrcode == ERRCODE_QUERY_CANCELED;
@@ -549,6 +587,7 @@ readback_rows(SharedDatabase *place, Oid rollup, Oid partials, int nkeys, int n,
 		return;
 	}
 	readback_range(&readback, groups, n, &fault);
+	/* Whatever was not hopeless makes the rollup's next pause a short one. */
 	if (readback.hopeless)
 		pause_begin(place, PAUSE_READING, rollup, now, fault.sqlerrcode);
 	else

@@ -60,6 +60,10 @@ database_may_hold(Oid database, bool as_template)
 	return result;
 }
 
+/*
+ * A name that no database has, or a right that is missing, is not complained of here: the command
+ * that follows does that.
+ */
 static void
 database_hold(const char *name, bool as_template)
 {
@@ -85,6 +89,10 @@ database_option(List *options, const char *name)
 	return NULL;
 }
 
+/*
+ * Runs before the command has checked anything. The holds end with the transaction, whether the
+ * command succeeds or fails.
+ */
 static void
 database_before(Node *statement)
 {
@@ -101,6 +109,7 @@ database_before(Node *statement)
 			if (database_option(((AlterDatabaseStmt *) statement)->options, "tablespace") != NULL)
 				database_hold(((AlterDatabaseStmt *) statement)->dbname, false);
 			break;
+		/* The server copies a template only while nobody is connected to it. */
 		case T_CreatedbStmt:
 			{
 				char *source = database_option(((CreatedbStmt *) statement)->options, "template");
@@ -108,10 +117,15 @@ database_before(Node *statement)
 				database_hold(source ? source : "template1", true);
 				break;
 			}
+
+		/*
+		 * What is dropped may be a topic, its relation or the extension: the publisher finds out.
+		 */
 		case T_DropStmt:
 		case T_DropOwnedStmt:
 			shared_poke_at_commit();
 			break;
+		/* Whatever extension it is: the launcher has a look, and gives the place free again. */
 		case T_CreateExtensionStmt:
 			shared_try_at_commit(MyDatabaseId);
 			break;
@@ -130,6 +144,7 @@ database_after_prepared(void)
 	if (pg_atomic_read_u32(&shared_state->prepared_poke) == 0)
 		return;
 	shared_poke_at_commit();
+	/* A database without a place takes one only if it has the extension by now. */
 	if (shared_mine() == NULL && OidIsValid(get_extension_oid(GS_SCHEMA, true)))
 		shared_try_at_commit(MyDatabaseId);
 }
@@ -140,6 +155,7 @@ database_after(Node *statement)
 {
 	switch (nodeTag(statement))
 	{
+		/* A copy has the extension where its template has it. */
 		case T_CreatedbStmt:
 			shared_try_at_commit(get_database_oid(((CreatedbStmt *) statement)->dbname, true));
 			break;
@@ -160,6 +176,11 @@ database_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 				 QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
 	Node	   *statement = planned->utilityStmt;
+
+	/*
+	 * The end of a transaction, or a procedure that ends one, may free the statement. So what is
+	 * asked of it later is looked up before.
+	 */
 	bool		ends = IsA(statement, TransactionStmt) || IsA(statement, CallStmt);
 	bool		prepared = IsA(statement, TransactionStmt) &&
 		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
@@ -182,6 +203,7 @@ database_init(void)
 {
 	if (!settings_is_preloaded())
 		return;
+	/* Hooks of libraries that were loaded earlier run inside of this one. */
 	previous_hook = ProcessUtility_hook;
 	ProcessUtility_hook = database_utility;
 }

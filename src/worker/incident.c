@@ -35,7 +35,7 @@ enum
 };
 
 /* What happened, and what to do. */
-static const char *const words[][2] = {
+static const char *const incident_words[][2] = {
 	[INCIDENT_NONE] = {"", ""},
 	[INCIDENT_UNRENDERED] = {"an event was told without what cannot be shown",
 							 "Look at the event's member \"unrendered\", and at the row itself."},
@@ -61,6 +61,7 @@ static const char *const words[][2] = {
 		 "See the server's log. The rollup stays exact, and its groups keep several partials."},
 };
 
+/* Position and message differ from one time to the next. The entry keeps the last ones. */
 static bool
 is_same(const Incident *a, const Incident *b)
 {
@@ -77,6 +78,7 @@ find_entry(SharedDatabase *place, const Incident *incident)
 		if (is_same(&place->incidents[i], incident))
 			return &place->incidents[i];
 	for (int i = 0; i < SHARED_INCIDENTS; i++)
+		/* A free entry has no time, so it counts as the oldest. */
 		if (place->incidents[i].last_at < oldest->last_at)
 			oldest = &place->incidents[i];
 	return oldest;
@@ -89,19 +91,29 @@ incident_note(SharedDatabase *place, const Incident *incident)
 	Incident   *entry;
 	Incident	before;
 
+	/*
+	 * Several workers of a database enter incidents here, and sessions read them. Nothing under the
+	 * lock can fail.
+	 */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	entry = find_entry(place, incident);
 	before = *entry;
 	*entry = *incident;
+	/* The entry was free or another's: nothing of that is kept. */
 	if (!is_same(&before, incident))
 		before = (Incident) {.first_at = now};
 	entry->first_at = before.first_at;
 	entry->last_at = now;
 	entry->times = before.times + 1;
 	LWLockRelease(shared_state->lock);
+
+	/*
+	 * One that goes on without a minute's pause is in the log once. Its count grows all the same.
+	 */
 	return before.times == 0 || TimestampDifferenceExceeds(before.last_at, now, QUIET_MS);
 }
 
+/* The same type as listeners get, so that an event and its incident can be compared. */
 static Datum
 position_datum(const Incident *incident)
 {
@@ -120,6 +132,10 @@ put_incident(ReturnSetInfo *result, const Incident *incident)
 	bool		nulls[INCIDENT_COLUMNS] = {false};
 	Oid			rollup = catalog_rollup(ROLLUP_PARTIALS, incident->relation, ROLLUP_ROLLUP);
 
+	/*
+	 * The rollup is invalid where the relation is no partials, or is gone by now. Then the OID is
+	 * shown as it was entered.
+	 */
 	values[COLUMN_LAST_AT] = TimestampTzGetDatum(incident->last_at);
 	values[COLUMN_FIRST_AT] = TimestampTzGetDatum(incident->first_at);
 	values[COLUMN_TIMES] = Int64GetDatum(incident->times);
@@ -127,13 +143,13 @@ put_incident(ReturnSetInfo *result, const Incident *incident)
 	nulls[COLUMN_RELATION] = !OidIsValid(incident->relation);
 	values[COLUMN_POSITION] = position_datum(incident);
 	nulls[COLUMN_POSITION] = XLogRecPtrIsInvalid(incident->lsn);
-	values[COLUMN_WHAT] = CStringGetTextDatum(words[incident->kind][0]);
+	values[COLUMN_WHAT] = CStringGetTextDatum(incident_words[incident->kind][0]);
 	values[COLUMN_SQLSTATE] = CStringGetTextDatum(unpack_sql_state(incident->sqlerrcode));
 	nulls[COLUMN_SQLSTATE] = incident->sqlerrcode == 0;
 	values[COLUMN_MESSAGE] = CStringGetTextDatum(incident->message);
 	nulls[COLUMN_MESSAGE] =
 		incident->message[0] == '\0' || !has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
-	values[COLUMN_HINT] = CStringGetTextDatum(words[incident->kind][1]);
+	values[COLUMN_HINT] = CStringGetTextDatum(incident_words[incident->kind][1]);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -148,8 +164,10 @@ gs_incident_rows(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (shared_state == NULL)
 		return (Datum) 0;
+	/* Entries are copied under the lock. Rows are made without it, as that reads catalogs. */
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	place = shared_find(MyDatabaseId);
+	/* A database that nobody serves has no place, and nothing has happened there. */
 	if (place != NULL)
 		memcpy(incidents, place->incidents, sizeof(incidents));
 	LWLockRelease(shared_state->lock);

@@ -58,8 +58,8 @@ typedef struct Pair
 	TimestampTz retry_at;		/* not before */
 } Pair;
 
-static Pair *pairs;
-static List *unseen = NIL;		/* OIDs of databases that nobody has looked at yet */
+static Pair *launcher_pairs;
+static List *unseen_databases = NIL;		/* OIDs of databases that nobody has looked at yet */
 static bool list_again = false; /* a place became free while somebody wanted one */
 static bool wal_level_told = false;
 
@@ -154,12 +154,13 @@ launcher_probe(void)
 
 	if (list_again)
 	{
-		list_free(unseen);
-		unseen = launcher_list_databases();
+		list_free(unseen_databases);
+		unseen_databases = launcher_list_databases();
 		list_again = false;
 	}
-	if (unseen == NIL)
+	if (unseen_databases == NIL)
 		return;
+	/* Backends take places too, so what is counted stays true only under the lock. */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < settings_max_databases; i++)
 	{
@@ -174,16 +175,16 @@ launcher_probe(void)
 			 (place->state == DATABASE_UNKNOWN && place->retry_at == 0)))
 			probes++;
 	}
-	while (unseen != NIL && probes < MAX_PROBES && !full)
+	while (unseen_databases != NIL && probes < MAX_PROBES && !full)
 	{
-		Oid			database = linitial_oid(unseen);
+		Oid			database = linitial_oid(unseen_databases);
 
 		full = shared_find(database) == NULL && shared_find(InvalidOid) == NULL;
 		if (full)
 			break;
 		shared_take(database)->wanted = true;
 		probes++;
-		unseen = list_delete_first(unseen);
+		unseen_databases = list_delete_first(unseen_databases);
 	}
 	/* when a place becomes free they are listed again */
 	if (full && probes == 0)
@@ -196,10 +197,10 @@ launcher_probe(void)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("gymstream does not look into %d databases, because it serves %d others "
 						"already",
-						list_length(unseen), settings_max_databases),
+						list_length(unseen_databases), settings_max_databases),
 				 errhint("You might need to increase gymstream.max_databases.")));
-		list_free(unseen);
-		unseen = NIL;
+		list_free(unseen_databases);
+		unseen_databases = NIL;
 	}
 }
 
@@ -226,6 +227,7 @@ launcher_register(SharedDatabase *place, const char *name, const void *extra, Si
 	MemSet(&worker, 0, sizeof(worker));
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	/* The launcher starts workers anew, not the postmaster, so that a pair has a new queue. */
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_notify_pid = MyProcPid;
 	worker.bgw_main_arg = Int32GetDatum(place - shared_state->databases);
@@ -304,6 +306,7 @@ launcher_pair_ended(SharedDatabase *place, Pair *pair)
 	PublisherEnd end;
 	bool		held;
 
+	/* The last one to detach frees the queue. Frames in it are decoded again. */
 	if (pair->queue != NULL)
 		dsm_detach(pair->queue);
 	pair->queue = NULL;
@@ -340,6 +343,7 @@ launcher_start_pair(SharedDatabase *place, Pair *pair)
 	}
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	/* Settled under one lock: a command that comes later waits for these workers. */
 	held = place->holds > 0;
 	place->occupied = !held;
 	place->state = DATABASE_UNKNOWN;
@@ -393,6 +397,7 @@ launcher_free_place(SharedDatabase *place)
 		pg_atomic_read_u32(&place->preparing) == 0)
 	{
 		place->database = InvalidOid;
+		/* Of the database that gets the place next nothing is known: its folder has to sweep. */
 		note_sweep(place);
 		list_again = list_again || shared_state->full;
 		shared_state->full = false;
@@ -413,6 +418,7 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 	bool		held;
 	pid_t		pid;
 
+	/* Whoever changes these afterwards wakes the launcher, which comes here again. */
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	state = place->state;
 	held = place->holds > 0;
@@ -422,15 +428,18 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 		pfree(pair->folder);
 		pair->folder = NULL;
 	}
+	/* It ends when it has nothing to do. A command that holds the database cannot wait for that. */
 	if (pair->folder != NULL)
 	{
 		if (held || state == DATABASE_ABSENT || !settings_fold)
 			TerminateBackgroundWorker(pair->folder);
 		return 0;
 	}
+	/* Only a pair that runs knows that the extension is there, and keeps the place. */
 	if (held || !settings_fold || !note_is_wanted(place) || pair->ending ||
 		!launcher_pair_runs(pair) || (state != DATABASE_IDLE && state != DATABASE_ACTIVE))
 		return 0;
+	/* A folder that dies at its start must not be started over and over. */
 	if (pair->folder_at > GetCurrentTimestamp())
 		return pair->folder_at;
 	pair->folder_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FOLDER_MS);
@@ -450,6 +459,7 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 	bool		wanted;
 
 	launcher_reap(pair);
+	/* Publisher and backends may change these at once, and wake the launcher if they do. */
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	state = place->state;
 	held = place->holds > 0;
@@ -460,9 +470,11 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 		pair->ending = true;
 	if (pair->ending)
 	{
+		/* One that is registered and does not run yet is never started then. */
 		for (int role = 0; role < SHARED_PAIR; role++)
 			if (pair->workers[role] != NULL)
 				TerminateBackgroundWorker(pair->workers[role]);
+		/* A held database also has to lose its folder before it counts as empty. */
 		if (!launcher_pair_runs(pair) && !(held && pair->folder != NULL))
 			launcher_pair_ended(place, pair);
 	}
@@ -479,8 +491,9 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 		launcher_free_place(place);
 		MemSet(pair, 0, sizeof(*pair));
 		/* nobody else wakes us to use the place */
-		return list_again || unseen != NIL ? GetCurrentTimestamp() : 0;
+		return list_again || unseen_databases != NIL ? GetCurrentTimestamp() : 0;
 	}
+	/* Nobody wakes the launcher at the end of a pause: the caller sleeps no longer. */
 	else if (pair->retry_at > GetCurrentTimestamp())
 		return pair->retry_at;
 	else
@@ -522,6 +535,7 @@ launcher_enter(void)
 			for (int role = 0; role < SHARED_ROLES; role++)
 				if (place->pids[role] != 0)
 				{
+					/* A worker takes its pid out under this lock before it ends. */
 					kill(place->pids[role], SIGTERM);
 					alone = false;
 				}
@@ -547,9 +561,9 @@ launcher_main(Datum arg)
 	MemoryContextSwitchTo(
 		AllocSetContextCreate(TopMemoryContext, "gymstream launcher", ALLOCSET_DEFAULT_SIZES));
 
-	pairs = palloc0(sizeof(Pair) * settings_max_databases);
+	launcher_pairs = palloc0(sizeof(Pair) * settings_max_databases);
 	launcher_enter();
-	unseen = launcher_list_databases();
+	unseen_databases = launcher_list_databases();
 
 	while (!ShutdownRequestPending)
 	{
@@ -571,10 +585,10 @@ launcher_main(Datum arg)
 
 			if (!OidIsValid(place->database))
 				continue;
-			again = launcher_advance_folder(place, &pairs[i]);
+			again = launcher_advance_folder(place, &launcher_pairs[i]);
 			if (again != 0)
 				next = Min(next, again);
-			again = launcher_advance(place, &pairs[i]);
+			again = launcher_advance(place, &launcher_pairs[i]);
 			if (again != 0)
 				next = Min(next, again);
 		}

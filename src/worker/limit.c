@@ -21,7 +21,7 @@
 
 static bool is_registered = false;
 static TimeoutId limit_timeout;
-static volatile sig_atomic_t rings = 0;
+static volatile sig_atomic_t ring_count = 0;
 
 /* what runs under the limit */
 static SharedDatabase *limited_place = NULL;
@@ -31,10 +31,11 @@ static TimestampTz limited_since;
 
 /* In a signal handler. */
 static void
-ring(void)
+ring_limit(void)
 {
-	rings++;
-	if (rings > 1)
+	ring_count++;
+	/* Functions may catch a cancel, and none can catch the end of the process. */
+	if (ring_count > 1)
 		ProcDiePending = true;
 	QueryCancelPending = true;
 	InterruptPending = true;
@@ -48,7 +49,8 @@ limit_leave(int code, Datum arg)
 	Incident	incident = {.kind = INCIDENT_LATE,.relation = limited_relation,
 	.sqlerrcode = ERRCODE_QUERY_CANCELED,.message = "its functions caught the cancel and went on"};
 
-	if (rings < 2 || limited_place == NULL)
+	/* Only a second ring has ended the process. Any other exit is not the functions' doing. */
+	if (ring_count < 2 || limited_place == NULL)
 		return;
 	incident_note(limited_place, &incident);
 	pause_begin(limited_place, limited_kind, limited_relation, limited_since,
@@ -60,28 +62,32 @@ limit_begin(int ms, SharedDatabase *place, PauseKind kind, Oid relation)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
+	/* A timeout and a callback can be registered once in a process, and not be taken back. */
 	if (!is_registered)
 	{
-		limit_timeout = RegisterTimeout(USER_TIMEOUT, ring);
+		limit_timeout = RegisterTimeout(USER_TIMEOUT, ring_limit);
 		before_shmem_exit(limit_leave, (Datum) 0);
 		is_registered = true;
 	}
-	rings = 0;
+	ring_count = 0;
 	limited_place = place;
 	limited_kind = kind;
 	limited_relation = relation;
 	limited_since = now;
+
+	/* All of this is written before the timer runs, since the exit reads it after any ring. */
 	enable_timeout_every(limit_timeout, TimestampTzPlusMilliseconds(now, Max(ms, 1)), LAST_RING_MS);
 }
 
 bool
 limit_end(void)
 {
+	/* An attempt may fail before its limit has begun. */
 	if (limited_place == NULL)
 		return false;
 	disable_timeout(limit_timeout, false);
 	limited_place = NULL;
-	if (rings == 0)
+	if (ring_count == 0)
 		return false;
 	/* a ring that came as the work was done cancels nothing that follows */
 	QueryCancelPending = false;

@@ -33,13 +33,13 @@ typedef struct Mark
 
 /* behind it: points that workers have died of often; after a crash the same is decoded once more */
 #define MARK_POINTS 32
-static MarkPoint deadly[MARK_POINTS];
+static MarkPoint deadly_points[MARK_POINTS];
 static uint32 ndeadly = 0;		/* the next one takes the place of the oldest */
 
 static volatile sig_atomic_t is_asked = false;	/* to end, from outside */
 static int	mark_file = -1;
-static Mark current;
-static Mark suspect;			/* where earlier workers have died; no LSN: nowhere */
+static Mark current_mark;
+static Mark suspect_mark;			/* where earlier workers have died; no LSN: nowhere */
 
 static int
 compare_points(MarkPoint a, MarkPoint b)
@@ -62,7 +62,9 @@ is_inside(const Mark *mark, MarkPoint point)
 static void
 write_mark(void)
 {
-	if (mark_file >= 0 && pg_pwrite(mark_file, &current, sizeof(current), 0) != sizeof(current))
+	/* One write of a few bytes: the kernel has it when the process dies, whatever it dies of. */
+	if (mark_file >= 0 &&
+		pg_pwrite(mark_file, &current_mark, sizeof(current_mark), 0) != sizeof(current_mark))
 	{
 		close(mark_file);
 		mark_file = -1;
@@ -95,6 +97,11 @@ is_passing(int sqlerrcode)
 		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
 		case ERRCODE_OPERATOR_INTERVENTION:
 			return true;
+
+		/*
+		 * A file that is missing, or a request for too much memory, may well be due to the event.
+		 * So these count.
+		 */
 		case ERRCODE_SYSTEM_ERROR:
 			return sqlerrcode != ERRCODE_UNDEFINED_FILE;
 		case ERRCODE_INSUFFICIENT_RESOURCES:
@@ -115,20 +122,30 @@ mark_take_error(void)
 static void
 read_marks(void)
 {
-	if (pg_pread(mark_file, &suspect, sizeof(suspect), 0) != sizeof(suspect) ||
-		suspect.magic != MARK_MAGIC ||
-		pg_pread(mark_file, deadly, sizeof(deadly), sizeof(suspect)) != sizeof(deadly))
+	/* A file that is new, cut short, or of another version tells nothing. */
+	if (pg_pread(mark_file, &suspect_mark, sizeof(suspect_mark), 0) != sizeof(suspect_mark) ||
+		suspect_mark.magic != MARK_MAGIC ||
+		pg_pread(mark_file, deadly_points, sizeof(deadly_points), sizeof(suspect_mark)) !=
+			sizeof(deadly_points))
 	{
-		MemSet(&suspect, 0, sizeof(suspect));
-		MemSet(deadly, 0, sizeof(deadly));
+		MemSet(&suspect_mark, 0, sizeof(suspect_mark));
+		MemSet(deadly_points, 0, sizeof(deadly_points));
 	}
-	while (ndeadly < MARK_POINTS && deadly[ndeadly].lsn != InvalidXLogRecPtr)
+	/* Free points are behind all others, until the table is full. */
+	while (ndeadly < MARK_POINTS && deadly_points[ndeadly].lsn != InvalidXLogRecPtr)
 		ndeadly++;
-	if (suspect.first.lsn == InvalidXLogRecPtr)
+	if (suspect_mark.first.lsn == InvalidXLogRecPtr)
 		return;
-	suspect.deaths++;
-	if (compare_points(suspect.first, suspect.last) == 0 && suspect.deaths >= MARK_EVENT_DEATHS)
-		deadly[ndeadly++ % MARK_POINTS] = suspect.first;
+	/* A mark that was left set is a death: a worker that ends in order has cleared it. */
+	suspect_mark.deaths++;
+
+	/*
+	 * A single point that has killed so often is known by now. A range is not: marks within it go
+	 * on counting.
+	 */
+	if (compare_points(suspect_mark.first, suspect_mark.last) == 0 &&
+		suspect_mark.deaths >= MARK_EVENT_DEATHS)
+		deadly_points[ndeadly++ % MARK_POINTS] = suspect_mark.first;
 }
 
 void
@@ -138,12 +155,19 @@ mark_open(const char *worker)
 
 	snprintf(path, sizeof(path), PG_STAT_TMP_DIR "/gymstream_%u.%s", MyDatabaseId, worker);
 	mark_file = BasicOpenFile(path, O_RDWR | O_CREAT | PG_BINARY);
-	current = (Mark) {.magic = MARK_MAGIC};
+	/* The exit clears the mark only where the worker was asked to end. */
+	current_mark = (Mark) {.magic = MARK_MAGIC};
 	before_shmem_exit(mark_leave, (Datum) 0);
 	if (mark_file < 0)
 		return;
 	read_marks();
-	if (pg_pwrite(mark_file, deadly, sizeof(deadly), sizeof(current)) != sizeof(deadly))
+
+	/*
+	 * The points are written at once, so that they last also if this worker dies of something
+	 * new. The mark in front stays as it is until the first one is set.
+	 */
+	if (pg_pwrite(mark_file, deadly_points, sizeof(deadly_points), sizeof(current_mark)) !=
+		sizeof(deadly_points))
 	{
 		close(mark_file);
 		mark_file = -1;
@@ -153,32 +177,40 @@ mark_open(const char *worker)
 void
 mark_set(MarkPoint first, MarkPoint last)
 {
-	current.first = first;
-	current.last = last;
-	current.deaths = is_inside(&suspect, first) && is_inside(&suspect, last) ? suspect.deaths : 0;
+	current_mark.first = first;
+	current_mark.last = last;
+
+	/*
+	 * A mark inside of the range where workers died may be at the same trouble, so their deaths
+	 * count for it.
+	 */
+	current_mark.deaths =
+		is_inside(&suspect_mark, first) && is_inside(&suspect_mark, last) ? suspect_mark.deaths : 0;
 	write_mark();
 }
 
 void
 mark_clear(void)
 {
-	if (current.first.lsn == InvalidXLogRecPtr)
+	/* Workers call this each time they sleep, so most calls must not write. */
+	if (current_mark.first.lsn == InvalidXLogRecPtr)
 		return;
-	current.first.lsn = InvalidXLogRecPtr;
+	current_mark.first.lsn = InvalidXLogRecPtr;
 	write_mark();
 }
 
 bool
 mark_is_near(MarkPoint point)
 {
-	return is_inside(&suspect, point);
+	return is_inside(&suspect_mark, point);
 }
 
 bool
 mark_is_deadly(MarkPoint point)
 {
 	for (int i = 0; i < MARK_POINTS; i++)
-		if (deadly[i].lsn != InvalidXLogRecPtr && compare_points(deadly[i], point) == 0)
+		if (deadly_points[i].lsn != InvalidXLogRecPtr &&
+			compare_points(deadly_points[i], point) == 0)
 			return true;
 	return false;
 }
@@ -186,22 +218,28 @@ mark_is_deadly(MarkPoint point)
 MarkPoint
 mark_last(void)
 {
-	return suspect.first;
+	return suspect_mark.first;
 }
 
 bool
 mark_is_hopeless(void)
 {
-	return suspect.first.lsn != InvalidXLogRecPtr &&
-		   compare_points(suspect.first, suspect.last) != 0 && suspect.deaths >= MARK_RANGE_DEATHS;
+	return suspect_mark.first.lsn != InvalidXLogRecPtr &&
+		   compare_points(suspect_mark.first, suspect_mark.last) != 0 &&
+		   suspect_mark.deaths >= MARK_RANGE_DEATHS;
 }
 
 void
 mark_forget(void)
 {
-	MemSet(&suspect, 0, sizeof(suspect));
-	MemSet(deadly, 0, sizeof(deadly));
+	MemSet(&suspect_mark, 0, sizeof(suspect_mark));
+	MemSet(deadly_points, 0, sizeof(deadly_points));
 	ndeadly = 0;
+
+	/*
+	 * Where this cannot be written, the next worker knows the old points, and leaves out what it
+	 * need not.
+	 */
 	if (mark_file >= 0)
-		(void) !pg_pwrite(mark_file, deadly, sizeof(deadly), sizeof(current));
+		(void) !pg_pwrite(mark_file, deadly_points, sizeof(deadly_points), sizeof(current_mark));
 }

@@ -13,6 +13,7 @@
 #define PAUSE_FACTOR 20
 #define LONGEST_PAUSE_MS (30 * 60 * 1000)
 
+/* The caller holds the lock. NULL where there is none; one that is over is found too. */
 static SharedPause *
 find_pause(SharedDatabase *place, PauseKind kind, Oid relation)
 {
@@ -34,6 +35,7 @@ take_pause(SharedDatabase *place)
 
 	for (int i = 0; i < SHARED_PAUSES; i++)
 	{
+		/* Without a free one, some relation loses its pause early, and may cost time once more. */
 		if (place->pauses[i].times == 0)
 			return &place->pauses[i];
 		if (place->pauses[i].until < first->until)
@@ -42,6 +44,7 @@ take_pause(SharedDatabase *place)
 	return first;
 }
 
+/* How many pauses are in force. The caller holds the lock. */
 static int
 count_pauses(const SharedDatabase *place, TimestampTz now)
 {
@@ -59,6 +62,10 @@ pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz sin
 	int64		ms = Max(TimestampDifferenceMilliseconds(since, now), 1) * PAUSE_FACTOR;
 	SharedPause *pause;
 
+	/*
+	 * Publisher and folder enter pauses in one table, and sessions do not. It is kept when they
+	 * end, not when the server does.
+	 */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	ms *= 1 + count_pauses(place, now);
 	pause = find_pause(place, kind, relation);
@@ -67,6 +74,7 @@ pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz sin
 		pause = take_pause(place);
 		*pause = (SharedPause) {.relation = relation,.kind = kind};
 	}
+	/* Pauses that were followed by no good run add up, to half an hour at most. */
 	ms <<= Min(pause->times, 10);
 	pause->times++;
 	pause->sqlerrcode = sqlerrcode;
@@ -82,6 +90,7 @@ pause_is_on(SharedDatabase *place, PauseKind kind, Oid relation, int *sqlerrcode
 
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	pause = find_pause(place, kind, relation);
+	/* A pause that is over stays in the table: it says how long the next one is to be. */
 	on = pause != NULL && pause->until > GetCurrentTimestamp();
 	if (on && sqlerrcode)
 		*sqlerrcode = pause->sqlerrcode;
@@ -94,11 +103,13 @@ pause_forget(SharedDatabase *place, PauseKind kind, Oid relation)
 {
 	SharedPause *pause;
 
+	/* Most relations have no pause, and finding that out needs no exclusive lock. */
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	pause = find_pause(place, kind, relation);
 	LWLockRelease(shared_state->lock);
 	if (pause == NULL)
 		return;
+	/* In between the entry may have become another relation's, so it is looked up again. */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	pause = find_pause(place, kind, relation);
 	if (pause != NULL)

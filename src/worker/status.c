@@ -56,14 +56,15 @@ enum
 	STATUS_COLUMNS
 };
 
-static Datum values[STATUS_COLUMNS];
-static bool nulls[STATUS_COLUMNS];
+static Datum status_values[STATUS_COLUMNS];
+static bool status_nulls[STATUS_COLUMNS];
 
+/* Columns that nobody sets are NULL. */
 static void
 status_set(int column, Datum value)
 {
-	values[column] = value;
-	nulls[column] = false;
+	status_values[column] = value;
+	status_nulls[column] = false;
 }
 
 static void
@@ -100,6 +101,11 @@ status_of_slot(void)
 	slot = SearchNamedReplicationSlot(name, true);
 	if (slot == NULL)
 		return;
+
+	/*
+	 * A slot's entry may be dropped and used again at any time. So its fields are read together,
+	 * and it may be another's by then.
+	 */
 	SpinLockAcquire(&slot->mutex);
 	ours = slot->in_use && slot->data.database == MyDatabaseId;
 	restart = slot->data.restart_lsn;
@@ -107,10 +113,12 @@ status_of_slot(void)
 	if (!ours)
 		return;
 	status_set_text(STATUS_SLOT_NAME, name);
+	/* A standby writes no WAL of its own, and an invalidated slot holds none back. */
 	if (!XLogRecPtrIsInvalid(restart) && !RecoveryInProgress())
 		status_set(STATUS_RETAINED_BYTES, Int64GetDatum(GetXLogWriteRecPtr() - restart));
 }
 
+/* What the workers wait for, or NULL. The first reason that applies is the one to know. */
 static const char *
 status_waiting_for(const SharedDatabase *database, SharedDatabase *live)
 {
@@ -136,6 +144,10 @@ status_error(const SharedDatabase *database)
 	return "see the server's log";
 }
 
+/*
+ * Fields under the lock are from one moment, in the copy. Atomics are read from the place itself,
+ * and may be newer.
+ */
 static void
 status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 {
@@ -143,6 +155,7 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 	XLogRecPtr	sent = pg_atomic_read_u64(&live->sent_lsn);
 	XLogRecPtr	decoded = pg_atomic_read_u64(&live->decoded_lsn);
 	XLogRecPtr	wanted = pg_atomic_read_u64(&live->wanted_lsn);
+	/* With all told that was sent, whatever was decoded is done with. */
 	XLogRecPtr	done = sent <= published ? Max(decoded, published) : published;
 
 	status_set_pid(STATUS_PUBLISHER_PID, database->pids[SHARED_PUBLISHER]);
@@ -183,9 +196,14 @@ status_of_workers(const SharedDatabase *database, SharedDatabase *live)
 static const char *
 status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 {
+	/*
+	 * The order matters: each of these keeps all that follow from working, so the first one is what
+	 * to mend.
+	 */
 	if (!settings_is_preloaded())
 		return "gymstream is not loaded at server start: add it to shared_preload_libraries and "
 			   "restart the server";
+	/* From here on shared memory is there, though this database may have no place in it. */
 	if (!gs_can_decode())
 		return "changes cannot be decoded: set wal_level to logical and restart the server";
 	if (RecoveryInProgress())
@@ -196,11 +214,13 @@ status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 	if (database == NULL && full)
 		return "gymstream serves as many databases as it may: increase gymstream.max_databases and "
 			   "restart the server";
+	/* A database without the extension in use has no place, and that is no problem. */
 	if (database == NULL)
 		return NULL;
 	if (database->failing)
 		return psprintf("the workers ended with an error and will be started again: %s",
 						database->error_at != 0 ? status_error(database) : "see the server's log");
+	/* The atomic is in the copy: it is as old as the rest. */
 	if (pg_atomic_read_u32(&((SharedDatabase *) database)->queue_full) != 0)
 		return "the server's notification queue is nearly full, so that notifications are skipped: "
 			"end sessions that LISTEN and are in a transaction for long";
@@ -219,10 +239,14 @@ gs_status(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	memset(nulls, true, sizeof(nulls));
+	memset(status_nulls, true, sizeof(status_nulls));
 
 	if (shared_state != NULL)
 	{
+		/*
+		 * The place is copied under the lock, and the launcher may free it as soon as that is
+		 * released. Its memory stays, so the atomics can be read.
+		 */
 		LWLockAcquire(shared_state->lock, LW_SHARED);
 		live = shared_find(MyDatabaseId);
 		if (live != NULL)
@@ -235,9 +259,11 @@ gs_status(PG_FUNCTION_ARGS)
 	status_set(STATUS_PRELOADED, BoolGetDatum(settings_is_preloaded()));
 	status_set_text(STATUS_WAL_LEVEL, GetConfigOptionByName(GS_WAL_LEVEL_SETTING, NULL, false));
 	status_set_pid(STATUS_LAUNCHER_PID, launcher);
+	/* The slot is shown also where no worker runs: it may hold back WAL all the same. */
 	status_of_slot();
 	if (live != NULL)
 		status_of_workers(&copy, live);
 	status_set_text(STATUS_PROBLEM, status_problem(live ? &copy : NULL, full, launcher));
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(desc), status_values, status_nulls)));
 }
