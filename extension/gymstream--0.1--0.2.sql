@@ -498,4 +498,24 @@ DELETE FROM pg_depend WHERE classid = 'pg_extension'::regclass
 	AND refclassid = 'pg_namespace'::regclass AND refobjid = 'gymstream'::regnamespace AND deptype = 'n';
 ALTER EXTENSION gymstream ADD SCHEMA gymstream;
 
+------------------------------------------------------------------------------------------------------------------------
+-- Publications of all tables have those of gymstream too, and their subscribers need not: decoding passes over them.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream_internal.skip_row() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_skip_row';
+COMMENT ON FUNCTION gymstream_internal.skip_row() IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.rollup
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.rollup ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.rollup IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.uncounted
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.uncounted ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.uncounted IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.epoch
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.epoch ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.epoch IS 'skips rows that a subscription to all tables copies from another server';
+
 SELECT gymstream_internal.renew_rollups();

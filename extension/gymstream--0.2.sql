@@ -743,3 +743,25 @@ COMMENT ON COLUMN gymstream_internal.epoch.system_identifier IS 'the server''s';
 COMMENT ON COLUMN gymstream_internal.epoch.timeline IS 'of the write-ahead log';
 COMMENT ON COLUMN gymstream_internal.epoch.since IS 'when it began';
 REVOKE ALL ON gymstream_internal.epoch FROM PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Publications of all tables have those of gymstream too, and their subscribers need not: decoding passes over them.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION gymstream_internal.skip_row() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_skip_row';
+COMMENT ON FUNCTION gymstream_internal.skip_row() IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.rollup
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.rollup ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.rollup IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.uncounted
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.uncounted ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.uncounted IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.epoch
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.epoch ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.epoch IS 'skips rows that a subscription to all tables copies from another server';
+
+SELECT gymstream_internal.renew_rollups();

@@ -230,6 +230,15 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_ereturn(context, value, ...) ereport_domain(ERROR, TEXTDOMAIN, __VA_ARGS__)
 #endif
 
+/* 19: what decoding needs is logged by another variable too, once decoding has turned itself on */
+#if PG_VERSION_NUM >= 190000
+#define gs_logical_info XLogLogicalInfo
+#define gs_set_logical_info(active) (XLogLogicalInfo = (active))
+#else
+#define gs_logical_info false
+#define gs_set_logical_info(active) ((void) (active))
+#endif
+
 /* 16: a view's rule does not begin with entries for OLD and NEW any more */
 #if PG_VERSION_NUM >= 160000
 #define GS_VIEW_ENTRIES 0

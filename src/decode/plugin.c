@@ -13,6 +13,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "decode/truncate.h"
+
 /* a receiver hears of us at least every so many changes, shown or not */
 #define CHANGES_PER_PROGRESS 100
 
@@ -511,6 +513,11 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 	StringInfoData event;
 
 	plugin_progress(ctx);
+	if (transactional && truncate_of_message(ctx, txn, lsn, prefix, size, content))
+	{
+		MemoryContextSwitchTo(old);
+		return;
+	}
 	if (transactional)
 		message.stamp = plugin_stamp(state, txn, NULL);
 

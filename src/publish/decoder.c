@@ -33,6 +33,7 @@
 
 #include "base/catalog.h"
 #include "decode/event.h"
+#include "decode/truncate.h"
 #include "publish/follow.h"
 #include "publish/frame.h"
 #include "rollup/model/message.h"
@@ -241,6 +242,11 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	MemoryContext old = MemoryContextSwitchTo(event_context);
 	RollupMessage message;
 
+	if (transactional && txn != NULL && truncate_of_message(ctx, txn, lsn, prefix, size, content))
+	{
+		MemoryContextSwitchTo(old);
+		return;
+	}
 	if (transactional && txn != NULL && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
 		message_read(content, size, txn->xid, &message) &&
 		event_rollup_is_published(message.rollup))

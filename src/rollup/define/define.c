@@ -35,6 +35,7 @@
 
 #include "base/argument.h"
 #include "base/owner.h"
+#include "base/quiet.h"
 #include "rollup/define/fill.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
@@ -292,6 +293,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 	relations.rollup = get_relname_relid(view.name, view.schema);
 	/* first of all: decoding would take the partials' rows for those of an ordinary table */
 	catalog_relations_insert(&relations);
+	quiet_relation(relations.partials);
 	define_create_triggers(&relations, shape);
 	fill_partials(&relations, shape, GetUserId());
 	create_indexes(&partials, shape);

@@ -25,6 +25,7 @@
 
 #include "base/argument.h"
 #include "base/owner.h"
+#include "base/quiet.h"
 #include "rollup/define/fill.h"
 #include "rollup/define/survey.h"
 #include "rollup/model/source.h"
@@ -70,6 +71,7 @@ make_known(const RollupRelations *relations, const RollupShape *shape)
 	ListCell   *cell;
 
 	catalog_relations_insert(relations);
+	quiet_relation(relations->partials);
 	foreach(cell, source_tables(shape->source, NoLock))
 	{
 		if (lfirst_oid(cell) != shape->source)
@@ -146,6 +148,8 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	define_mend_view(&relations, shape);
 	owner_leave(&caller);
 	catalog_uncounted_delete(relations.partials);
+	/* pg_upgrade does not keep it */
+	quiet_relation(relations.partials);
 	delete_partials(relations.partials);
 	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
 	define_create_triggers(&relations, shape);

@@ -19,6 +19,7 @@
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
+#include "base/quiet.h"
 #include "rollup/define/renew.h"
 #include "rollup/model/sql.h"
 
@@ -148,6 +149,21 @@ renew_view(const RollupRelations *relations)
 					   list_make1(query));
 }
 
+/* Whoever writes one now may have logged its rows for decoding still: no matter. */
+static void
+quiet_catalogs(void)
+{
+	static const char *const tables[] = {CATALOG_ROLLUP, CATALOG_UNCOUNTED, CATALOG_TOPIC, CATALOG_EPOCH};
+
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		Oid			table = get_relname_relid(tables[i], catalog_schema());
+
+		if (OidIsValid(table))
+			quiet_relation(table);
+	}
+}
+
 static void
 renew_rollups(void)
 {
@@ -162,15 +178,18 @@ renew_rollups(void)
 			!OidIsValid(catalog_owner(relations->rollup)))
 			continue;
 		renew_view(relations);
+		quiet_relation(relations->partials);
 		define_create_guards(relations);
 		renew_warn(relations);
 	}
+	quiet_catalogs();
 	define_end(nest);
 }
 
 /*
  * gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this
- * version, in its upgrade. What is made is not the extension's.
+ * version, as the last step of making or upgrading the extension, and after pg_upgrade, which does not
+ * keep all of it. What is made is not the extension's.
  */
 PG_FUNCTION_INFO_V1(gs_renew_rollups);
 Datum

@@ -178,6 +178,34 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	return true;
 }
 
+void
+message_write_truncate(Oid rollup, Oid partials)
+{
+	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, 0, 0, 0, 0, GetCurrentTransactionId()};
+
+	header.seal = message_seal((const char *) &header, sizeof(header), GetTopTransactionId());
+	gs_log_message(GS_MESSAGE_PREFIX, (const char *) &header, sizeof(header));
+}
+
+/* It has no tuple. */
+bool
+message_read_truncate(const char *content, Size size, TransactionId xid, RollupMessage *message)
+{
+	MessageHeader header;
+
+	if (size != sizeof(header))
+		return false;
+	memcpy(&header, content, sizeof(header));
+	if (header.version != MESSAGE_VERSION || header.tuple_len != 0 ||
+		header.seal != message_seal(content, size, xid))
+		return false;
+	memset(message, 0, sizeof(*message));
+	message->rollup = header.rollup;
+	message->subxid = header.subxid;
+	message->partials = header.partials;
+	return true;
+}
+
 bool
 message_fits(const RollupMessage *message, TupleDesc desc)
 {

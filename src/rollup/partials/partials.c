@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "base/quiet.h"
 #include "rollup/partials/claim.h"
 
 /*
@@ -346,22 +347,44 @@ write_indexes(Partials *partials)
 void
 partials_insert(Partials *partials)
 {
-	table_tuple_insert(partials->relation, partials->out, GetCurrentCommandId(true), 0, NULL);
+	table_tuple_insert(partials->relation, partials->out, GetCurrentCommandId(true),
+					   quiet_is(partials->relation) ? TABLE_INSERT_NO_LOGICAL : 0, NULL);
 	write_indexes(partials);
+}
+
+/* As quiet as the relation is. */
+static TM_Result
+write_update(Partials *partials, ItemPointer old, GsUpdateIndexes *indexes)
+{
+	TM_FailureData failure;
+	LockTupleMode mode;
+	Quiet		quiet;
+	volatile TM_Result result = TM_Ok;
+
+	quiet_begin(&quiet, partials->relation);
+	PG_TRY();
+	{
+		result = gs_table_update(partials->relation, old, partials->out, GetCurrentCommandId(true),
+								 &failure, &mode, indexes);
+	}
+	PG_CATCH();
+	{
+		quiet_end_after_error(&quiet);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	quiet_end(&quiet);
+	return result;
 }
 
 bool
 partials_update(Partials *partials)
 {
 	ItemPointerData old = partials->held->tts_tid;
-	TM_FailureData failure;
-	LockTupleMode mode;
 	GsUpdateIndexes indexes;
-	TM_Result	result;
+	TM_Result	result = write_update(partials, &old, &indexes);
 
 	/* The partial is claimed, locked or our own. So nobody can have written it since. */
-	result = gs_table_update(partials->relation, &old, partials->out, GetCurrentCommandId(true),
-							 &failure, &mode, &indexes);
 	if (result != TM_Ok)
 		elog(ERROR, "could not update a partial that this transaction holds: %d", result);
 	/*

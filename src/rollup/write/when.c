@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "rollup/model/message.h"
 #include "rollup/model/source.h"
 #include "rollup/partials/protect.h"
 #include "rollup/write/collect.h"
@@ -270,8 +271,8 @@ truncate_partials(void *relation)
 	Relation	partials = relation;
 	Oid			relid = RelationGetRelid(partials);
 
-	gs_truncate(list_make1(partials), list_make1_oid(relid),
-				RelationIsLogicallyLogged(partials) ? list_make1_oid(relid) : NIL);
+	/* not logged for decoding, as nothing of theirs is: a message tells of it */
+	gs_truncate(list_make1(partials), list_make1_oid(relid), NIL);
 }
 
 /*
@@ -302,6 +303,8 @@ gs_truncated(PG_FUNCTION_ARGS)
 	partials = table_open(rollup->partials, AccessExclusiveLock);
 	CheckTableNotInUse(partials, "TRUNCATE");
 	protect_write(rollup->partials, truncate_partials, partials);
+	if (message_is_wanted(rollup->has_topic))
+		message_write_truncate(rollup->rollup, rollup->partials);
 	table_close(partials, NoLock);
 	table_close(source, NoLock);
 	PG_RETURN_BOOL(false);
