@@ -1,6 +1,6 @@
 /*
- * gymstream.c: the door. Holds the magic block and _PG_init, which calls one init a module in the order of the data's
- * way. Does nothing else.
+ * gymstream.c: the door. Holds the magic block and _PG_init, which calls one init a module in the
+ * order of the data's way. Does nothing else.
  */
 #include "base/base.h"
 

@@ -30,9 +30,11 @@
 /* 17: LogLogicalMessage can flush at once */
 #include "replication/message.h"
 #if PG_VERSION_NUM >= 170000
-#define gs_log_message(prefix, content, size) ((void) LogLogicalMessage(prefix, content, size, true, false))
+#define gs_log_message(prefix, content, size) \
+	((void) LogLogicalMessage(prefix, content, size, true, false))
 #else
-#define gs_log_message(prefix, content, size) ((void) LogLogicalMessage(prefix, content, size, true))
+#define gs_log_message(prefix, content, size) \
+	((void) LogLogicalMessage(prefix, content, size, true))
 #endif
 
 /* 18: the expressions of GROUP BY live in a range table entry of their own */
@@ -84,11 +86,14 @@ gs_flatten_groups(Query *query)
 
 /* 18: an index scan can be instrumented; 19: a scan takes options */
 #if PG_VERSION_NUM >= 190000
-#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0, SO_NONE)
+#define gs_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0, SO_NONE)
 #elif PG_VERSION_NUM >= 180000
-#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#define gs_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
 #else
-#define gs_index_beginscan(heap, index, snapshot, nkeys) index_beginscan(heap, index, snapshot, nkeys, 0)
+#define gs_index_beginscan(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
 #endif
 
 /* 19: a scan takes options, an update as well, and so does a delete, which had a flag */
@@ -97,20 +102,26 @@ gs_flatten_groups(Query *query)
 #define gs_table_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL, SO_NONE)
 #define gs_table_beginscan_tidrange(rel, snapshot, from, to) \
 	table_beginscan_tidrange(rel, snapshot, from, to, SO_NONE)
-#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes) \
-	table_tuple_update(rel, tid, slot, cid, 0, InvalidSnapshot, InvalidSnapshot, true, failure, mode, indexes)
+#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes)                               \
+	table_tuple_update(rel, tid, slot, cid, 0, InvalidSnapshot, InvalidSnapshot, true, failure,    \
+					   mode, indexes)
 #define gs_table_delete(rel, tid, cid, failure) \
 	table_tuple_delete(rel, tid, cid, 0, InvalidSnapshot, InvalidSnapshot, true, failure)
 #else
 #define gs_table_beginscan(rel, snapshot) table_beginscan(rel, snapshot, 0, NULL)
-#define gs_table_beginscan_tidrange(rel, snapshot, from, to) table_beginscan_tidrange(rel, snapshot, from, to)
-#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes) \
-	table_tuple_update(rel, tid, slot, cid, InvalidSnapshot, InvalidSnapshot, true, failure, mode, indexes)
+#define gs_table_beginscan_tidrange(rel, snapshot, from, to) \
+	table_beginscan_tidrange(rel, snapshot, from, to)
+#define gs_table_update(rel, tid, slot, cid, failure, mode, indexes)                               \
+	table_tuple_update(rel, tid, slot, cid, InvalidSnapshot, InvalidSnapshot, true, failure, mode, \
+					   indexes)
 #define gs_table_delete(rel, tid, cid, failure) \
 	table_tuple_delete(rel, tid, cid, InvalidSnapshot, InvalidSnapshot, true, failure, false)
 #endif
 
-/* 19: who prunes a page may find its visibility map wrong, and mends that too: a pin that may be left is let go of */
+/*
+ * 19: who prunes a page may find its visibility map wrong, and mends that too: a pin that may be
+ * left is let go of
+ */
 #include "access/heapam.h"
 #include "storage/bufmgr.h"
 static inline void
@@ -132,7 +143,8 @@ gs_heap_page_prune(Relation relation, Buffer buffer)
 #define gs_truncate(relations, relids, logged) \
 	ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false, false)
 #else
-#define gs_truncate(relations, relids, logged) ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false)
+#define gs_truncate(relations, relids, logged) \
+	ExecuteTruncateGuts(relations, relids, logged, DROP_RESTRICT, false)
 #endif
 
 /* 18: the strategy of an ordering operator is told in general terms */
@@ -169,7 +181,8 @@ gs_ordering_operator(Oid operator, Oid *family, Oid *type, bool *greater)
 /* 18: generated columns can be virtual */
 #include "utils/lsyscache.h"
 #if PG_VERSION_NUM >= 180000
-#define gs_attribute_is_virtual(relid, attnum) (get_attgenerated(relid, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
+#define gs_attribute_is_virtual(relid, attnum) \
+	(get_attgenerated(relid, attnum) == ATTRIBUTE_GENERATED_VIRTUAL)
 #else
 #define gs_attribute_is_virtual(relid, attnum) (false)
 #endif
@@ -325,9 +338,13 @@ gs_read_as(PlannedStmt *plan, Oid user)
 #define gs_txn_prepare_time(txn) ((txn)->xact_time.prepare_time)
 #endif
 
-/* 17: slots can be synchronized to standbys; 18: a slot that is invalid need not be an error; 19: slots of REPACK */
+/*
+ * 17: slots can be synchronized to standbys; 18: a slot that is invalid need not be an error; 19:
+ * slots of REPACK
+ */
 #if PG_VERSION_NUM >= 190000
-#define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false, false)
+#define gs_slot_create(name) \
+	ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false, false)
 #elif PG_VERSION_NUM >= 170000
 #define gs_slot_create(name) ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false)
 #else
@@ -340,8 +357,8 @@ gs_read_as(PlannedStmt *plan, Oid user)
 #endif
 
 /*
- * 19: logical decoding turns itself on with the first slot where wal_level is replica, and off after the last one. Who
- * makes a slot turns it on between making it and its first look at the log.
+ * 19: logical decoding turns itself on with the first slot where wal_level is replica, and off
+ * after the last one. Who makes a slot turns it on between making it and its first look at the log.
  */
 #include "access/xlog.h"
 #include "replication/logical.h"
@@ -352,8 +369,9 @@ gs_read_as(PlannedStmt *plan, Oid user)
 #define gs_can_decode() (wal_level >= WAL_LEVEL_REPLICA)
 #define gs_turn_decoding_on() EnsureLogicalDecodingEnabled()
 #define gs_check_decoding() CheckLogicalDecodingRequirements(false)
-#define gs_create_init_decoding(plugin, reader) \
-	CreateInitDecodingContext(plugin, NIL, false, false, InvalidXLogRecPtr, reader, NULL, NULL, NULL)
+#define gs_create_init_decoding(plugin, reader)                                                    \
+	CreateInitDecodingContext(plugin, NIL, false, false, InvalidXLogRecPtr, reader, NULL, NULL,    \
+							  NULL)
 #else
 #define GS_WAL_LEVEL_SETTING "wal_level"
 #define GS_WAL_LEVEL_NEEDED "logical"

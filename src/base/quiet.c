@@ -1,15 +1,16 @@
 /*
- * quiet.c: takes a relation of gymstream's own and lets logical decoding pass it over. A publication
- * FOR ALL TABLES has partials and catalogs too, and its subscribers need not have them.
+ * quiet.c: takes a relation of gymstream's own and lets logical decoding pass it over. A
+ * publication FOR ALL TABLES has partials and catalogs too, and its subscribers need not have them.
  *
  * There is no option for it, but a mark in pg_class that the server sets on the new heap of a table
- * which it writes anew: relrewrite. Decoding hands changes of such a heap to no plugin (that does not ask
- * for them), and nothing else looks at it. It is decided when a change is decoded, by the catalogs as they
- * were: so it must be set before the first change.
+ * which it writes anew: relrewrite. Decoding hands changes of such a heap to no plugin (that does
+ * not ask for them), and nothing else looks at it. It is decided when a change is decoded, by the
+ * catalogs as they were: so it must be set before the first change.
  *
- * What is passed over need not be logged for decoding. heap_insert has a flag for that, heap_update and
- * heap_delete ask wal_level only. So it is lowered around them, in this process alone. A record without
- * its row is harmless: decoding would have passed the whole row over. What it must not touch:
+ * What is passed over need not be logged for decoding. heap_insert has a flag for that, heap_update
+ * and heap_delete ask wal_level only. So it is lowered around them, in this process alone. A record
+ * without its row is harmless: decoding would have passed the whole row over. What it must not
+ * touch:
  *
  * - a transaction's xid is assigned before, since its record may depend on wal_level;
  * - the first record of a subtransaction says which transaction it is of, and is written as ever;

@@ -9,8 +9,8 @@
 #include "utils/relcache.h"
 
 /*
- * Let no plugin be told of the relation's changes, from this transaction's next change on. Does nothing
- * where it is so already.
+ * Let no plugin be told of the relation's changes, from this transaction's next change on. Does
+ * nothing where it is so already.
  */
 extern void quiet_relation(Oid relid);
 
@@ -18,9 +18,9 @@ extern void quiet_relation(Oid relid);
 extern bool quiet_is(Relation relation);
 
 /*
- * Between the two, changes of the relation are logged as where wal_level is replica, if it is quiet:
- * without what only decoding needs. Nothing else may be done meanwhile. Whoever catches an error ends it
- * by the other function.
+ * Between the two, changes of the relation are logged as where wal_level is replica, if it is
+ * quiet: without what only decoding needs. Nothing else may be done meanwhile. Whoever catches an
+ * error ends it by the other function.
  */
 typedef struct Quiet
 {

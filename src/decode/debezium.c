@@ -452,8 +452,8 @@ append_hstore(StringInfo out, DebeziumColumn *column, Datum value)
 static void
 append_interval(StringInfo out, const Interval *interval)
 {
-	int64		months,
-				usecs;
+	int64		months;
+	int64		usecs;
 
 	if (pg_mul_s64_overflow(interval->month, USECS_PER_MONTH, &months) ||
 		pg_add_s64_overflow(months, interval->day * USECS_PER_DAY, &usecs) ||
@@ -463,14 +463,12 @@ append_interval(StringInfo out, const Interval *interval)
 	appendStringInfo(out, INT64_FORMAT, usecs);
 }
 
-/* Days since 1970. An infinite date has no days: it stays the number that it is stored as. */
 static void
 append_date(StringInfo out, DateADT date)
 {
 	appendStringInfo(out, "%d", DATE_NOT_FINITE(date) ? date : date + EPOCH_DAYS);
 }
 
-/* There must be room for it before it is brought out of the TOAST table. */
 static void
 append_bytea(StringInfo out, Datum value)
 {

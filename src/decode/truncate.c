@@ -1,7 +1,7 @@
 /*
  * truncate.c: takes a message that says that a rollup was truncated, and tells the callback for
- * truncates so. A record of the server's own would be told to subscribers of all tables too, who need
- * not have the partials.
+ * truncates so. A record of the server's own would be told to subscribers of all tables too, who
+ * need not have the partials.
  */
 #include "decode/truncate.h"
 

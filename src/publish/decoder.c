@@ -75,9 +75,7 @@ decoder_sleep(int timeout_ms)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/*
- * XLogReaderRoutine's page_read. The flush pointer always stands at a record's end or at a page's.
- */
+/* XLogReaderRoutine's page_read. The flush pointer stands at a record's end or at a page's. */
 static int
 decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecPtr target,
 				  char *buffer)
@@ -342,9 +340,7 @@ decoder_look(void (*look) (void))
 	CurrentResourceOwner = owner;
 }
 
-/*
- * Whether there are topics, whose listeners get nothing of what happened before the slot was made.
- */
+/* Whether there are topics: their listeners get nothing from before the slot was made. */
 static void
 decoder_look_for_topics(void)
 {
@@ -381,10 +377,7 @@ decoder_reset(const char *why)
 			 errhint("See the view gymstream.incidents.")));
 }
 
-/*
- * The slot of this database, made when it is missing, and made anew when the server has given it
- * up.
- */
+/* This database's slot, made when it is missing or the server has given it up. */
 static void
 decoder_acquire_slot(void)
 {

@@ -1,6 +1,6 @@
 /*
- * topic.c: takes a table or rollup and makes a topic of it: a row of the table topic. Tells every backend and decoder
- * through the relation cache. Publishes nothing itself.
+ * topic.c: takes a table or rollup and makes a topic of it: a row of the table topic. Tells every
+ * backend and decoder through the relation cache. Publishes nothing itself.
  */
 #include "topic/topic.h"
 
@@ -40,12 +40,15 @@ PG_FUNCTION_INFO_V1(gs_topics_changed);
 
 /* ---- look-up ---- */
 
-/* Anyone may listen, so rows under row-level security are never sent, also where it was enabled after create_topic. */
+/*
+ * Anyone may listen, so rows under row-level security are never sent, also where it was enabled
+ * after create_topic.
+ */
 static bool
 has_row_security(Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	bool		enabled = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
+	bool enabled = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relrowsecurity;
 
 	if (HeapTupleIsValid(tuple))
 		ReleaseSysCache(tuple);
@@ -64,13 +67,15 @@ topic_lookup(Oid relation, Topic *topic)
 	tuple = catalog_find_topic(catalog, relation);
 	if (HeapTupleIsValid(tuple))
 	{
-		Datum		channel = heap_getattr(tuple, TOPIC_CHANNEL, RelationGetDescr(catalog), &isnull);
+		Datum channel = heap_getattr(tuple, TOPIC_CHANNEL, RelationGetDescr(catalog), &isnull);
 		Datum		notify = heap_getattr(tuple, TOPIC_NOTIFY, RelationGetDescr(catalog), &isnull);
 
 		topic->relation = relation;
 		strlcpy(topic->channel, TextDatumGetCString(channel), sizeof(topic->channel));
-		topic->notify = strcmp(TextDatumGetCString(notify), "row") == 0 && !has_row_security(relation) ?
-			TOPIC_NOTIFY_ROW : TOPIC_NOTIFY_POSITION;
+		topic->notify =
+			strcmp(TextDatumGetCString(notify), "row") == 0 && !has_row_security(relation) ?
+				TOPIC_NOTIFY_ROW :
+				TOPIC_NOTIFY_POSITION;
 	}
 	table_close(catalog, AccessShareLock);
 	return HeapTupleIsValid(tuple);
@@ -113,14 +118,17 @@ check_table(Relation rel)
 	if (relid < FirstNormalObjectId)
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a system table.", NULL);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is temporary: its changes are not in the write-ahead log.", NULL);
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE,
+			   "It is temporary: its changes are not in the write-ahead log.", NULL);
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is unlogged: its changes are not in the write-ahead log.",
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE,
+			   "It is unlogged: its changes are not in the write-ahead log.",
 			   "Make it a logged one with ALTER TABLE ... SET LOGGED.");
 	if (catalog_is_schema(RelationGetNamespace(rel)))
 		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is one of gymstream's own tables.", NULL);
 	if (OidIsValid(catalog_rollup(ROLLUP_PARTIALS, relid, ROLLUP_ROLLUP)))
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the state of a rollup.", "Create the topic on the rollup.");
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the state of a rollup.",
+			   "Create the topic on the rollup.");
 }
 
 static void
@@ -131,9 +139,11 @@ check_view(Relation rel)
 	if (OidIsValid(catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_ROLLUP)))
 		return;
 	if (OidIsValid(catalog_rollup(ROLLUP_DEFINITION, relid, ROLLUP_ROLLUP)))
-		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the definition of a rollup.", "Create the topic on the rollup.");
+		refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is the definition of a rollup.",
+			   "Create the topic on the rollup.");
 	refuse(rel, ERRCODE_WRONG_OBJECT_TYPE, "It is a view and no rollup.",
-		   "Create a rollup with gymstream.create_rollup, or topics on the tables that the view reads.");
+		   "Create a rollup with gymstream.create_rollup, or topics on the tables that the view "
+		   "reads.");
 }
 
 static void
@@ -148,7 +158,8 @@ check_relation(Relation rel, TopicNotify notify)
 			check_view(rel);
 			break;
 		case RELKIND_PARTITIONED_TABLE:
-			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED, "Topics on partitioned tables are not supported yet.",
+			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED,
+				   "Topics on partitioned tables are not supported yet.",
 				   "Create a topic on each of its partitions.");
 			break;
 		default:
@@ -160,8 +171,10 @@ check_relation(Relation rel, TopicNotify notify)
 	if (notify == TOPIC_NOTIFY_ROW && has_row_security(RelationGetRelid(rel)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot send the rows of \"%s\" to everybody who listens", RelationGetRelationName(rel)),
-				 errdetail("Row-level security is enabled on it, and anyone may listen on any channel."),
+				 errmsg("cannot send the rows of \"%s\" to everybody who listens",
+						RelationGetRelationName(rel)),
+				 errdetail("Row-level security is enabled on it, and anyone may listen on any "
+						   "channel."),
 				 errhint("Use notify => 'position'.")));
 }
 
@@ -172,7 +185,8 @@ check_server(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("gymstream is not in \"shared_preload_libraries\""),
-				 errdetail("Topics are published by background workers, which are started with the server."),
+				 errdetail("Topics are published by background workers, which are started with the "
+						   "server."),
 				 errhint("Add gymstream to \"shared_preload_libraries\" and restart the server.")));
 	if (!gs_can_decode())
 		ereport(ERROR,
@@ -210,7 +224,10 @@ catalog_open_for_write(void)
 	return catalog;
 }
 
-/* Whoever caches whether this relation is published looks again, a decoder at this transaction's place in the log. */
+/*
+ * Whoever caches whether this relation is published looks again, a decoder at this transaction's
+ * place in the log.
+ */
 static void
 invalidate(Oid relation)
 {
@@ -222,7 +239,10 @@ invalidate(Oid relation)
 		CacheInvalidateRelcacheByRelid(partials);
 }
 
-/* The channel's name: the topic's, or by OID where that is too long for LISTEN or was taken before a rename. */
+/*
+ * The channel's name: the topic's, or by OID where that is too long for LISTEN or was taken before
+ * a rename.
+ */
 static char *
 choose_channel(Relation catalog, Oid relation)
 {
@@ -237,7 +257,7 @@ choose_channel(Relation catalog, Oid relation)
 static TopicNotify
 notify_from_text(FunctionCallInfo fcinfo, int argument)
 {
-	char	   *notify = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+	char *notify = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 
 	if (notify != NULL && strcmp(notify, "position") == 0)
 		return TOPIC_NOTIFY_POSITION;
@@ -245,8 +265,10 @@ notify_from_text(FunctionCallInfo fcinfo, int argument)
 		return TOPIC_NOTIFY_ROW;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 notify ? errmsg("invalid value \"%s\" for notify", notify) : errmsg("notify must not be null"),
-			 errhint("Use 'position' to send topic and position only, or 'row' to send the whole event.")));
+			 notify ? errmsg("invalid value \"%s\" for notify", notify) :
+					  errmsg("notify must not be null"),
+			 errhint("Use 'position' to send topic and position only, or 'row' to send the whole "
+					 "event.")));
 	return TOPIC_NOTIFY_POSITION;
 }
 
@@ -315,8 +337,9 @@ update_topic(Relation catalog, HeapTuple tuple, TopicNotify notify)
 /*
  * create_topic(relation regclass, notify text, if_not_exists boolean) returns text: the channel
  *
- * For the relation's owner, who needs no right on the table topic. A topic that is there is told what to notify, or left
- * alone with if_not_exists. Locks the relation against DROP and the table topic against other writers until commit.
+ * For the relation's owner, who needs no right on the table topic. A topic that is there is told
+ * what to notify, or left alone with if_not_exists. Locks the relation against DROP and the table
+ * topic against other writers until commit.
  */
 Datum
 gs_create_topic(PG_FUNCTION_ARGS)
@@ -337,7 +360,8 @@ gs_create_topic(PG_FUNCTION_ARGS)
 
 	catalog = catalog_open_for_write();
 	tuple = catalog_find_topic(catalog, relid);
-	channel = HeapTupleIsValid(tuple) ? topic_text(catalog, tuple, TOPIC_CHANNEL) : insert_topic(catalog, rel, notify);
+	channel = HeapTupleIsValid(tuple) ? topic_text(catalog, tuple, TOPIC_CHANNEL) :
+										insert_topic(catalog, rel, notify);
 	if (HeapTupleIsValid(tuple) && if_not_exists)
 		ereport(NOTICE,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -391,13 +415,19 @@ topic_set_notify(Oid relation, TopicNotify notify)
 	return HeapTupleIsValid(tuple);
 }
 
-/* drop_topic(relation regclass) returns void. For the relation's owner; of one that is gone, for a superuser. */
+/*
+ * drop_topic(relation regclass) returns void. For the relation's owner; of one that is gone, for a
+ * superuser.
+ */
 Datum
 gs_drop_topic(PG_FUNCTION_ARGS)
 {
 	Oid			relid = relation_argument(fcinfo);
 
-	/* of what was dropped while the event triggers were off, nobody but a superuser is left to say so */
+	/*
+	 * of what was dropped while the event triggers were off, nobody but a superuser is left to say
+	 * so
+	 */
 	if (get_rel_name(relid) || !superuser())
 		check_owner(relid);
 	if (!topic_delete(relid))
@@ -423,8 +453,8 @@ is_topics(Relation relation)
 }
 
 /*
- * topic_restored(): trigger before each row that SQL brings to the table of topics, as a restored dump does. What there is
- * already stays as it is.
+ * topic_restored(): trigger before each row that SQL brings to the table of topics, as a restored
+ * dump does. What there is already stays as it is.
  */
 Datum
 gs_topic_restored(PG_FUNCTION_ARGS)
@@ -448,20 +478,25 @@ gs_topic_restored(PG_FUNCTION_ARGS)
 	desc = RelationGetDescr(trigger->tg_relation);
 	relation = heap_getattr(trigger->tg_trigtuple, TOPIC_RELATION, desc, &isnull[0]);
 	channel = heap_getattr(trigger->tg_trigtuple, TOPIC_CHANNEL, desc, &isnull[1]);
-	if (!isnull[0] && !isnull[1] && (catalog_find_topic(trigger->tg_relation, DatumGetObjectId(relation)) ||
-									 catalog_find(trigger->tg_relation, TOPIC_CHANNEL, channel)))
+	if (!isnull[0] && !isnull[1] &&
+		(catalog_find_topic(trigger->tg_relation, DatumGetObjectId(relation)) ||
+		 catalog_find(trigger->tg_relation, TOPIC_CHANNEL, channel)))
 		return PointerGetDatum(NULL);
 	return PointerGetDatum(trigger->tg_trigtuple);
 }
 
-/* topics_changed(): trigger on the table topic, which only a restored dump writes by SQL. Wakes the workers. */
+/*
+ * topics_changed(): trigger on the table topic, which only a restored dump writes by SQL. Wakes the
+ * workers.
+ */
 Datum
 gs_topics_changed(PG_FUNCTION_ARGS)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be called as a trigger", "gymstream_internal.topics_changed")));
+				 errmsg("function \"%s\" must be called as a trigger",
+						"gymstream_internal.topics_changed")));
 	shared_poke_at_commit();
 	return PointerGetDatum(NULL);
 }

@@ -1,7 +1,7 @@
 /*
- * topic_owner.c: takes a relation that gets another owner, and lets its topic send no rows any more:
- * only the owner can decide to send rows to everybody who listens. ALTER ... OWNER is met by an event
- * trigger, REASSIGN OWNED before it is done, since no event trigger hears of it.
+ * topic_owner.c: takes a relation that gets another owner, and lets its topic send no rows any
+ * more: only the owner can decide to send rows to everybody who listens. ALTER ... OWNER is met by
+ * an event trigger, REASSIGN OWNED before it is done, since no event trigger hears of it.
  */
 #include "topic/topic.h"
 
@@ -29,8 +29,10 @@ topic_new_owner(Oid relation)
 		return;
 	ereport(NOTICE,
 			(errmsg("notifications of \"%s\" have no rows any more", get_rel_name(relation)),
-			 errdetail("Only its owner can decide to send rows to everybody who listens, and it gets another owner."),
-			 errhint("The new owner runs gymstream.create_topic with notify => 'row' to send them.")));
+			 errdetail("Only its owner can decide to send rows to everybody who listens, and it "
+					   "gets another owner."),
+			 errhint("The new owner runs gymstream.create_topic with notify => 'row' to send "
+					 "them.")));
 }
 
 /* All relations that have a topic. */
@@ -47,8 +49,9 @@ published_relations(void)
 		return NIL;
 	scan = systable_beginscan(catalog, InvalidOid, false, SnapshotSelf, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		relations = lappend_oid(relations, DatumGetObjectId(heap_getattr(tuple, TOPIC_RELATION,
-																		 RelationGetDescr(catalog), &isnull)));
+		relations =
+			lappend_oid(relations, DatumGetObjectId(heap_getattr(
+									   tuple, TOPIC_RELATION, RelationGetDescr(catalog), &isnull)));
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return relations;
@@ -69,8 +72,8 @@ before_reassign(const ReassignOwnedStmt *statement)
 
 static void
 topic_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
-			  ProcessUtilityContext context, ParamListInfo parameters, QueryEnvironment *environment,
-			  DestReceiver *receiver, QueryCompletion *completion)
+			  ProcessUtilityContext context, ParamListInfo parameters,
+			  QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
 	/* should the command fail, this goes with it */
 	if (IsA(planned->utilityStmt, ReassignOwnedStmt))

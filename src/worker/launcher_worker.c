@@ -1,6 +1,6 @@
 /*
- * launcher_worker.c: a worker's side of the launcher: what each worker calls first, to connect to its database and to
- * become known to the others. Starts none.
+ * launcher_worker.c: a worker's side of the launcher: what each worker calls first, to connect to
+ * its database and to become known to the others. Starts none.
  */
 #include "worker/launcher.h"
 
@@ -49,7 +49,10 @@ launcher_begin_worker(Datum arg, SharedRole role, SharedDatabase **place)
 	pqsignal(SIGTERM, end_worker);
 	BackgroundWorkerUnblockSignals();
 
-	/* First of all: without the queue, an earlier launcher started us, and the place is not ours to enter. */
+	/*
+	 * First of all: without the queue, an earlier launcher started us, and the place is not ours to
+	 * enter.
+	 */
 	memcpy(&handle, MyBgworkerEntry->bgw_extra, sizeof(handle));
 	segment = dsm_attach(handle);
 	if (segment == NULL)

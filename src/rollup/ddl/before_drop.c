@@ -1,6 +1,6 @@
 /*
- * before_drop.c: takes a DROP, or an ALTER of what a rollup is made of, before it is done. Locks the
- * rollup's parts in the order of writers and readers, since the server would lock first what is
+ * before_drop.c: takes a DROP, or an ALTER of what a rollup is made of, before it is done. Locks
+ * the rollup's parts in the order of writers and readers, since the server would lock first what is
  * named first. Remembers which rollup's triggers are dropped, as that is not to be seen afterwards.
  * Refuses and changes nothing, but for indexes that cannot be refused later.
  *
@@ -159,7 +159,8 @@ find_rollup(Oid trigger, DroppedPart *part)
 		if (triggers->triggers[i].tgoid == trigger)
 			part->kind = trigger_kind(&triggers->triggers[i], part->table, &partials);
 	relation_close(relation, AccessShareLock);
-	return part->kind > KIND_WRONG && catalog_relations(ROLLUP_PARTIALS, partials, &part->relations);
+	return part->kind > KIND_WRONG &&
+		   catalog_relations(ROLLUP_PARTIALS, partials, &part->relations);
 }
 
 static void
@@ -220,17 +221,21 @@ look_at_alter(const Node *command)
 		lock_rollup_of(RangeVarGetRelid(name, NoLock, true), false);
 }
 
-/* One that is made concurrently is there when the command ends, and could not be refused any more. */
+/*
+ * One that is made concurrently is there when the command ends, and could not be refused any more.
+ */
 static void
 look_at_index(const IndexStmt *command)
 {
-	Oid			table = command->concurrent ? RangeVarGetRelid(command->relation, NoLock, true) : InvalidOid;
+	Oid table =
+		command->concurrent ? RangeVarGetRelid(command->relation, NoLock, true) : InvalidOid;
 	RollupRelations relations;
 
 	if (OidIsValid(table) && catalog_relations(ROLLUP_PARTIALS, table, &relations))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot create an index concurrently on \"%s\" because it holds the partials of a rollup",
+				 errmsg("cannot create an index concurrently on \"%s\" because it holds the "
+						"partials of a rollup",
 						command->relation->relname)));
 }
 

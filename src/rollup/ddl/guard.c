@@ -1,8 +1,9 @@
 /*
- * guard.c: takes an object that a command has made or altered. Refuses it where a rollup reads it, and would not be told
- * of changes any more, as create_rollup refuses such a source; where it is a view that shows something else than the
- * rollup was made from; or a generated column, for all rows of which the command has computed other values. Tells
- * all backends of a table that has a parent now.
+ * guard.c: takes an object that a command has made or altered. Refuses it where a rollup reads it,
+ * and would not be told of changes any more, as create_rollup refuses such a source; where it is a
+ * view that shows something else than the rollup was made from; or a generated column, for all rows
+ * of which the command has computed other values. Tells all backends of a table that has a parent
+ * now.
  */
 #include "rollup/ddl/guard.h"
 
@@ -36,8 +37,10 @@ add_readers(List *seen, Oid relation)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
 	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -51,7 +54,9 @@ add_readers(List *seen, Oid relation)
 	return seen;
 }
 
-/* A rollup whose definition is the view, or reads it, directly or through others; InvalidOid: none. */
+/*
+ * A rollup whose definition is the view, or reads it, directly or through others; InvalidOid: none.
+ */
 static Oid
 rollup_over(Oid view)
 {
@@ -101,12 +106,14 @@ check_view(Oid view, bool replaced)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("cannot replace view \"%s\" because it is a rollup", get_rel_name(view)),
-				 errhint("To change its query, drop it with gymstream.drop_rollup and create it again.")));
+				 errhint("To change its query, drop it with gymstream.drop_rollup and create it "
+						 "again.")));
 	if (OidIsValid(rollup))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg(replaced ? "cannot replace view \"%s\" because the rollup \"%s\" reads it" :
-						"cannot make \"%s\" a security_barrier or security_invoker view because the rollup \"%s\" reads it",
+								   "cannot make \"%s\" a security_barrier or security_invoker view "
+								   "because the rollup \"%s\" reads it",
 						get_rel_name(view), get_rel_name(rollup)),
 				 errhint("Drop the rollup first, and create it again afterwards.")));
 }
@@ -121,10 +128,12 @@ check_expression(Oid table, const char *column)
 	{
 		RollupRelations relations;
 
-		if (catalog_relations(ROLLUP_DEFINITION, list_nth_oid(seen, i), &relations) && rollup_uses(relations.partials, column))
+		if (catalog_relations(ROLLUP_DEFINITION, list_nth_oid(seen, i), &relations) &&
+			rollup_uses(relations.partials, column))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("cannot change the expression of column \"%s\" because the rollup \"%s\" reads it",
+					 errmsg("cannot change the expression of column \"%s\" because the rollup "
+							"\"%s\" reads it",
 							column, get_rel_name(relations.rollup)),
 					 errhint("Drop the rollup first, and create it again afterwards.")));
 		seen = add_readers(seen, list_nth_oid(seen, i));
@@ -139,16 +148,21 @@ check_expressions(const DdlObject *object)
 
 	foreach(cell, ddl_alterations(object))
 	{
-		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
+		const AlterTableCmd *command =
+			(AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
 
 		if (!gs_sets_expression(command))
 			continue;
-		foreach(table, list_concat(find_all_inheritors(object->object, NoLock, NULL), get_partition_ancestors(object->object)))
+		foreach (table, list_concat(find_all_inheritors(object->object, NoLock, NULL),
+									get_partition_ancestors(object->object)))
 			check_expression(lfirst_oid(table), command->name);
 	}
 }
 
-/* Whether a rollup that there is has it on its source. Anyone may make others with the same function. */
+/*
+ * Whether a rollup that there is has it on its source. Anyone may make others with the same
+ * function.
+ */
 static bool
 is_of_rollup(const Trigger *trigger, Oid table)
 {
@@ -176,7 +190,8 @@ source_problem(Relation table)
 		if (!is_of_rollup(trigger, RelationGetRelid(table)))
 			continue;
 		is_source = true;
-		disabled = disabled || trigger->tgenabled == TRIGGER_DISABLED || trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA;
+		disabled = disabled || trigger->tgenabled == TRIGGER_DISABLED ||
+				   trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA;
 	}
 	if (!is_source)
 		return NULL;
@@ -188,7 +203,8 @@ source_problem(Relation table)
 		return "have row-level security";
 	if (table->rd_rules)
 		return "have rules";
-	if (table->rd_rel->relkind == RELKIND_RELATION && find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
+	if (table->rd_rel->relkind == RELKIND_RELATION &&
+		find_inheritance_children(RelationGetRelid(table), NoLock) != NIL)
 		return "have inheritance children";
 	return NULL;
 }
@@ -203,7 +219,8 @@ check_source(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table %s is the source of a rollup: it cannot %s",
-						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)), RelationGetRelationName(table)),
+						quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)),
+												   RelationGetRelationName(table)),
 						problem),
 				 errhint("Drop its rollups first.")));
 	relation_close(table, NoLock);
@@ -212,12 +229,13 @@ check_source(Oid relid)
 static bool
 is_select_rule(const DdlObject *object)
 {
-	return IsA(object->command->parsetree, RuleStmt) && ((RuleStmt *) object->command->parsetree)->event == CMD_SELECT;
+	return IsA(object->command->parsetree, RuleStmt) &&
+		   ((RuleStmt *) object->command->parsetree)->event == CMD_SELECT;
 }
 
 /*
- * Statements on a parent fire no statement triggers of the child, which a compiled rollup must know. The server itself
- * tells others of the parent only, where the two have no column in common.
+ * Statements on a parent fire no statement triggers of the child, which a compiled rollup must
+ * know. The server itself tells others of the parent only, where the two have no column in common.
  */
 static void
 tell_of_parent(Oid table)
@@ -232,7 +250,8 @@ guard_check(const DdlObject *object)
 	Oid			relation = ddl_relation(object->class, object->object);
 	ListCell   *cell;
 
-	if (!OidIsValid(relation) || (object->class != RelationRelationId && object->class != RewriteRelationId))
+	if (!OidIsValid(relation) ||
+		(object->class != RelationRelationId && object->class != RewriteRelationId))
 		return;
 	foreach(cell, lcons_oid(relation, ddl_watched_parents(relation)))
 		check_source(lfirst_oid(cell));

@@ -1,8 +1,8 @@
 /*
- * whole.c: takes what a command has made or altered, in an event trigger. Where guard.c does not refuse it, keeps rollups
- * whole: view, definition and partials have one owner, and move to another schema with the view. A rollup's triggers go on
- * firing always, are called what they were, and nobody else's call what they call. Partials stay a table that only
- * gymstream writes.
+ * whole.c: takes what a command has made or altered, in an event trigger. Where guard.c does not
+ * refuse it, keeps rollups whole: view, definition and partials have one owner, and move to another
+ * schema with the view. A rollup's triggers go on firing always, are called what they were, and
+ * nobody else's call what they call. Partials stay a table that only gymstream writes.
  */
 #include "base/base.h"
 
@@ -69,7 +69,10 @@ has_ours_beside(Relation table, Oid trigger)
 	return false;
 }
 
-/* Whether the table is none of those that such a trigger of the rollup can be on. By these partition.c knows what leaves. */
+/*
+ * Whether the table is none of those that such a trigger of the rollup can be on. By these
+ * partition.c knows what leaves.
+ */
 static bool
 is_elsewhere(TriggerKind kind, Oid table, Oid partials)
 {
@@ -87,8 +90,8 @@ is_elsewhere(TriggerKind kind, Oid table, Oid partials)
 }
 
 /*
- * A trigger that was made, replaced or renamed. A restored dump makes a rollup's triggers like any others: what counts is
- * that each is as create_rollup makes it, and the only one of its kind.
+ * A trigger that was made, replaced or renamed. A restored dump makes a rollup's triggers like any
+ * others: what counts is that each is as create_rollup makes it, and the only one of its kind.
  */
 static void
 check_trigger(Relation table, const Trigger *trigger)
@@ -99,11 +102,14 @@ check_trigger(Relation table, const Trigger *trigger)
 	TriggerCount counts[TRIGGER_KINDS];
 
 	if (kind == KIND_OTHER && named && has_ours_beside(table, trigger->tgoid))
-		refuse_trigger(trigger, "On this table names that begin with \"" TRIGGER_PREFIX "\" are those of rollups' triggers.");
+		refuse_trigger(trigger, "On this table names that begin with \"" TRIGGER_PREFIX
+								"\" are those of rollups' triggers.");
 	if (kind == KIND_WRONG)
-		refuse_trigger(trigger, "Its WHEN calls what only rollups' triggers may call, and as they do: else changes would be lost, or counted twice.");
+		refuse_trigger(trigger, "Its WHEN calls what only rollups' triggers may call, and as they "
+								"do: else changes would be lost, or counted twice.");
 	if (kind > KIND_WRONG && !named)
-		refuse_trigger(trigger, "The names of rollups' triggers begin with \"" TRIGGER_PREFIX "\".");
+		refuse_trigger(trigger,
+					   "The names of rollups' triggers begin with \"" TRIGGER_PREFIX "\".");
 	if (is_elsewhere(kind, RelationGetRelid(table), partials))
 		refuse_trigger(trigger, "It is neither on the rollup's source nor on a partition of that.");
 	trigger_count(RelationGetRelid(table), partials, counts);
@@ -119,7 +125,8 @@ check_partials(Oid relid)
 	if (problem)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" holds the partials of a rollup: it cannot %s", get_rel_name(relid), problem),
+				 errmsg("table \"%s\" holds the partials of a rollup: it cannot %s",
+						get_rel_name(relid), problem),
 				 errhint("Drop the rollup first.")));
 }
 
@@ -153,7 +160,10 @@ look_at_trigger(Oid table, Oid oid)
 		define_adopt(partials);
 }
 
-/* Whether the function has a stored body, which could be put in the place of a trigger's WHEN, that calls ours. */
+/*
+ * Whether the function has a stored body, which could be put in the place of a trigger's WHEN, that
+ * calls ours.
+ */
 static bool
 calls_ours(Oid function)
 {
@@ -163,8 +173,10 @@ calls_ours(Oid function)
 	HeapTuple	tuple;
 	bool		found = false;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(ProcedureRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(function));
+	ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(ProcedureRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(function));
 	scan = systable_beginscan(depend, DependDependerIndexId, true, NULL, 2, keys);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -183,7 +195,8 @@ check_function(Oid function)
 	if (calls_ours(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-				 errmsg("function \"%s\" cannot call what only rollups' triggers may call", get_func_name(function)),
+				 errmsg("function \"%s\" cannot call what only rollups' triggers may call",
+						get_func_name(function)),
 				 errhint("Rollups are made by gymstream.create_rollup.")));
 }
 
@@ -212,11 +225,15 @@ read_rights_walker(Node *node, ReadRights *rights)
 		return false;
 	}
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, read_rights_walker, rights, QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, read_rights_walker, rights,
+								 QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, read_rights_walker, rights);
 }
 
-/* Who owns a rollup needs the rights that making it needs: with those of its owner its view reads the source. */
+/*
+ * Who owns a rollup needs the rights that making it needs: with those of its owner its view reads
+ * the source.
+ */
 static void
 check_owner(const RollupRelations *relations, Oid owner)
 {
@@ -232,12 +249,16 @@ check_owner(const RollupRelations *relations, Oid owner)
 		rights.missing = source;
 	if (!OidIsValid(rights.missing))
 		return;
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rights.missing)), get_rel_name(rights.missing));
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(rights.missing)),
+									  get_rel_name(rights.missing));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("role \"%s\" cannot own the rollup \"%s\"", GetUserNameFromId(owner, false), get_rel_name(relations->rollup)),
-			 errdetail("The owner of a rollup needs the SELECT and TRIGGER privileges on its source, and SELECT on the views that it reads."),
-			 errhint("Run GRANT SELECT%s ON %s TO %s.", rights.missing == source ? ", TRIGGER" : "", name,
+			 errmsg("role \"%s\" cannot own the rollup \"%s\"", GetUserNameFromId(owner, false),
+					get_rel_name(relations->rollup)),
+			 errdetail("The owner of a rollup needs the SELECT and TRIGGER privileges on its "
+					   "source, and SELECT on the views that it reads."),
+			 errhint("Run GRANT SELECT%s ON %s TO %s.", rights.missing == source ? ", TRIGGER" : "",
+					 name,
 					 quote_identifier(GetUserNameFromId(owner, false)))));
 }
 
@@ -266,7 +287,8 @@ follow_schema(Oid companion, Oid schema)
 	Relation	relation = relation_open(companion, AccessExclusiveLock);
 
 	if (RelationGetNamespace(relation) != schema)
-		AlterTableNamespaceInternal(relation, RelationGetNamespace(relation), schema, new_object_addresses());
+		AlterTableNamespaceInternal(relation, RelationGetNamespace(relation), schema,
+									new_object_addresses());
 	relation_close(relation, NoLock);
 }
 
@@ -292,8 +314,8 @@ look_at_relation(Oid relid, Node *command)
 }
 
 /*
- * DISABLE TRIGGER ALL means the application's triggers, as of who loads rows with foreign keys off: those of rollups go on,
- * and what is loaded is counted.
+ * DISABLE TRIGGER ALL means the application's triggers, as of who loads rows with foreign keys off:
+ * those of rollups go on, and what is loaded is counted.
  */
 static bool
 disables_all(const DdlObject *object)
@@ -302,7 +324,8 @@ disables_all(const DdlObject *object)
 
 	foreach(cell, ddl_alterations(object))
 	{
-		const AlterTableCmd *command = (AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
+		const AlterTableCmd *command =
+			(AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree;
 
 		if (command->subtype == AT_DisableTrigAll || command->subtype == AT_DisableTrigUser)
 			return true;
@@ -317,7 +340,8 @@ look_at_topic(const DdlObject *object)
 	ListCell   *cell;
 
 	foreach(cell, ddl_alterations(object))
-		if (((AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree)->subtype == AT_ChangeOwner)
+		if (((AlterTableCmd *) ((CollectedATSubcmd *) lfirst(cell))->parsetree)->subtype ==
+			AT_ChangeOwner)
 			topic_new_owner(object->object);
 }
 
@@ -333,7 +357,8 @@ keep_enabled(const DdlObject *object)
 		kept = trigger_set_always(lfirst_oid(cell), InvalidOid, true) || kept;
 	if (kept)
 		ereport(NOTICE,
-				(errmsg("triggers of rollups stay enabled on table \"%s\"", get_rel_name(object->object)),
+				(errmsg("triggers of rollups stay enabled on table \"%s\"",
+						get_rel_name(object->object)),
 				 errdetail("All changes of the table are counted.")));
 }
 
@@ -347,7 +372,8 @@ look_at_relations(Oid relation, Node *command)
 {
 	ListCell   *cell;
 
-	foreach(cell, list_concat(source_tables(relation, AccessShareLock), ddl_watched_parents(relation)))
+	foreach (cell,
+			 list_concat(source_tables(relation, AccessShareLock), ddl_watched_parents(relation)))
 		look_at_relation(lfirst_oid(cell), command);
 }
 

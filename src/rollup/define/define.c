@@ -213,7 +213,7 @@ create_indexes(const QualifiedName *partials, const RollupShape *shape)
 static void
 note_missing_index(const RollupShape *shape)
 {
-	char	   *index = sql_marked_is_possible(shape) ? sql_marked_source_index(shape) : NULL;
+	char	   *index = sql_marked_is_possible(shape) ? sql_index_of_source(shape) : NULL;
 
 	if (index)
 		ereport(NOTICE,

@@ -1,7 +1,7 @@
 /*
- * define_source.c: takes the table that a rollup's query reads, and the views that the query names, and
- * gives an error that says why the caller may not make a rollup of them, or why nobody can. Changes
- * nothing.
+ * define_source.c: takes the table that a rollup's query reads, and the views that the query names,
+ * and gives an error that says why the caller may not make a rollup of them, or why nobody can.
+ * Changes nothing.
  */
 #include "rollup/define/define.h"
 

@@ -153,7 +153,8 @@ renew_view(const RollupRelations *relations)
 static void
 quiet_catalogs(void)
 {
-	static const char *const tables[] = {CATALOG_ROLLUP, CATALOG_UNCOUNTED, CATALOG_TOPIC, CATALOG_EPOCH};
+	static const char *const tables[] = {CATALOG_ROLLUP, CATALOG_UNCOUNTED, CATALOG_TOPIC,
+										 CATALOG_EPOCH};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{
@@ -188,8 +189,8 @@ renew_rollups(void)
 
 /*
  * gymstream_internal.renew_rollups() returns void: brings what all rollups are made of to this
- * version, as the last step of making or upgrading the extension, and after pg_upgrade, which does not
- * keep all of it. What is made is not the extension's.
+ * version, as the last step of making or upgrading the extension, and after pg_upgrade, which does
+ * not keep all of it. What is made is not the extension's.
  */
 PG_FUNCTION_INFO_V1(gs_renew_rollups);
 Datum

@@ -1,7 +1,7 @@
 /*
- * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and partials, and whether what
- * keeps it exact is in place. For the view gymstream.rollups. Reads, and writes nothing. Who reads the view runs no function
- * of a rollup's owner.
+ * survey.c: takes a rollup and tells a DBA what there is of it: its source, how many groups and
+ * partials, and whether what keeps it exact is in place. For the view gymstream.rollups. Reads, and
+ * writes nothing. Who reads the view runs no function of a rollup's owner.
  */
 #include "rollup/define/survey.h"
 
@@ -37,7 +37,10 @@ enum
 	COUNT_COLUMNS
 };
 
-/* rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no rollup */
+/*
+ * rollup_source(rollup regclass) returns regclass: the table that it reads; null where it is no
+ * rollup
+ */
 PG_FUNCTION_INFO_V1(gs_rollup_source);
 Datum
 gs_rollup_source(PG_FUNCTION_ARGS)
@@ -49,7 +52,10 @@ gs_rollup_source(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(rollup_shape(&relations)->source);
 }
 
-/* How many groups, partials and marked groups there are. The columns may have been renamed, here or in the source. */
+/*
+ * How many groups, partials and marked groups there are. The columns may have been renamed, here or
+ * in the source.
+ */
 static char *
 count_sql(Oid partials, const RollupShape *shape)
 {
@@ -61,14 +67,18 @@ count_sql(Oid partials, const RollupShape *shape)
 	for (int i = 0; i < list_length(shape->keys) + list_length(shape->states); i++)
 		columns = lappend(columns, get_attname(partials, i + 1, false));
 	for (int i = 0; i < list_length(shape->keys); i++)
-		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ", quote_identifier(list_nth(columns, i)));
-	rows = psprintf("%s(%s)", catalog_own("total"), quote_identifier(list_nth(columns, list_length(shape->keys))));
+		keys = psprintf("%s%s%s", keys, i ? ", " : " GROUP BY ",
+						quote_identifier(list_nth(columns, i)));
+	rows = psprintf("%s(%s)", catalog_own("total"),
+					quote_identifier(list_nth(columns, list_length(shape->keys))));
 	/* those of keys that are no longer there are not read with the others */
 	if (shape_by_image(shape))
 		stored = psprintf("(SELECT count(*) FROM %s)", name_of_relation(partials));
 	return psprintf("SELECT count(*) FILTER (WHERE rows > 0), %s, "
-					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS partials, %s AS rows, %s AS marked FROM %s%s) g",
-					stored, rows, sql_marked_when(shape, columns), sql_image_partials(partials, shape, columns, false), keys);
+					"count(*) FILTER (WHERE marked AND rows > 0) FROM (SELECT count(*) AS "
+					"partials, %s AS rows, %s AS marked FROM %s%s) g",
+					stored, rows, sql_marked_when(shape, columns),
+					sql_image_partials(partials, shape, columns, false), keys);
 }
 
 static void
@@ -80,7 +90,8 @@ count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
 	/* comparing keys is the owner's business */
 	owner_enter(&caller, partials->rd_rel->relowner);
 	SPI_connect();
-	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) != SPI_OK_SELECT ||
+	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) !=
+			SPI_OK_SELECT ||
 		SPI_processed != 1)
 		elog(ERROR, "could not count the partials of rollup %u", relations->rollup);
 	for (int i = 0; i < COUNT_COLUMNS; i++)
@@ -106,8 +117,9 @@ count_roughly(Relation partials, Datum *values, bool *nulls)
 /*
  * count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
  *
- * For those who may read the rollup, for others null. Partials of more bytes are estimated, without reading them, and so are
- * those which cannot be counted without running functions of their owner. Without exact_up_to they are counted anyway.
+ * For those who may read the rollup, for others null. Partials of more bytes are estimated, without
+ * reading them, and so are those which cannot be counted without running functions of their owner.
+ * Without exact_up_to they are counted anyway.
  */
 PG_FUNCTION_INFO_V1(gs_count_rollup);
 Datum
@@ -127,8 +139,9 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 	{
 		partials = table_open(relations.partials, AccessShareLock);
-		exactly = PG_ARGISNULL(1) || (survey_trusts(partials) &&
-									  (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
+		exactly = PG_ARGISNULL(1) ||
+				  (survey_trusts(partials) &&
+				   (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
 		if (exactly)
 			count_exactly(&relations, values, nulls);
 		else
@@ -151,7 +164,8 @@ triggers_problem(Oid table, Oid partials, uint32 wanted)
 		int			n = (wanted & TRIGGER_BIT(kind)) ? 1 : 0;
 
 		if (counts[kind].all > n)
-			problem = "has a second trigger that does the same: drop it, and run gymstream.rebuild_rollup";
+			problem = "has a second trigger that does the same: drop it, and run "
+					  "gymstream.rebuild_rollup";
 		else if (counts[kind].all < n)
 			problem = "lacks a trigger: run gymstream.rebuild_rollup";
 		else if (counts[kind].always < n)
@@ -165,17 +179,20 @@ char *
 survey_triggers(const RollupRelations *relations, const RollupShape *shape)
 {
 	bool		partitioned = source_is_partitioned(shape->source);
-	uint32		every = TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) | TRIGGER_BIT(KIND_FLUSH) |
-		(shape_columns(shape) ? TRIGGER_BIT(KIND_UPDATE) : 0) | (partitioned ? TRIGGER_BIT(KIND_TRUNCATING) : 0);
+	uint32 every = TRIGGER_BIT(KIND_INSERT) | TRIGGER_BIT(KIND_DELETE) | TRIGGER_BIT(KIND_FLUSH) |
+				   (shape_columns(shape) ? TRIGGER_BIT(KIND_UPDATE) : 0) |
+				   (partitioned ? TRIGGER_BIT(KIND_TRUNCATING) : 0);
 	char	   *problem = NULL;
 	ListCell   *cell;
 
 	foreach(cell, source_tables(shape->source, AccessShareLock))
 		if (problem == NULL)
-			problem = triggers_problem(lfirst_oid(cell), relations->partials,
-									   every | (lfirst_oid(cell) == shape->source ? TRIGGER_BIT(KIND_TRUNCATE) : 0));
-	return problem ? problem : triggers_problem(relations->partials, relations->partials,
-												TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
+			problem = triggers_problem(
+				lfirst_oid(cell), relations->partials,
+				every | (lfirst_oid(cell) == shape->source ? TRIGGER_BIT(KIND_TRUNCATE) : 0));
+	return problem ? problem :
+					 triggers_problem(relations->partials, relations->partials,
+									  TRIGGER_BIT(KIND_GUARD) | TRIGGER_BIT(KIND_GUARD_ROW));
 }
 
 static bool
@@ -184,13 +201,18 @@ reads_walker(Node *node, const Oid *partials)
 	if (node == NULL)
 		return false;
 	if (IsA(node, RangeTblEntry))
-		return ((RangeTblEntry *) node)->rtekind == RTE_RELATION && ((RangeTblEntry *) node)->relid == *partials;
+		return ((RangeTblEntry *) node)->rtekind == RTE_RELATION &&
+			   ((RangeTblEntry *) node)->relid == *partials;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, reads_walker, (void *) partials, QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, reads_walker, (void *) partials,
+								 QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, reads_walker, (void *) partials);
 }
 
-/* Whether the view shows what the partials hold. How it does is not asked here, where nothing of the owner's may be run. */
+/*
+ * Whether the view shows what the partials hold. How it does is not asked here, where nothing of
+ * the owner's may be run.
+ */
 static bool
 reads_partials(const RollupRelations *relations)
 {
@@ -209,27 +231,36 @@ rollup_problem(const RollupRelations *relations)
 	Standing	standing;
 	const char *problem;
 
-	if (catalog_owner(relations->definition) != owner || catalog_owner(relations->partials) != owner)
+	if (catalog_owner(relations->definition) != owner ||
+		catalog_owner(relations->partials) != owner)
 		return "view, definition and partials have different owners: run ALTER VIEW ... OWNER TO";
 	if (!standing_look(relations->partials, &standing))
 		return NULL;
 	if (OidIsValid(standing.missing))
-		return psprintf("%s may not read %s: grant SELECT", GetUserNameFromId(standing.without, false),
+		return psprintf("%s may not read %s: grant SELECT",
+						GetUserNameFromId(standing.without, false),
 						name_of_relation(standing.missing));
 	if (standing.uncounted)
-		return "it lacks changes that were made while its owner was not allowed to read its source: run gymstream.rebuild_rollup";
+		return "it lacks changes that were made while its owner was not allowed to read its "
+			   "source: run gymstream.rebuild_rollup";
 	if (!reads_partials(relations))
 		return "its view was replaced: run gymstream.rebuild_rollup";
 	if (renew_is_needed(relations, shape))
-		return "it may show keys that are only equal to those that rows have: run gymstream.rebuild_rollup";
+		return "it may show keys that are only equal to those that rows have: run "
+			   "gymstream.rebuild_rollup";
 	problem = survey_triggers(relations, shape);
 	if (problem)
 		return problem;
 	problem = survey_partials(relations->partials);
-	return problem ? psprintf("its table %s must not %s", name_of_relation(relations->partials), problem) : NULL;
+	return problem ? psprintf("its table %s must not %s", name_of_relation(relations->partials),
+							  problem) :
+					 NULL;
 }
 
-/* rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it is well */
+/*
+ * rollup_problem(rollup regclass) returns text: why it may not be exact, and what to do; null: it
+ * is well
+ */
 PG_FUNCTION_INFO_V1(gs_rollup_problem);
 Datum
 gs_rollup_problem(PG_FUNCTION_ARGS)

@@ -11,7 +11,9 @@
 #include "base/catalog.h"
 #include "rollup/model/shape.h"
 
-/* What is missing of a rollup's triggers, there twice, or disabled, and what to do; NULL: nothing. */
+/*
+ * What is missing of a rollup's triggers, there twice, or disabled, and what to do; NULL: nothing.
+ */
 extern char *survey_triggers(const RollupRelations *relations, const RollupShape *shape);
 
 /* Whether a query on the partials runs functions of superusers alone. Between survey*.c. */

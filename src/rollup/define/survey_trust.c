@@ -1,9 +1,10 @@
 /*
- * survey_trust.c: takes a rollup's partials and says whether a query that counts them runs functions that nobody has to
- * trust but their owner. Runs no function of theirs to find out.
+ * survey_trust.c: takes a rollup's partials and says whether a query that counts them runs
+ * functions that nobody has to trust but their owner. Runs no function of theirs to find out.
  *
- * Partials are their owner's table. A function can stand in an index or in statistics on it, where the planner computes it, and
- * behind the comparisons of its columns' types. What a superuser has made is trusted.
+ * Partials are their owner's table. A function can stand in an index or in statistics on it, where
+ * the planner computes it, and behind the comparisons of its columns' types. What a superuser has
+ * made is trusted.
  */
 #include "rollup/define/survey.h"
 
@@ -81,11 +82,12 @@ has_foreign_type(TupleDesc desc)
 {
 	for (int i = 0; i < desc->natts; i++)
 	{
-		TypeCacheEntry *type = lookup_type_cache(TupleDescAttr(desc, i)->atttypid,
-												 TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
+		TypeCacheEntry *type =
+			lookup_type_cache(TupleDescAttr(desc, i)->atttypid,
+							  TYPECACHE_EQ_OPR_FINFO | TYPECACHE_CMP_PROC | TYPECACHE_HASH_PROC);
 
-		if (is_foreign_function(type->eq_opr_finfo.fn_oid, NULL) || is_foreign_function(type->cmp_proc, NULL) ||
-			is_foreign_function(type->hash_proc, NULL))
+		if (is_foreign_function(type->eq_opr_finfo.fn_oid, NULL) ||
+			is_foreign_function(type->cmp_proc, NULL) || is_foreign_function(type->hash_proc, NULL))
 			return true;
 	}
 	return false;

@@ -162,98 +162,6 @@ is_float(Oid type)
  * States
  */
 
-/* CASE WHEN condition THEN input END */
-static Expr *
-input_where(Expr *condition, Expr *input)
-{
-	CaseWhen   *when = makeNode(CaseWhen);
-	CaseExpr   *filtered = makeNode(CaseExpr);
-
-	when->expr = condition;
-	when->result = input;
-	when->location = -1;
-	filtered->casetype = exprType((Node *) input);
-	filtered->casecollid = exprCollation((Node *) input);
-	filtered->args = list_make1(when);
-	/*
-	 * The type, its modifier and the collation are those of the input, so that the CASE can stand
-	 * in its place.
-	 */
-	filtered->defresult = (Expr *) makeNullConst(filtered->casetype, exprTypmod((Node *) input),
-												 filtered->casecollid);
-	filtered->location = -1;
-	return (Expr *) filtered;
-}
-
-/* The input as FILTER lets the aggregate read it. */
-static Expr *
-filtered_input(const Aggref *aggregate, Expr *input)
-{
-	if (aggregate->aggfilter == NULL)
-		return input;
-	/* count(*) with FILTER has no input, so that true stands for one. */
-	return input_where(aggregate->aggfilter, input ? input : (Expr *) makeBoolConst(true, false));
-}
-
-/* One of two arguments, NULL where FILTER does not let the row through or the other one is NULL. */
-static Expr *
-paired_input(const Aggref *aggregate, Expr *input, Expr *other)
-{
-	NullTest   *present = makeNode(NullTest);
-	Expr	   *condition = (Expr *) present;
-
-	present->arg = other;
-	present->nulltesttype = IS_NOT_NULL;
-	present->location = -1;
-	/* FILTER and the other argument both decide whether a row counts. */
-	if (aggregate->aggfilter)
-		condition = makeBoolExpr(AND_EXPR, list_make2(aggregate->aggfilter, present), -1);
-	return input_where(condition, input);
-}
-
-/* What is true where the input is, and NULL otherwise: nullif(input, false) */
-static Expr *
-true_only(Expr *input)
-{
-	NullIfExpr *result = makeNode(NullIfExpr);
-
-	result->opno = BooleanEqualOperator;
-	result->opfuncid = F_BOOLEQ;
-	result->opresulttype = BOOLOID;
-	result->args = list_make2(input, makeBoolConst(false, false));
-	result->location = -1;
-	return (Expr *) result;
-}
-
-static Expr *
-cast_to(Expr *input, Oid type, Oid function)
-{
-	return (Expr *) makeFuncExpr(function, type, list_make1(input), InvalidOid, InvalidOid,
-								 COERCE_EXPLICIT_CAST);
-}
-
-/* input * input, in a type in which it always fits */
-static Expr *
-squared_input(Expr *input)
-{
-	/*
-	 * The headers have no names for the operators: 686 is the product of bigints, 1760 of numerics.
-	 */
-	static const Oid operators[] = {INT8OID, 686, F_INT8MUL, NUMERICOID, 1760, F_NUMERIC_MUL};
-	Oid			type = exprType((Node *) input);
-	const Oid  *multiply = &operators[type == INT2OID || type == INT4OID ? 0 : 3];
-	OpExpr	   *square;
-
-	if (type == INT2OID || type == INT4OID)
-		input = cast_to(input, INT8OID, type == INT2OID ? F_INT8_INT2 : F_INT8_INT4);
-	else if (type == INT8OID)
-		input = cast_to(input, NUMERICOID, F_NUMERIC_INT8);
-	square = (OpExpr *) make_opclause(multiply[1], multiply[0], false, input, input, InvalidOid,
-									  InvalidOid);
-	square->opfuncid = multiply[2];
-	return (Expr *) square;
-}
-
 static List *
 add_state(List *states, StateKind kind, Expr *input, Expr *input2)
 {
@@ -304,16 +212,20 @@ statistic_states(const Aggref *aggregate, Expr *input)
 	if (is_float(type))
 		return add_state(states, STATE_SUM_PRODUCT, input, input);
 	/* A square of int2 or int4 is a bigint, and other squares are numerics. */
-	return add_state(states, type == INT2OID || type == INT4OID ? STATE_SUM_BIG : STATE_SUM_NUMERIC,
-					 filtered_input(aggregate, squared_input(argument_at(aggregate, 0))), NULL);
+	return add_state(
+		states, type == INT2OID || type == INT4OID ? STATE_SUM_BIG : STATE_SUM_NUMERIC,
+		aggregate_filtered_input(aggregate, aggregate_squared_input(argument_at(aggregate, 0))),
+		NULL);
 }
 
 static List *
 regression_states(const Aggref *aggregate)
 {
 	const Regression *regression = regression_of(aggregate->aggfnoid);
-	Expr	   *y = paired_input(aggregate, argument_at(aggregate, 0), argument_at(aggregate, 1));
-	Expr	   *x = paired_input(aggregate, argument_at(aggregate, 1), argument_at(aggregate, 0));
+	Expr *y =
+		aggregate_paired_input(aggregate, argument_at(aggregate, 0), argument_at(aggregate, 1));
+	Expr *x =
+		aggregate_paired_input(aggregate, argument_at(aggregate, 1), argument_at(aggregate, 0));
 	List	   *states = add_state(NIL, STATE_COUNT, x, NULL);
 
 	/* States stand in this fixed order, by which regression_text finds them. */
@@ -333,7 +245,7 @@ regression_states(const Aggref *aggregate)
 static List *
 family_states(const Aggref *aggregate)
 {
-	Expr	   *input = filtered_input(aggregate, argument_at(aggregate, 0));
+	Expr	   *input = aggregate_filtered_input(aggregate, argument_at(aggregate, 0));
 
 	switch (family_of(aggregate))
 	{
@@ -353,9 +265,10 @@ family_states(const Aggref *aggregate)
 			return regression_states(aggregate);
 		case ALL_TRUE:
 		case ANY_TRUE:
-			return add_state(add_state(NIL, STATE_COUNT, input, NULL),
-							 STATE_COUNT,
-							 filtered_input(aggregate, true_only(argument_at(aggregate, 0))), NULL);
+			return add_state(
+				add_state(NIL, STATE_COUNT, input, NULL), STATE_COUNT,
+				aggregate_filtered_input(aggregate, aggregate_true_only(argument_at(aggregate, 0))),
+				NULL);
 		case BITS_OF_ALL:
 		case BITS_OF_ANY:
 			return add_state(add_state(NIL, STATE_COUNT, input, NULL), STATE_BITS, input, NULL);
@@ -526,7 +439,7 @@ aggregate_states(const Aggref *aggregate)
 	 * A watermark of what came in comes first, one of what went out second. marked.c reads them in
 	 * this order.
 	 */
-	input = filtered_input(aggregate, argument_at(aggregate, 0));
+	input = aggregate_filtered_input(aggregate, argument_at(aggregate, 0));
 	states = add_state(NIL, largest ? STATE_MAX_IN : STATE_MIN_IN, input, NULL);
 	states = add_state(states, largest ? STATE_MAX_OUT : STATE_MIN_OUT, input, NULL);
 	/* Watermarks of one input in two orders are different states. */

@@ -49,4 +49,23 @@ extern char *aggregate_value_text(const Aggref *aggregate, List *states, bool ke
 /* A state computed from the source's rows, as SQL; the inputs are SQL expressions, or NULL. */
 extern char *aggregate_state_text(StateKind kind, const char *input, const char *input2);
 
+/*
+ * Between aggregate*.c: all make new nodes over the given ones.
+ */
+
+/* The input as FILTER lets the aggregate read it. */
+extern Expr *aggregate_filtered_input(const Aggref *aggregate, Expr *input);
+
+/* One of two arguments, NULL where FILTER does not let the row through or the other one is NULL. */
+extern Expr *aggregate_paired_input(const Aggref *aggregate, Expr *input, Expr *other);
+
+/* What is true where the input is, and NULL otherwise. */
+extern Expr *aggregate_true_only(Expr *input);
+
+/* The input as another type, by the function that casts. */
+extern Expr *aggregate_cast_to(Expr *input, Oid type, Oid function);
+
+/* input * input, in a type in which it always fits. */
+extern Expr *aggregate_squared_input(Expr *input);
+
 #endif							/* GS_AGGREGATE_H */

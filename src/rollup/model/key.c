@@ -1,7 +1,7 @@
 /*
- * key.c: takes the type of a grouping key and gives what it can do. A type that can be grouped has an order, or a hash
- * function, or both. Where there is no hash function, the bytes are hashed if equal values have the same; where they may
- * differ all values hash alike, which is right and slow.
+ * key.c: takes the type of a grouping key and gives what it can do. A type that can be grouped has
+ * an order, or a hash function, or both. Where there is no hash function, the bytes are hashed if
+ * equal values have the same; where they may differ all values hash alike, which is right and slow.
  */
 #include "rollup/model/key.h"
 
@@ -67,11 +67,12 @@ bool
 key_equal_is_identical(Oid type, Oid collation)
 {
 	TypeCacheEntry *cached = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-	Oid			support = get_opfamily_proc(cached->btree_opf, cached->btree_opintype, cached->btree_opintype,
-											BTEQUALIMAGE_PROC);
+	Oid support = get_opfamily_proc(cached->btree_opf, cached->btree_opintype,
+									cached->btree_opintype, BTEQUALIMAGE_PROC);
 
 	return OidIsValid(support) &&
-		DatumGetBool(OidFunctionCall1Coll(support, collation, ObjectIdGetDatum(cached->btree_opintype)));
+		   DatumGetBool(
+			   OidFunctionCall1Coll(support, collation, ObjectIdGetDatum(cached->btree_opintype)));
 }
 
 bool
@@ -131,8 +132,8 @@ key_max_size(Oid type, int32 typmod)
 }
 
 /*
- * key_hash(VARIADIC "any") returns integer: the index on it finds a group's partials where the keys themselves
- * have no place in a btree
+ * key_hash(VARIADIC "any") returns integer: the index on it finds a group's partials where the keys
+ * themselves have no place in a btree
  */
 static KeyHash *
 call_hashes(FunctionCallInfo fcinfo)
@@ -140,7 +141,8 @@ call_hashes(FunctionCallInfo fcinfo)
 	FuncExpr   *call = (FuncExpr *) fcinfo->flinfo->fn_expr;
 	KeyHash    *hashes;
 
-	if (call == NULL || !IsA(call, FuncExpr) || call->funcvariadic || list_length(call->args) != PG_NARGS())
+	if (call == NULL || !IsA(call, FuncExpr) || call->funcvariadic ||
+		list_length(call->args) != PG_NARGS())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("gymstream_internal.key_hash takes the keys of a group one by one")));
@@ -220,9 +222,10 @@ key_index_open(Oid relid, int nkeys, LOCKMODE lock)
 
 	index->relation = index_open(relid, lock);
 	index->on_hash = index_is_on_hash(index->relation, nkeys);
-	index->serves = nkeys > 0 && index->relation->rd_index->indisvalid && index->relation->rd_rel->relam == BTREE_AM_OID &&
-		RelationGetIndexPredicate(index->relation) == NIL &&
-		(index->on_hash || index_is_on_keys(index->relation, nkeys));
+	index->serves = nkeys > 0 && index->relation->rd_index->indisvalid &&
+					index->relation->rd_rel->relam == BTREE_AM_OID &&
+					RelationGetIndexPredicate(index->relation) == NIL &&
+					(index->on_hash || index_is_on_keys(index->relation, nkeys));
 	return index;
 }
 
@@ -232,7 +235,8 @@ null_column(List *predicate)
 {
 	NullTest   *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
 
-	if (test == NULL || !IsA(test, NullTest) || test->nulltesttype != IS_NULL || test->argisrow || !IsA(test->arg, Var))
+	if (test == NULL || !IsA(test, NullTest) || test->nulltesttype != IS_NULL || test->argisrow ||
+		!IsA(test->arg, Var))
 		return 0;
 	return ((Var *) test->arg)->varattno;
 }
@@ -248,11 +252,13 @@ index_make_info(KeyIndex *index)
 	index->null_column = null_column(info->ii_Predicate);
 	MemoryContextSwitchTo(old);
 	/* one that CREATE INDEX or REINDEX CONCURRENTLY has only named so far may be of any kind */
-	if (info->ii_ReadyForInserts && ((info->ii_Expressions != NIL && !index->on_hash) ||
-									 (info->ii_Predicate != NIL && index->null_column <= 0) || info->ii_Unique))
+	if (info->ii_ReadyForInserts &&
+		((info->ii_Expressions != NIL && !index->on_hash) ||
+		 (info->ii_Predicate != NIL && index->null_column <= 0) || info->ii_Unique))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an expression",
+				 errmsg("index \"%s\" on the partials of a rollup is unique, partial or on an "
+						"expression",
 						RelationGetRelationName(index->relation)),
 				 errhint("Drop the index.")));
 }
@@ -280,7 +286,8 @@ key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, ui
 
 	if (index->info == NULL)
 		index_make_info(index);
-	if (!index->info->ii_ReadyForInserts || (index->null_column > 0 && !partial->tts_isnull[index->null_column - 1]))
+	if (!index->info->ii_ReadyForInserts ||
+		(index->null_column > 0 && !partial->tts_isnull[index->null_column - 1]))
 		return;
 	if (index->on_hash)
 	{
@@ -289,5 +296,6 @@ key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, ui
 	}
 	else
 		FormIndexDatum(index->info, partial, NULL, values, isnull);
-	index_insert(index->relation, values, isnull, &partial->tts_tid, partials, UNIQUE_CHECK_NO, false, index->info);
+	index_insert(index->relation, values, isnull, &partial->tts_tid, partials, UNIQUE_CHECK_NO,
+				 false, index->info);
 }

@@ -22,7 +22,8 @@ typedef struct KeyHash
 {
 	FmgrInfo	function;		/* no fn_oid: the type has none */
 	Oid			collation;
-	bool		by_image;		/* then by the image, where that of equal values is the same; else all alike */
+	/* then by the image, where that of equal values is the same; else all alike */
+	bool		by_image;
 	KeyImage	image;
 } KeyHash;
 
@@ -52,7 +53,8 @@ typedef struct KeyIndex
 {
 	Relation	relation;
 	bool		on_hash;		/* of all keys, as key_hash computes it */
-	bool		serves;			/* partials can be searched by it; what is found by a hash must be compared with the keys */
+	/* partials can be searched by it; what is found by a hash must be compared with the keys */
+	bool		serves;
 	IndexInfo  *info;			/* made with its first entry */
 	AttrNumber	null_column;	/* has entries only where this column is null; 0: of all partials */
 } KeyIndex;
@@ -64,6 +66,7 @@ extern KeyIndex *key_index_open(Oid index, int nkeys, LOCKMODE lock);
 extern bool key_index_is_ours(Oid index, int nkeys);
 
 /* Add the entry for a partial whose keys have this hash. Error if the index is not of our kinds. */
-extern void key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial, uint32 hash);
+extern void key_index_insert(KeyIndex *index, Relation partials, TupleTableSlot *partial,
+							 uint32 hash);
 
 #endif							/* GS_KEY_H */

@@ -181,7 +181,8 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 void
 message_write_truncate(Oid rollup, Oid partials)
 {
-	MessageHeader header = {0, MESSAGE_VERSION, rollup, partials, 0, 0, 0, 0, GetCurrentTransactionId()};
+	MessageHeader header = {0, MESSAGE_VERSION,			 rollup, partials, 0, 0, 0,
+							0, GetCurrentTransactionId()};
 
 	header.seal = message_seal((const char *) &header, sizeof(header), GetTopTransactionId());
 	gs_log_message(GS_MESSAGE_PREFIX, (const char *) &header, sizeof(header));

@@ -46,8 +46,8 @@ extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, H
 extern bool message_read(const char *content, Size size, TransactionId xid, RollupMessage *message);
 
 /*
- * The same for a rollup that was truncated: of such a message the rollup, the subtransaction and the
- * partials are known.
+ * The same for a rollup that was truncated: of such a message the rollup, the subtransaction and
+ * the partials are known.
  */
 extern void message_write_truncate(Oid rollup, Oid partials);
 extern bool message_read_truncate(const char *content, Size size, TransactionId xid,

@@ -1,6 +1,6 @@
 /*
- * rollup.c: takes the OID of a rollup's partials and gives the compiled rollup, from a cache of this backend that
- * relcache and syscache callbacks invalidate. Touches no partials.
+ * rollup.c: takes the OID of a rollup's partials and gives the compiled rollup, from a cache of
+ * this backend that relcache and syscache callbacks invalidate. Touches no partials.
  */
 #include "rollup/model/rollup.h"
 
@@ -183,7 +183,8 @@ compile_states(Rollup *rollup, const RollupShape *shape)
 		rollup->can_be_marked = rollup->can_be_marked || !STATE_IS_SUM(state->kind);
 		state->type = state_type(wanted);
 		state->reads = compile_reads(rollup, shape_state_columns(shape, wanted));
-		state->input = wanted->kind == STATE_VALUE ? -1 : compile_input(rollup, &inputs, wanted->input);
+		state->input =
+			wanted->kind == STATE_VALUE ? -1 : compile_input(rollup, &inputs, wanted->input);
 		state->input2 = compile_input(rollup, &inputs, wanted->input2);
 		if (OidIsValid(wanted->order))
 			state->order = marked_order(wanted->aggregate);
@@ -225,7 +226,10 @@ start_value(RollupValue *value)
 		value->expression = ExecInitExpr(value->planned, NULL);
 }
 
-/* Whoever compares keys calls the same functions, so that those whose equal values are identical pay for no others. */
+/*
+ * Whoever compares keys calls the same functions, so that those whose equal values are identical
+ * pay for no others.
+ */
 static void
 start_comparison(RollupKey *key)
 {
@@ -312,8 +316,9 @@ compile(Rollup *rollup, const RollupRelations *relations)
 }
 
 /*
- * Functions in the query are the owner's business, also where compiling checks the right to run them, or runs them: what
- * they compute of constants is put in their place. So they find nothing by the session's search_path.
+ * Functions in the query are the owner's business, also where compiling checks the right to run
+ * them, or runs them: what they compute of constants is put in their place. So they find nothing by
+ * the session's search_path.
  */
 static void
 compile_as_owner(Rollup *rollup, const RollupRelations *relations)
@@ -360,10 +365,12 @@ rollup_fits(const Rollup *rollup, TupleDesc desc)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
-		Oid			type = i < rollup->nkeys ? rollup->keys[i].value.type : rollup->states[i - rollup->nkeys].type;
+		Oid type =
+			i < rollup->nkeys ? rollup->keys[i].value.type : rollup->states[i - rollup->nkeys].type;
 
 		/* what is NOT NULL is not checked here, but believed by whoever reads */
-		if (column->attisdropped || column->atttypid != type || (i < rollup->nkeys && column->attnotnull))
+		if (column->attisdropped || column->atttypid != type ||
+			(i < rollup->nkeys && column->attnotnull))
 			return false;
 	}
 	return true;
@@ -375,7 +382,8 @@ rollup_check_partials(const Rollup *rollup, Relation partials)
 	if (!rollup_fits(rollup, RelationGetDescr(partials)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" does not fit the definition of its rollup", RelationGetRelationName(partials)),
+				 errmsg("table \"%s\" does not fit the definition of its rollup",
+						RelationGetRelationName(partials)),
 				 errdetail("One of them has been altered."),
 				 errhint("Undo the change, or drop the rollup and create it again.")));
 }

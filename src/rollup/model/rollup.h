@@ -15,7 +15,10 @@
 #include "rollup/model/marked.h"
 #include "rollup/model/shape.h"
 
-/* The most columns of a source that a rollup can use: collect takes each twice, beside two arguments more. */
+/*
+ * The most columns of a source that a rollup can use: collect takes each twice, beside two
+ * arguments more.
+ */
 #define ROLLUP_MAX_COLUMNS ((FUNC_MAX_ARGS - 2) / 2)
 
 /* A value computed from a source row. */
@@ -58,7 +61,8 @@ typedef struct Rollup
 	Oid			source;
 	Oid			owner;
 	bool		has_topic;
-	bool		stopped;		/* the owner may not read the source: nothing is collected, nor compiled */
+	/* the owner may not read the source: nothing is collected, nor compiled */
+	bool		stopped;
 	bool		inherits;		/* a statement on another table may write the source */
 
 	int			ncolumns;		/* the columns of the source that it uses, in ascending order */
@@ -75,7 +79,8 @@ typedef struct Rollup
 	ExprState  *filter;			/* NULL: all rows */
 	int			nkeys;
 	RollupKey  *keys;
-	bool		by_image;		/* some are by image: then what is a group here is one of identical keys */
+	/* some are by image: then what is a group here is one of identical keys */
+	bool		by_image;
 	int			ninputs;
 	RollupValue *inputs;
 	int			nstates;
@@ -93,12 +98,16 @@ typedef struct Rollup
 } Rollup;
 
 /*
- * The rollup with these partials. Error if there is none. It stays valid until rollup_release, whatever DDL comes; what
- * is changed under it can only be what does not matter to it while the caller holds a lock on the source.
+ * The rollup with these partials. Error if there is none. It stays valid until rollup_release,
+ * whatever DDL comes; what is changed under it can only be what does not matter to it while the
+ * caller holds a lock on the source.
  */
 extern Rollup *rollup_acquire(Oid partials);
 
-/* The same, but NULL if there is none: of a rollup that a dump has brought in part, triggers may be there alone. */
+/*
+ * The same, but NULL if there is none: of a rollup that a dump has brought in part, triggers may be
+ * there alone.
+ */
 extern Rollup *rollup_find(Oid partials);
 
 extern void rollup_release(Rollup *rollup);
@@ -126,7 +135,10 @@ extern void rollup_make_states(Rollup *rollup);
 /* Whether the partials have the columns that the rollup writes. */
 extern bool rollup_fits(const Rollup *rollup, TupleDesc partials);
 
-/* Error if the columns of the partials are not those that the rollup writes: somebody altered them or the definition. */
+/*
+ * Error if the columns of the partials are not those that the rollup writes: somebody altered them
+ * or the definition.
+ */
 extern void rollup_check_partials(const Rollup *rollup, Relation partials);
 
 /* Hash of a group's keys. */
@@ -136,8 +148,8 @@ extern uint32 rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bo
 extern uint32 rollup_hash_index(const Rollup *rollup, const Datum *keys, const bool *isnull);
 
 /*
- * Where a table has the columns that the rollup uses, in their order. NULL: it is neither the source nor below it.
- * Remembered with the rollup, for as long as the table stays as it is.
+ * Where a table has the columns that the rollup uses, in their order. NULL: it is neither the
+ * source nor below it. Remembered with the rollup, for as long as the table stays as it is.
  */
 extern const AttrNumber *rollup_table_columns(Rollup *rollup, Oid table);
 

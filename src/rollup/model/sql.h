@@ -25,7 +25,7 @@ extern char *sql_select(const RollupShape *shape);
 /* What computes one group's row of the partials. Its parameters are the keys that are not NULL. */
 extern char *sql_group(const RollupShape *shape, const bool *isnull);
 /* Where marked groups would be read without an index: the statement that makes one. Else NULL. */
-extern char *sql_marked_source_index(const RollupShape *shape);
+extern char *sql_index_of_source(const RollupShape *shape);
 extern List *sql_comments(const RollupRelations *relations, const RollupShape *shape);
 
 /*

@@ -135,8 +135,9 @@ gs_guard_partials(PG_FUNCTION_ARGS)
 }
 
 /*
- * gymstream_internal.skip_row(): trigger before each row of a table of gymstream's that only C writes. What
- * the first copy of a subscription to all tables brings is another server's, and means nothing here.
+ * gymstream_internal.skip_row(): trigger before each row of a table of gymstream's that only C
+ * writes. What the first copy of a subscription to all tables brings is another server's, and means
+ * nothing here.
  */
 PG_FUNCTION_INFO_V1(gs_skip_row);
 Datum
@@ -147,7 +148,8 @@ gs_skip_row(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be called as a trigger",
 						"gymstream_internal.skip_row")));
-	return PointerGetDatum(IsLogicalWorker() ? NULL : ((TriggerData *) fcinfo->context)->tg_trigtuple);
+	return PointerGetDatum(IsLogicalWorker() ? NULL :
+											   ((TriggerData *) fcinfo->context)->tg_trigtuple);
 }
 
 /*

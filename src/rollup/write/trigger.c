@@ -1,6 +1,7 @@
 /*
- * trigger.c: takes a trigger from the catalogs and says whether it is one that a rollup needs, exactly as create_rollup
- * makes it, or one that only calls what those call. Writes pg_trigger's mark of what always fires, and nothing else.
+ * trigger.c: takes a trigger from the catalogs and says whether it is one that a rollup needs,
+ * exactly as create_rollup makes it, or one that only calls what those call. Writes pg_trigger's
+ * mark of what always fires, and nothing else.
  */
 #include "rollup/write/trigger.h"
 
@@ -26,8 +27,8 @@
 const char *
 trigger_kind_name(TriggerKind kind)
 {
-	static const char *const names[] = {"other", "wrong", "insert", "delete", "update", "flush", "truncate", "truncating",
-	"guard", "guard rows"};
+	static const char *const names[] = {"other", "wrong",	 "insert",	   "delete", "update",
+										"flush", "truncate", "truncating", "guard",	 "guard rows"};
 
 	return names[kind];
 }
@@ -49,8 +50,8 @@ trigger_condition_calls(const FuncExpr *call, const char *name)
 bool
 trigger_only_calls(Oid function)
 {
-	return function_is(function, "collect") || function_is(function, "flush") || function_is(function, "truncated") ||
-		function_is(function, "truncating");
+	return function_is(function, "collect") || function_is(function, "flush") ||
+		   function_is(function, "truncated") || function_is(function, "truncating");
 }
 
 bool
@@ -145,7 +146,9 @@ kind_of_guard(const Trigger *trigger)
 	{
 		case TRIGGER_TYPE_BEFORE | WRITES | TRIGGER_TYPE_TRUNCATE:
 			/* version 0.1 made it without a WHEN */
-			return trigger->tgqual == NULL || trigger_guarded(trigger, InvalidOid, &says) ? KIND_GUARD : KIND_OTHER;
+			return trigger->tgqual == NULL || trigger_guarded(trigger, InvalidOid, &says) ?
+					   KIND_GUARD :
+					   KIND_OTHER;
 		case TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | WRITES:
 			return trigger->tgqual ? KIND_OTHER : KIND_GUARD_ROW;
 		default:
@@ -172,8 +175,8 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 		return KIND_WRONG;
 	self = linitial(call->args);
 	if (!IsA(self, Const) || self->constisnull || !trigger_flushes(trigger) ||
-		OidIsValid(trigger->tgconstraint) || trigger->tgnargs > 0 || trigger->tgnattr > 0 || trigger->tgoldtable ||
-		trigger->tgnewtable)
+		OidIsValid(trigger->tgconstraint) || trigger->tgnargs > 0 || trigger->tgnattr > 0 ||
+		trigger->tgoldtable || trigger->tgnewtable)
 		return KIND_WRONG;
 	*partials = DatumGetObjectId(self->constvalue);
 	if (OidIsValid(wanted) && *partials != wanted)
@@ -185,7 +188,8 @@ kind_for(const Trigger *trigger, Oid table, Oid wanted, Oid *partials)
 	if (trigger_condition_calls(call, "truncated"))
 		return trigger->tgtype == TRIGGER_TYPE_TRUNCATE ? KIND_TRUNCATE : KIND_WRONG;
 	if (trigger_condition_calls(call, "truncating"))
-		return trigger->tgtype == (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE) ? KIND_TRUNCATING : KIND_WRONG;
+		return trigger->tgtype == (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE) ? KIND_TRUNCATING :
+																				  KIND_WRONG;
 	return KIND_WRONG;
 }
 
@@ -230,7 +234,8 @@ set_always(Oid trigger)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(trigger));
 	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
 	tuple = heap_copytuple(systable_getnext(scan));
 	((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled = TRIGGER_FIRES_ALWAYS;
@@ -239,7 +244,10 @@ set_always(Oid trigger)
 	table_close(triggers, RowExclusiveLock);
 }
 
-/* One of a rollup's with these partials, or with any; or a copy of one on a partition; or what a dump of topics must meet. */
+/*
+ * One of a rollup's with these partials, or with any; or a copy of one on a partition; or what a
+ * dump of topics must meet.
+ */
 static bool
 is_ours(const Trigger *trigger, Oid table, Oid wanted)
 {
@@ -260,7 +268,8 @@ trigger_set_always(Oid table, Oid partials, bool also_disabled)
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 		if ((triggers->triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN ||
-			 (also_disabled && triggers->triggers[i].tgenabled != TRIGGER_FIRES_ALWAYS)) && is_ours(&triggers->triggers[i], table, partials))
+			 (also_disabled && triggers->triggers[i].tgenabled != TRIGGER_FIRES_ALWAYS)) &&
+			is_ours(&triggers->triggers[i], table, partials))
 			found = lappend_oid(found, triggers->triggers[i].tgoid);
 	relation_close(relation, NoLock);
 	if (found == NIL)

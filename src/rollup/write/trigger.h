@@ -1,5 +1,6 @@
 /*
- * trigger.h: the triggers that a rollup has on its source and on its partials, as the catalogs have them.
+ * trigger.h: the triggers that a rollup has on its source and on its partials, as the catalogs have
+ * them.
  */
 #ifndef GS_TRIGGER_H
 #define GS_TRIGGER_H
@@ -41,12 +42,15 @@ typedef struct TriggerCount
 extern const char *trigger_kind_name(TriggerKind kind);
 
 /*
- * The triggers of an open table, or NULL: a copy. The functions below read catalogs, and whenever something is read the
- * server may free what it keeps of the table itself, its triggers among it.
+ * The triggers of an open table, or NULL: a copy. The functions below read catalogs, and whenever
+ * something is read the server may free what it keeps of the table itself, its triggers among it.
  */
 extern TriggerDesc *trigger_list(Relation table);
 
-/* What the trigger is on the table, and of which partials. Compiles the rollup, where the catalog knows it. */
+/*
+ * What the trigger is on the table, and of which partials. Compiles the rollup, where the catalog
+ * knows it.
+ */
 extern TriggerKind trigger_kind(const Trigger *trigger, Oid table, Oid *partials);
 
 /* Whether it is one of gymstream's functions of that name. */
@@ -62,21 +66,24 @@ extern bool trigger_flushes(const Trigger *trigger);
 extern bool trigger_guards(const Trigger *trigger);
 
 /*
- * The guard of partials, a trigger for statements, says in its WHEN which rollup they are of, and which definition: with
- * that and the triggers on the source, which say which partials they write, a dump carries what makes a rollup one. False
- * if the trigger says no such thing.
+ * The guard of partials, a trigger for statements, says in its WHEN which rollup they are of, and
+ * which definition: with that and the triggers on the source, which say which partials they write,
+ * a dump carries what makes a rollup one. False if the trigger says no such thing.
  */
 extern bool trigger_guarded(const Trigger *trigger, Oid partials, RollupRelations *found);
 
 /* What the guard of these partials says; false: they have none, or it says nothing. */
 extern bool trigger_guard_of(Oid partials, RollupRelations *found);
 
-/* The guards that are there say something else than this: drop those for statements. The caller makes a new one. */
+/*
+ * The guards that are there say something else than this: drop those for statements. The caller
+ * makes a new one.
+ */
 extern void trigger_guard_renew(const RollupRelations *relations);
 
 /*
- * Let nobody ask for CASCADE who drops the rollup or its definition on account of the guard: it goes with them. The
- * server itself takes it for one that must be dropped first.
+ * Let nobody ask for CASCADE who drops the rollup or its definition on account of the guard: it
+ * goes with them. The server itself takes it for one that must be dropped first.
  */
 extern void trigger_guard_yield(const RollupRelations *relations);
 
@@ -87,9 +94,10 @@ extern List *trigger_tables(Oid relation);
 extern void trigger_count(Oid table, Oid partials, TriggerCount *counts);
 
 /*
- * Let the triggers that the table has for these partials, or InvalidOid: for any, fire whatever session_replication_role
- * says, if they are enabled. ALTER TABLE could say so too, but only for the table's owner; and it says the contrary when
- * it enables all triggers. Whether it was so for any of them.
+ * Let the triggers that the table has for these partials, or InvalidOid: for any, fire whatever
+ * session_replication_role says, if they are enabled. ALTER TABLE could say so too, but only for
+ * the table's owner; and it says the contrary when it enables all triggers. Whether it was so for
+ * any of them.
  */
 extern bool trigger_set_always(Oid table, Oid partials, bool also_disabled);
 

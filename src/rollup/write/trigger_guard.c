@@ -1,7 +1,8 @@
 /*
- * trigger_guard.c: takes the partials of a rollup and says, by the guard that they have, what else the rollup is made of;
- * and the other way round, takes a relation and says which tables have triggers that need it. Also where the catalog of
- * rollups knows nothing of it. Writes pg_depend, and drops guards that say something else.
+ * trigger_guard.c: takes the partials of a rollup and says, by the guard that they have, what else
+ * the rollup is made of; and the other way round, takes a relation and says which tables have
+ * triggers that need it. Also where the catalog of rollups knows nothing of it. Writes pg_depend,
+ * and drops guards that say something else.
  */
 #include "rollup/write/trigger.h"
 
@@ -112,7 +113,8 @@ yield_to(Oid guard, Oid relation)
 	ObjectAddress trigger,
 				other;
 
-	if (deleteDependencyRecordsForSpecific(TriggerRelationId, guard, DEPENDENCY_NORMAL, RelationRelationId, relation) == 0)
+	if (deleteDependencyRecordsForSpecific(TriggerRelationId, guard, DEPENDENCY_NORMAL,
+										   RelationRelationId, relation) == 0)
 		return;
 	ObjectAddressSet(trigger, TriggerRelationId, guard);
 	ObjectAddressSet(other, RelationRelationId, relation);
@@ -161,8 +163,10 @@ trigger_tables(Oid relation)
 	HeapTuple	tuple;
 	List	   *tables = NIL;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
 	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
