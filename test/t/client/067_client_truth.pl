@@ -240,6 +240,10 @@ told(qr/^gymstream: nothing is published: .*(all replication slots are in use|wi
 sql(qq{SELECT pg_drop_replication_slot('taken$_')}) for 1 .. 4;
 told(qr/^gymstream: all is well again$/m, 'and can again');
 watch_shows(qr/^by_class: read again, \d+ rows/m, 'and all is read again');
+ok(wait_until(sub {
+	sql(q{INSERT INTO booking (class_id, price) VALUES (8, 2)});
+	pump($runs{watch});
+	$runs{watch}{out} =~ /^by_class class_id=8: n \d+ -> \d+/m }), 'until there is no reason left to read');
 
 # The server process of the client hangs, while the client asks whether all is well
 forget();
