@@ -145,6 +145,16 @@ SELECT gymstream.rebuild_rollup('parts');
 TABLE inexact;
 
 --
+-- The schema: what is not the owner's business goes on, also for all others in the view of rollups
+--
+REVOKE ALL ON SCHEMA test_rights FROM gymstream_lodger;
+SELECT rollup, groups IS NOT NULL AS groups, problem FROM gymstream.rollups ORDER BY 1;
+INSERT INTO t VALUES (7, 7);
+SELECT * FROM sums WHERE k = 7;
+GRANT ALL ON SCHEMA test_rights TO gymstream_lodger;
+TABLE inexact;
+
+--
 -- A function of the owner's that fails every write: the table's owner ends it
 --
 SET ROLE gymstream_lodger;

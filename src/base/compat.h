@@ -229,10 +229,14 @@ gs_interval_set_infinite(Interval *interval, bool plus)
 #define gs_owns_relation(relid, user) object_ownercheck(RelationRelationId, relid, user)
 #define gs_owns_database(database, user) object_ownercheck(DatabaseRelationId, database, user)
 #define gs_owns_schema(schema, user) object_ownercheck(NamespaceRelationId, schema, user)
+#define gs_may_use_schema(schema, user) \
+	(object_aclcheck(NamespaceRelationId, schema, user, ACL_USAGE) == ACLCHECK_OK)
 #else
 #define gs_owns_relation(relid, user) pg_class_ownercheck(relid, user)
 #define gs_owns_database(database, user) pg_database_ownercheck(database, user)
 #define gs_owns_schema(schema, user) pg_namespace_ownercheck(schema, user)
+#define gs_may_use_schema(schema, user) \
+	(pg_namespace_aclcheck(schema, user, ACL_USAGE) == ACLCHECK_OK)
 #endif
 
 /* 16: a type's input may be asked to say that a text is wrong without an error */

@@ -139,8 +139,10 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 	{
 		partials = table_open(relations.partials, AccessShareLock);
+		/* the owner, as whom they are counted, may have lost the right to name them */
 		exactly = PG_ARGISNULL(1) ||
 				  (survey_trusts(partials) &&
+				   gs_may_use_schema(RelationGetNamespace(partials), partials->rd_rel->relowner) &&
 				   (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
 		if (exactly)
 			count_exactly(&relations, values, nulls);
