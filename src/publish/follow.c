@@ -109,8 +109,10 @@ look_at(Oid relid, FollowLook *look)
 		return false;
 	look->columns = hash_columns(relation->desc);
 	name = topic_name(relid);
+	if (name == NULL)
+		return false;
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	if (name == NULL || !HeapTupleIsValid(tuple))
+	if (!HeapTupleIsValid(tuple))
 		return false;
 	/* Values are copied: the caches that they are from may change at any look-up. */
 	strlcpy(look->name, name, sizeof(look->name));

@@ -154,11 +154,12 @@ remember_standing(Oid partials, const Standing *standing, const List *reads)
 		standing_entries = hash_create("gymstream standings", 16, &info, HASH_ELEM | HASH_BLOBS);
 	}
 	entry = hash_search(standing_entries, &partials, HASH_ENTER, &found);
-	if (found)
+	if (found && entry->reads)
 		pfree(entry->reads);
-	/* until it is whole */
+	/* Until it is whole, nothing of it counts, should there be no memory for the array. */
 	entry->valid = false;
 	entry->nreads = 0;
+	entry->reads = NULL;
 	/* The array must live as long as the backend's cache. */
 	entry->reads = MemoryContextAlloc(CacheMemoryContext, list_length(reads) * sizeof(Oid));
 	for (; entry->nreads < list_length(reads); entry->nreads++)
