@@ -16,10 +16,10 @@
 #include "tcop/utility.h"
 #include "utils/guc.h"
 
+#include "base/utility.h"
+
 /* beside those of miscadmin.h, which have the lowest bits */
 #define SECURITY_OWNERS_FUNCTIONS 0x4000
-
-static ProcessUtility_hook_type previous_hook = NULL;
 
 int
 owner_fix_search_path(void)
@@ -72,12 +72,8 @@ owners_functions_run(void)
 }
 
 static void
-owner_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
-			  ProcessUtilityContext context, ParamListInfo parameters,
-			  QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+refuse_ddl(Node *statement)
 {
-	Node	   *statement = planned->utilityStmt;
-
 	if (unlikely(owners_functions_run()) && GetCommandLogLevel(statement) == LOGSTMT_DDL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -86,18 +82,13 @@ owner_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 				 errdetail("Such functions run in the sessions of all who write or read."),
 				 errhint("Call functions in the rollup's query that compute their result from "
 						 "their arguments alone.")));
-	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
-					  completion);
-	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
-								receiver, completion);
 }
 
 /* Also where the library is not preloaded: there, too, functions run as a rollup's owner. */
 void
 owner_init(void)
 {
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = owner_utility;
+	static UtilityWatch watch = {refuse_ddl};
+
+	utility_watch(&watch);
 }

@@ -9,15 +9,13 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "nodes/parsenodes.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/catalog.h"
-
-static ProcessUtility_hook_type previous_hook = NULL;
+#include "base/utility.h"
 
 void
 topic_new_owner(Oid relation)
@@ -57,38 +55,26 @@ published_relations(void)
 	return relations;
 }
 
+/* Should the command fail, what is done here goes with it. */
 static void
-before_reassign(const ReassignOwnedStmt *statement)
+before_reassign(Node *statement)
 {
 	List	   *owners = NIL;
 	ListCell   *cell;
 
-	foreach(cell, statement->roles)
+	if (!IsA(statement, ReassignOwnedStmt))
+		return;
+	foreach(cell, ((ReassignOwnedStmt *) statement)->roles)
 		owners = lappend_oid(owners, get_rolespec_oid(lfirst_node(RoleSpec, cell), true));
 	foreach(cell, published_relations())
 		if (list_member_oid(owners, catalog_owner(lfirst_oid(cell))))
 			topic_new_owner(lfirst_oid(cell));
 }
 
-static void
-topic_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
-			  ProcessUtilityContext context, ParamListInfo parameters,
-			  QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
-{
-	/* should the command fail, this goes with it */
-	if (IsA(planned->utilityStmt, ReassignOwnedStmt))
-		before_reassign((const ReassignOwnedStmt *) planned->utilityStmt);
-	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
-					  completion);
-	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
-								receiver, completion);
-}
-
 void
 topic_owner_init(void)
 {
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = topic_utility;
+	static UtilityWatch watch = {before_reassign};
+
+	utility_watch(&watch);
 }

@@ -14,14 +14,12 @@
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 
 #include "base/settings.h"
 #include "base/shared.h"
-
-static ProcessUtility_hook_type previous_hook = NULL;
+#include "base/utility.h"
 
 static bool
 database_may_create(Oid role)
@@ -149,10 +147,13 @@ database_after_prepared(void)
 		shared_try_at_commit(MyDatabaseId);
 }
 
-/* Not for the end of a transaction, with which the statement itself may have gone. */
 static void
-database_after(Node *statement)
+database_after(Node *statement, bool prepared)
 {
+	if (prepared)
+		database_after_prepared();
+	if (statement == NULL)
+		return;
 	switch (nodeTag(statement))
 	{
 		/* A copy has the extension where its template has it. */
@@ -170,40 +171,11 @@ database_after(Node *statement)
 	}
 }
 
-static void
-database_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
-				 ProcessUtilityContext context, ParamListInfo parameters,
-				 QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
-{
-	Node	   *statement = planned->utilityStmt;
-
-	/*
-	 * The end of a transaction, or a procedure that ends one, may free the statement. So what is
-	 * asked of it later is looked up before.
-	 */
-	bool		ends = IsA(statement, TransactionStmt) || IsA(statement, CallStmt);
-	bool		prepared = IsA(statement, TransactionStmt) &&
-		((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED;
-
-	database_before(statement);
-	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
-					  completion);
-	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
-								receiver, completion);
-	if (prepared)
-		database_after_prepared();
-	else if (!ends)
-		database_after(statement);
-}
-
 void
 database_init(void)
 {
-	if (!settings_is_preloaded())
-		return;
-	/* Hooks of libraries that were loaded earlier run inside of this one. */
-	previous_hook = ProcessUtility_hook;
-	ProcessUtility_hook = database_utility;
+	static UtilityWatch watch = {database_before, database_after};
+
+	if (settings_is_preloaded())
+		utility_watch(&watch);
 }

@@ -7,24 +7,22 @@
  */
 #include "rollup/ddl/guard.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "base/catalog.h"
+#include "base/depend.h"
 #include "rollup/model/rollup.h"
 #include "rollup/write/trigger.h"
 
@@ -32,25 +30,10 @@
 static List *
 add_readers(List *seen, Oid relation)
 {
-	Relation	depend = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	ListCell   *cell;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
-	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-
-		if (form->classid == RewriteRelationId)
-			seen = list_append_unique_oid(seen, ddl_relation(RewriteRelationId, form->objid));
-	}
-	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
+	foreach(cell, depend_on_relation(relation, RewriteRelationId))
+		seen = list_append_unique_oid(seen, ddl_relation(RewriteRelationId, lfirst_oid(cell)));
 	return seen;
 }
 

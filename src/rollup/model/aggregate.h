@@ -62,9 +62,6 @@ extern Expr *aggregate_paired_input(const Aggref *aggregate, Expr *input, Expr *
 /* What is true where the input is, and NULL otherwise. */
 extern Expr *aggregate_true_only(Expr *input);
 
-/* The input as another type, by the function that casts. */
-extern Expr *aggregate_cast_to(Expr *input, Oid type, Oid function);
-
 /* input * input, in a type in which it always fits. */
 extern Expr *aggregate_squared_input(Expr *input);
 

@@ -74,8 +74,8 @@ aggregate_true_only(Expr *input)
 	return (Expr *) result;
 }
 
-Expr *
-aggregate_cast_to(Expr *input, Oid type, Oid function)
+static Expr *
+cast_to(Expr *input, Oid type, Oid function)
 {
 	return (Expr *) makeFuncExpr(function, type, list_make1(input), InvalidOid, InvalidOid,
 								 COERCE_EXPLICIT_CAST);
@@ -94,9 +94,9 @@ aggregate_squared_input(Expr *input)
 	OpExpr	   *square;
 
 	if (type == INT2OID || type == INT4OID)
-		input = aggregate_cast_to(input, INT8OID, type == INT2OID ? F_INT8_INT2 : F_INT8_INT4);
+		input = cast_to(input, INT8OID, type == INT2OID ? F_INT8_INT2 : F_INT8_INT4);
 	else if (type == INT8OID)
-		input = aggregate_cast_to(input, NUMERICOID, F_NUMERIC_INT8);
+		input = cast_to(input, NUMERICOID, F_NUMERIC_INT8);
 	square = (OpExpr *) make_opclause(multiply[1], multiply[0], false, input, input, InvalidOid,
 									  InvalidOid);
 	square->opfuncid = multiply[2];

@@ -159,7 +159,6 @@ state_delta_datum(StateKind kind, const StateDelta *delta, NullableDatum *result
 			{
 				/* the sum of a value and its opposite */
 				NumericSum *plus = numeric_sum_of(int64_to_numeric(0), 1);
-
 				NumericSum *minus = numeric_sum_of(int64_to_numeric(0), -1);
 
 				*value = PointerGetDatum(numeric_sum_plus(plus, minus));

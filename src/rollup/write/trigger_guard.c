@@ -21,6 +21,7 @@
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 
+#include "base/depend.h"
 #include "rollup/write/condition.h"
 
 /* A relation as a constant; InvalidOid: it is anything else. */
@@ -157,26 +158,15 @@ table_of(Oid oid)
 List *
 trigger_tables(Oid relation)
 {
-	Relation	depend = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	List	   *tables = NIL;
+	ListCell   *cell;
 
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(RelationRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relation));
-	scan = systable_beginscan(depend, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach(cell, depend_on_relation(relation, TriggerRelationId))
 	{
-		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
-		Oid			table = form->classid == TriggerRelationId ? table_of(form->objid) : InvalidOid;
+		Oid			table = table_of(lfirst_oid(cell));
 
 		if (OidIsValid(table))
 			tables = list_append_unique_oid(tables, table);
 	}
-	systable_endscan(scan);
-	table_close(depend, AccessShareLock);
 	return tables;
 }
