@@ -163,7 +163,7 @@ typedef struct EventRelation
 	bool		has_topic;		/* the subject has a topic */
 	/* what its events are about: relid itself, or for partials the rollup's view */
 	Oid			subject;
-	Oid			partials;		/* of a rollup's view, else InvalidOid */
+	Oid			partials;		/* of a rollup's view; otherwise InvalidOid */
 	MemoryContext context;		/* holds all that follows */
 	TupleDesc	desc;			/* a copy */
 	EventShape	shape;			/* of all columns */
@@ -219,7 +219,7 @@ extern Size event_change_size(EventRelation *relation, ReorderBufferChange *chan
 
 /*
  * The same event from rows, new or old NULL where there is none; with gaps where some of it cannot
- * be rendered, else NULL.
+ * be rendered, otherwise NULL.
  */
 extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 					   const EventShape *shape, enum ReorderBufferChangeType action,
@@ -229,7 +229,7 @@ extern void event_rows(StringInfo out, const EventOptions *options, const EventS
 extern void event_column(StringInfo out, void *argument, int column, Datum value);
 
 /*
- * Whether a truncate of this relation is an event: that of a table, or of a rollup by its partials.
+ * Whether a truncate of this relation is an event: it is a table, or the partials of a rollup.
  */
 extern bool event_shows_truncate(const EventRelation *relation);
 
@@ -245,8 +245,8 @@ extern EventResult event_rollup(StringInfo out, const EventOptions *options,
 								const EventStamp *stamp, const RollupMessage *message);
 
 /*
- * A logical message of somebody else; one that belongs to no transaction has a stamp without xid
- * and commit time. With a fault, where it cannot be rendered, without its content; else NULL.
+ * Somebody else's logical message; one that belongs to no transaction has a stamp without xid and
+ * commit time. The fault says why its content cannot be rendered; NULL: it can.
  */
 extern void event_message(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 						  bool transactional, const char *prefix, const char *content, Size size,

@@ -204,9 +204,9 @@ append_key(StringInfo out, const char *label, Relation rel, Oid index)
 }
 
 /*
- * ,"pk":[...] where it is asked for, and ,"identity":[...] where rows are told apart by something
- * else: by another index, always; by nothing, where the primary key, which is named, leads to think
- * that it does.
+ * ,"pk":[...] where it is asked for, and ,"identity":[...] where rows are not told apart by the
+ * primary key: by another index, always; by nothing, where the primary key, which is named, leads
+ * to think that it does.
  */
 static void
 append_keys(StringInfo out, const EventShapeSource *source)

@@ -263,7 +263,7 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	MemoryContextReset(event_context);
 }
 
-/* Tell of topics that the transaction has changed or dropped, behind all else that it did. */
+/* Tell of topics that the transaction has changed or dropped, behind everything that it did. */
 static void
 decoder_follow(ReorderBufferTXN *txn)
 {

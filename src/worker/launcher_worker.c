@@ -80,7 +80,7 @@ launcher_begin_folder(Datum arg)
 	pqsignal(SIGTERM, end_worker);
 	BackgroundWorkerUnblockSignals();
 
-	/* else an earlier launcher started us, and this one does not know of us */
+	/* if it is another one, an earlier launcher started us, and this one does not know of us */
 	memcpy(&launcher, MyBgworkerEntry->bgw_extra, sizeof(launcher));
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	ours = shared_state->launcher_pid == launcher;

@@ -155,7 +155,7 @@ static const CommandOption slots_options[] = {
 	{'j', "json", NULL, "print one JSON object", .flag = offsetof(Slots, json)},
 	{0, "warn", "SIZE", "warn of a slot that keeps more, such as 10GB",
 	set_warn, "a size, such as 10GB (kB, MB, GB, TB)"},
-	{0, "watch", "SECONDS", "show it again every so many seconds",
+	{0, "watch", "SECONDS", "show it again each time SECONDS have passed",
 	set_watch, "whole seconds, from 1 to 86400"},
 	{0},
 };

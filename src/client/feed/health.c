@@ -336,7 +336,7 @@ look_further(Listener *l, const PGresult *look)
 bool
 health_begin(Listener *l, PQExpBuffer error)
 {
-	/* another text than that of later looks, for who watches us in pg_stat_activity */
+	/* not the text of later looks, for whoever watches us in pg_stat_activity */
 	char	   *sql = psprintf("%s /* before LISTEN */", look_query);
 	PQExpBufferData arrays[3];
 	const char *params[3];

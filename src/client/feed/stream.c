@@ -49,7 +49,7 @@ stream_fail(Stream *s, const char *why, const char *hint)
 
 /*
  * Whether an error goes away: the slot is still in use, the server starts or stops, or has no
- * room just now.
+ * room at the moment.
  */
 static bool
 error_passes(const char *sqlstate)

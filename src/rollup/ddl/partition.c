@@ -255,8 +255,8 @@ attached_or_detached(Oid table, const AlterTableCmd *command)
 				 errmsg("could not find partition \"%s\" of \"%s\", which is the source of a "
 						"rollup",
 						name->relname, get_rel_name(table)),
-				 errdetail("Since the command found it, its name has come to stand for something "
-						   "else."),
+				 errdetail("Since the command found it, its name has come to stand for another "
+						   "table."),
 				 errhint("An event trigger that renames partitions must have a name that sorts "
 						 "after \"gymstream_partition\".")));
 }

@@ -106,7 +106,7 @@ check_trigger(Relation table, const Trigger *trigger)
 								"\" are those of rollups' triggers.");
 	if (kind == KIND_WRONG)
 		refuse_trigger(trigger, "Its WHEN calls what only rollups' triggers may call, and as they "
-								"do: else changes would be lost, or counted twice.");
+								"do. Otherwise changes would be lost, or counted twice.");
 	if (kind > KIND_WRONG && !named)
 		refuse_trigger(trigger,
 					   "The names of rollups' triggers begin with \"" TRIGGER_PREFIX "\".");

@@ -91,7 +91,7 @@ check_function(const Node *node, Query *query)
 			 refuse_at(refuse_place(node))));
 }
 
-/* What the server calls to compute an aggregate must be immutable like all else. */
+/* What the server calls to compute an aggregate must be immutable too. */
 static void
 check_aggregate_functions(const Aggref *aggregate)
 {

@@ -22,7 +22,7 @@ typedef struct KeyHash
 {
 	FmgrInfo	function;		/* no fn_oid: the type has none */
 	Oid			collation;
-	/* then by the image, where that of equal values is the same; else all alike */
+	/* then by the image, where equal values have the same one; otherwise all alike */
 	bool		by_image;
 	KeyImage	image;
 } KeyHash;

@@ -38,7 +38,7 @@ extern char *sql_name_expression(Node *expression, Oid relid);
 /* What stands in FROM for the rows that the rollup reads. */
 extern char *sql_name_source(const RollupShape *shape);
 
-/* What stands in FROM and WHERE of a rollup's view for its partials, which may be read just now. */
+/* What stands in FROM and WHERE of a rollup's view for its partials, which may be read now. */
 extern char *sql_name_partials(Oid partials);
 
 /* The name, cut to what fits. */

@@ -1,5 +1,5 @@
 /*
- * standing.h: whether a rollup may be read and kept just now.
+ * standing.h: whether a rollup may be read and kept now.
  */
 #ifndef GS_STANDING_H
 #define GS_STANDING_H

@@ -370,7 +370,7 @@ is_sound(const FloatSum *sum)
 	int			n;
 	int64		counts[FLOAT_SPECIALS] = {0};
 
-	/* The sizes come first, since all else is read by them. */
+	/* The sizes come first, since the rest is read by them. */
 	if (size < offsetof(FloatSum, words) ||
 		(size - offsetof(FloatSum, words)) % sizeof(uint32) != 0 ||
 		(sum->counts != 0 && sum->counts != FLOAT_SPECIALS))

@@ -10,7 +10,7 @@
 
 #include "rollup/number/float_sum.h"
 
-/* The months, or else the days, of an interval; 0 for an infinite one. */
+/* The months, otherwise the days, of an interval; 0 for an infinite one. */
 extern int32 interval_sum_field(const Interval *interval, bool months);
 
 /*

@@ -25,7 +25,7 @@ typedef struct Fold
 
 /* What became of a group; both may be. */
 #define FOLD_FOLDED 1			/* it has fewer partials than before */
-#define FOLD_BUSY 2				/* some of them are others' just now */
+#define FOLD_BUSY 2				/* others hold some of them */
 
 /*
  * False: there is no such rollup any more, or somebody has locked its source or its partials as a
@@ -56,7 +56,7 @@ extern bool fold_find(Fold *fold, FoldSweep *sweep, List **groups);
 
 /*
  * Compute the one partial of a marked group from the source. False where somebody else has written
- * one of them, or holds it just now: then nothing was changed. Between fold*.c.
+ * one of them, or holds it now: then nothing was changed. Between fold*.c.
  */
 extern bool fold_from_source(Partials *partials, Datum *keys, bool *isnull);
 

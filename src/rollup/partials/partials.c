@@ -4,9 +4,9 @@
  *
  * Nobody waits here. A partial is taken by a tuple lock that is skipped rather than waited for.
  * Partials are looked up under SnapshotSelf: that shows what is committed now and takes no
- * predicate locks. But a partial is taken only where the snapshot of the transaction, in READ
- * COMMITTED that of the statement, sees the very version that is newest: whoever reads on under
- * that snapshot sees it plus the transaction's own changes, and nothing of those who committed
+ * predicate locks. But a partial is taken only where the snapshot of the transaction (in READ
+ * COMMITTED: of the statement) sees the very version that is newest. Whoever reads on under this
+ * snapshot sees the partial plus the transaction's own changes, and nothing of those who committed
  * since. (In READ COMMITTED too, since the statements of a rule share a snapshot.)
  *
  * Knows no delta, never reads the source, runs no query.

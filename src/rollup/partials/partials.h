@@ -42,8 +42,8 @@ typedef struct Partials
 
 /*
  * Open them in RowExclusiveLock mode, which no writer's lock conflicts with. The rollup stays the
- * caller's, who also calls CommandCounterIncrement before and after: else what was written earlier
- * in this command could neither be seen nor written again. Keeps to CurrentMemoryContext.
+ * caller's, who also calls CommandCounterIncrement before and after: without that, what was written
+ * earlier in this command could neither be seen nor written again. Keeps to CurrentMemoryContext.
  */
 extern void partials_open(Partials *partials, Rollup *rollup);
 extern void partials_close(Partials *partials);

@@ -3,7 +3,7 @@
  * the statement.
  *
  * A writer never waits here. It takes the partial of the group that it had last, where it can
- * (partials.c says which can be taken), else the first that it can, and where there is none it
+ * (partials.c says which can be taken), otherwise the first that it can. Where there is none it
  * inserts one more, which it notes for the folder.
  *
  * Each delta is also logged as a message for those who decode. Never reads the source, runs no
