@@ -82,7 +82,10 @@ checked 'a cluster of its own' inside sh -c "pg_lsclusters -h | grep -q . || pg_
 checked 'five minutes' inside su postgres -c 'cd / && createdb mydb && psql -d mydb -c "CREATE EXTENSION gymstream" &&
 	psql -X -d mydb -v ON_ERROR_STOP=1 -f /tmp/five.sql'
 grep 'Asynchronous notification' "$root.log" || die 'no notification came'
-checked 'gymstream doctor' inside su postgres -c 'cd / && gymstream doctor -d mydb || [ $? = 1 ]'
+path=$(readme Install | sed -n 's/^export PATH=.*bindir.*$/&/p')
+[ -n "$path" ] || die 'README.md does not say where the program is'
+checked 'gymstream doctor' inside su postgres -c "$path
+	"'cd / && { gymstream doctor -d mydb || [ $? = 1 ]; }'
 cat "$root.log"
 inside pg_ctlcluster "$major" main stop
 say "README.md holds on Debian $suite"
