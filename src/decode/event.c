@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "decode/buffer.h"
 #include "rollup/model/canonical.h"
 
 EventStamp
@@ -55,50 +56,77 @@ append_time(StringInfo out, const char *label, TimestampTz time)
 	appendStringInfoString(out, "Z\"");
 }
 
-/*
- * The members that say in which transaction. They are the same for all of its events, hence kept.
- * They are compared by their bytes: padding that differs costs one more rendering, and never gives
- * a wrong text. The text lives as long as the backend.
- */
-static void
-append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stamp)
+/* All that the text of a stamp is made of. */
+typedef struct StampText
 {
-	static EventOptions last_options;
-	static EventStamp last_stamp;
-	static StringInfoData text;
+	EventStamp	stamp;
+	bool		xids;
+	bool		lsn;
+	bool		timestamp;
+	StringInfoData text;
+} StampText;
 
-	if (text.data == NULL)
+/* Member by member: this is asked for each event, and a call would cost more. */
+static inline bool
+stamp_is_same(const StampText *last, const EventOptions *options, const EventStamp *stamp)
+{
+	const EventStamp *before = &last->stamp;
+
+	return before->xid == stamp->xid && before->commit_lsn == stamp->commit_lsn &&
+		before->commit_time == stamp->commit_time && before->subxid == stamp->subxid &&
+		before->prepared == stamp->prepared && before->origin == stamp->origin &&
+		before->origin_lsn == stamp->origin_lsn && last->xids == options->xids &&
+		last->lsn == options->lsn && last->timestamp == options->timestamp;
+}
+
+/* An error on the way leaves what fits no stamp of a transaction. */
+static void
+stamp_prepare(StampText *last, const EventOptions *options, const EventStamp *stamp)
+{
+	StringInfo	text = &last->text;
+
+	if (text->data == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-		initStringInfo(&text);
+		initStringInfo(text);
 		MemoryContextSwitchTo(old);
 	}
-	if (memcmp(&last_stamp, stamp, sizeof(*stamp)) != 0 ||
-		memcmp(&last_options, options, sizeof(*options)) != 0)
+	last->stamp.xid = InvalidTransactionId;
+	last->stamp.commit_lsn = InvalidXLogRecPtr;
+	resetStringInfo(text);
+	if (options->xids && TransactionIdIsValid(stamp->xid))
+		appendStringInfo(text, ",\"xid\":%u", stamp->xid);
+	if (TransactionIdIsValid(stamp->subxid))
+		appendStringInfo(text, ",\"subxid\":%u", stamp->subxid);
+	if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
+		appendStringInfo(text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
+	if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
+		append_time(text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"",
+					stamp->commit_time);
+	if (stamp->origin != NULL)
 	{
-		/* what is left when an error comes now fits nothing */
-		last_stamp.xid = InvalidTransactionId;
-		last_stamp.commit_lsn = InvalidXLogRecPtr;
-		resetStringInfo(&text);
-		if (options->xids && TransactionIdIsValid(stamp->xid))
-			appendStringInfo(&text, ",\"xid\":%u", stamp->xid);
-		if (TransactionIdIsValid(stamp->subxid))
-			appendStringInfo(&text, ",\"subxid\":%u", stamp->subxid);
-		if (options->lsn && !XLogRecPtrIsInvalid(stamp->commit_lsn))
-			appendStringInfo(&text, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(stamp->commit_lsn));
-		if (options->timestamp && TransactionIdIsValid(stamp->xid) && stamp->commit_time != 0)
-			append_time(&text, stamp->prepared ? ",\"prepare_time\":\"" : ",\"commit_time\":\"",
-						stamp->commit_time);
-		if (stamp->origin != NULL)
-		{
-			appendStringInfoString(&text, ",\"origin\":");
-			json_append_string(&text, stamp->origin, strlen(stamp->origin));
-		}
-		last_options = *options;
-		memcpy(&last_stamp, stamp, sizeof(*stamp));
+		appendStringInfoString(text, ",\"origin\":");
+		json_append_string(text, stamp->origin, strlen(stamp->origin));
 	}
-	appendBinaryStringInfo(out, text.data, text.len);
+	last->xids = options->xids;
+	last->lsn = options->lsn;
+	last->timestamp = options->timestamp;
+	last->stamp = *stamp;
+}
+
+/*
+ * The members that say in which transaction. They are the same for all of its events, hence kept,
+ * as long as the backend lives.
+ */
+static inline void
+append_stamp(StringInfo out, const EventOptions *options, const EventStamp *stamp)
+{
+	static StampText last;
+
+	if (unlikely(last.text.data == NULL || !stamp_is_same(&last, options, stamp)))
+		stamp_prepare(&last, options, stamp);
+	buffer_append(out, last.text.data, last.text.len);
 }
 
 /* {"action":"...","schema":"...","table":"...","xid":... */
@@ -106,24 +134,16 @@ static void
 append_head(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 			const EventShape *shape, const char *action)
 {
-	enlargeStringInfo(out, 64);
-	appendBinaryStringInfo(out, "{\"action\":\"", 11);
-	appendBinaryStringInfo(out, action, strlen(action));
-	appendStringInfoChar(out, '"');
+	buffer_append_literal(out, "{\"action\":\"");
+	buffer_append(out, action, strlen(action));
+	buffer_append_char(out, '"');
 	if (shape != NULL)
 	{
 		int			skip = options->without_schema ? shape->table_start : 0;
 
-		appendBinaryStringInfo(out, shape->name.data + skip, shape->name.len - skip);
+		buffer_append(out, shape->name.data + skip, shape->name.len - skip);
 	}
 	append_stamp(out, options, stamp);
-}
-
-bool
-event_is_unchanged(const EventColumn *column, const EventRow *row)
-{
-	return column->len == -1 && !row->nulls[column->index] &&
-		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
 }
 
 /* Append a column's name to a list of names. */
@@ -172,7 +192,7 @@ append_notes(StringInfo out, const Notes *notes)
 /* Which columns of a row are shown: from first up to end, without gaps. */
 typedef struct Part
 {
-	const char *label;			/* of the member that they are: ,"name": */
+	const char *label;			/* of the member that they are: "name": */
 	int			first;
 	int			end;
 	bool		skip_nulls;		/* the row holds no more than a key */
@@ -180,8 +200,9 @@ typedef struct Part
 } Part;
 
 /*
- * ,"name":{"column":value,...}. Each member begins with a comma. The first one's comma becomes the
- * brace, so that no member has to know whether it is the first.
+ * {"column":value,...}, behind the label, which stands there already. Each member begins with a
+ * comma. The first one's comma becomes the brace, so that no member has to know whether it is the
+ * first.
  */
 static void
 append_row(StringInfo out, const EventShape *shape, const EventRow *row, const Part *part,
@@ -192,10 +213,8 @@ append_row(StringInfo out, const EventShape *shape, const EventRow *row, const P
 	bool		skip_nulls = part->skip_nulls;
 	EventColumn *column = &shape->columns[part->first];
 	EventColumn *end = &shape->columns[part->end];
-	int			start;
+	int			start = out->len;
 
-	appendBinaryStringInfo(out, part->label, strlen(part->label));
-	start = out->len;
 	for (; column < end; column++)
 	{
 		bool		isnull = row->nulls[column->index];
@@ -207,13 +226,13 @@ append_row(StringInfo out, const EventShape *shape, const EventRow *row, const P
 			continue;
 		note = json_append_member(out, &column->json, row->values[column->index], isnull);
 		if (unlikely(note != JSON_NO_NOTE))
-			note_column(notes, note, part->label + 1, column);
+			note_column(notes, note, part->label, column);
 	}
-	if (out->len == start)
-		appendStringInfoChar(out, '{');
+	if (unlikely(out->len == start))
+		buffer_append_char(out, '{');
 	else
 		out->data[start] = '{';
-	appendStringInfoChar(out, '}');
+	buffer_append_char(out, '}');
 }
 
 /* ,"unchanged":["column",...] when there is any */
@@ -284,22 +303,29 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 {
 	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
 	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
-	const Part	new_part = {",\"new\":", 0, shape->ncolumns, false, gaps ? gaps->new : NULL};
-	const Part old_part = {",\"old\":", 0, shape->ncolumns, !shape->full_identity,
+	const Part	new_part = {"\"new\":", 0, shape->ncolumns, false, gaps ? gaps->new : NULL};
+	const Part old_part = {"\"old\":", 0, shape->ncolumns, !shape->full_identity,
 						   gaps ? gaps->old : NULL};
 	Notes		notes = {0};
 
 	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
-	appendBinaryStringInfo(out, shape->details.data, shape->details.len);
+	if (shape->details.len > 0)
+		buffer_append(out, shape->details.data, shape->details.len);
 	if (new != NULL)
+	{
+		buffer_append_literal(out, ",\"new\":");
 		append_row(out, shape, new, &new_part, &notes);
+	}
 
 	/*
 	 * The columns of a replica identity cannot be NULL, and the server logs the others of a key as
 	 * NULL: so what is not NULL is the key. With REPLICA IDENTITY FULL it is the whole row.
 	 */
 	if (old != NULL)
+	{
+		buffer_append_literal(out, ",\"old\":");
 		append_row(out, shape, old, &old_part, &notes);
+	}
 	else if (is_delete)
 		appendStringInfoString(out, ",\"old\":null");
 	if (new != NULL && !is_insert)
@@ -456,8 +482,8 @@ static void
 append_rollup(StringInfo out, const Event *event)
 {
 	const EventShape *shape = event->shape;
-	Part		key = {",\"key\":", .gaps = event->gaps ? event->gaps->new : NULL};
-	Part		delta = {",\"delta\":", .skip_nulls = true, .gaps = key.gaps};
+	Part		key = {"\"key\":", .gaps = event->gaps ? event->gaps->new : NULL};
+	Part		delta = {"\"delta\":", .skip_nulls = true, .gaps = key.gaps};
 	Notes		notes = {0};
 
 	while (key.end < shape->ncolumns && shape->columns[key.end].index < event->message->nkeys)
@@ -465,7 +491,9 @@ append_rollup(StringInfo out, const Event *event)
 	delta.first = key.end;
 	delta.end = shape->ncolumns;
 	append_head(out, event->options, event->stamp, shape, "rollup");
+	buffer_append_literal(out, ",\"key\":");
 	append_row(out, shape, event->new, &key, &notes);
+	buffer_append_literal(out, ",\"delta\":");
 	append_row(out, shape, event->new, &delta, &notes);
 	append_notes(out, &notes);
 	append_unrendered(out, event->gaps, shape);

@@ -207,7 +207,12 @@ extern List *event_key_columns(Oid index);
 extern void event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple);
 
 /* The value stayed in the TOAST table and did not come with the change. */
-extern bool event_is_unchanged(const EventColumn *column, const EventRow *row);
+static inline bool
+event_is_unchanged(const EventColumn *column, const EventRow *row)
+{
+	return column->len == -1 && !row->nulls[column->index] &&
+		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
+}
 
 /* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
 extern EventResult event_change(StringInfo out, const EventOptions *options,

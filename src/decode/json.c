@@ -13,6 +13,8 @@
 #include "port/pg_bswap.h"
 #include "utils/memutils.h"
 
+#include "decode/buffer.h"
+
 /* what cannot be copied as it is */
 #define IN_STRING 1				/* within a JSON string */
 #define IN_RAW 2				/* on a line of JSON */
@@ -32,6 +34,7 @@ json_refuse_length(void)
 
 /* Sixteen bytes at a time; a comparison gives all ones for each byte where it holds. */
 typedef unsigned char Sixteen __attribute__((vector_size(16)));
+typedef signed char SixteenSigned __attribute__((vector_size(16)));
 
 /* A bit for each byte, the first one's lowest: its highest bit. */
 static inline uint32
@@ -66,16 +69,50 @@ is_special(unsigned char c, int mode)
 }
 
 /*
- * A bit for each special byte. Within a string a null byte is special too: so the padding behind
- * the end must be masked out.
+ * A bit for each special byte, and with beyond for each byte beyond ASCII: as signed numbers these
+ * are below zero. Within a string a null byte is special too: so the padding behind the end must be
+ * masked out.
  */
-static inline uint32
-special_bits(Sixteen block, int mode)
+static pg_attribute_always_inline uint32
+special_bits(Sixteen block, int mode, bool beyond)
 {
+	Sixteen		found = beyond ? block : (Sixteen) {0};
+
 	if (mode == IN_RAW)
-		return high_bits((Sixteen) (block == '\n') | (Sixteen) (block == '\r'));
-	return high_bits((Sixteen) (block < 0x20) | (Sixteen) (block == '"') |
-					 (Sixteen) (block == '\\') | (Sixteen) (block == 0x7f));
+		return high_bits(found | (Sixteen) (block == '\n') | (Sixteen) (block == '\r'));
+	found = beyond ? (Sixteen) ((SixteenSigned) block < 0x20) : (Sixteen) (block < 0x20);
+	return high_bits(found | (Sixteen) (block == '"') | (Sixteen) (block == '\\') |
+					 (Sixteen) (block == 0x7f));
+}
+
+/*
+ * A block of fewer bytes than it has room for, one at least, with zeros behind them. Two copies of
+ * fixed length that overlap are cheaper than the call that a copy of any length is.
+ */
+static inline Sixteen
+part_of_block(const char *from, int len)
+{
+	char		padded[sizeof(Sixteen)] = {0};
+	Sixteen		block;
+
+	if (len >= 8)
+	{
+		memcpy(padded, from, 8);
+		memcpy(padded + len - 8, from + len - 8, 8);
+	}
+	else if (len >= 4)
+	{
+		memcpy(padded, from, 4);
+		memcpy(padded + len - 4, from + len - 4, 4);
+	}
+	else
+	{
+		padded[0] = from[0];
+		padded[len / 2] = from[len / 2];
+		padded[len - 1] = from[len - 1];
+	}
+	memcpy(&block, padded, sizeof(block));
+	return block;
 }
 
 /* uXXXX, at a place with enough room; returns its end */
@@ -224,63 +261,103 @@ replacement_table(int mode)
 }
 
 /*
+ * Put each special byte's replacement over it, and what follows it behind that. Two blocks are read
+ * from p on. Returns the place for what has no bit: so many bytes further on as have been added.
+ */
+static pg_attribute_always_inline char *
+replace_special(char *to, const char *p, uint32 special, const Replacement *table)
+{
+	for (; special != 0; special &= special - 1)
+	{
+		uint32		i = pg_rightmost_one_pos32(special);
+		const Replacement *with = &table[(unsigned char) p[i]];
+
+		/*
+		 * The whole replacement is copied, since a copy of fixed length is one instruction. What it
+		 * has too much is overwritten by what follows the byte: a block, whose end lies in the
+		 * second one.
+		 */
+		memcpy(to + i, with, sizeof(*with));
+		to += with->more;
+		memcpy(to + i + 1, p + i + 1, sizeof(Sixteen));
+	}
+	return to;
+}
+
+/* The same near the end of all bytes, where a second block cannot be read. */
+static pg_noinline char *
+replace_at_end(char *to, const char *p, int len, uint32 special, const Replacement *table)
+{
+	char		padded[2 * sizeof(Sixteen)] = {0};
+
+	memcpy(padded, p, len);
+	return replace_special(to, padded, special, table);
+}
+
+/*
+ * Append a block that has found bits, of so many bytes; it is in its place already. Returns how
+ * many it has taken: it ends before the first byte beyond ASCII where beyond says so, since the
+ * caller looks at that one.
+ */
+static pg_attribute_always_inline int
+append_found(char **to, const char *p, const char *end, int len, uint32 found, uint32 beyond,
+			 const Replacement *table)
+{
+	if (beyond != 0)
+	{
+		len = pg_rightmost_one_pos32(beyond);
+		found &= (1 << len) - 1;
+	}
+	*to = (end - p >= 2 * sizeof(Sixteen) ? replace_special(*to, p, found, table) :
+		   replace_at_end(*to, p, end - p, found, table)) +
+		len;
+	return len;
+}
+
+/*
  * Append a piece, or less where a byte beyond ASCII comes and ascii says that it must not. Blocks
- * are copied whole; then each special byte's replacement is put over it and what follows it copied
- * again, behind that. Returns where it stopped.
+ * are copied whole, and most have nothing special. Returns where it stopped.
  */
 static pg_attribute_always_inline const char *
 append_piece(StringInfo out, const char *p, const char *end, int mode, bool ascii)
 {
 	const Replacement *table = replacement_table(mode);
-	const char *piece = Min(end, p + PIECE_BYTES);
+	int			part = Min(end - p, PIECE_BYTES) % sizeof(Sixteen);
+	const char *last = Min(end, p + PIECE_BYTES) - part;
 	int			len = sizeof(Sixteen);
 	char	   *to;
+	Sixteen		block;
+	uint32		found;
 
 	/*
-	 * The last block may reach beyond the piece by less than a block. Each byte becomes six at
-	 * most, and the last copy writes one block more than it needs. So nothing in the loop has to
-	 * look for room.
+	 * Each byte becomes six at most, and the last copy writes one block more than it needs. So
+	 * nothing below has to look for room.
 	 */
-	enlargeStringInfo(out, (piece - p + sizeof(Sixteen)) * ESCAPED_LEN + sizeof(Sixteen));
+	buffer_need(out, (last - p + 2 * sizeof(Sixteen)) * ESCAPED_LEN + sizeof(Sixteen));
 	to = out->data + out->len;
-	while (p < piece && len == sizeof(Sixteen))
+	while (p < last && len == sizeof(Sixteen))
 	{
-		char		padded[2 * sizeof(Sixteen)];
-		const char *from = p;
-		Sixteen		block;
-		uint32		special;
-
-		/* two blocks are read */
-		if (end - p < sizeof(padded))
-		{
-			memset(padded, 0, sizeof(padded));
-			from = memcpy(padded, p, end - p);
-			len = Min(end - p, len);
-		}
-		memcpy(&block, from, sizeof(Sixteen));
+		memcpy(&block, p, sizeof(Sixteen));
 		memcpy(to, &block, sizeof(Sixteen));
-		/* the block ends before the first byte beyond ASCII: the caller looks at that one */
-		if (ascii && high_bits(block) != 0)
-			len = pg_rightmost_one_pos32(high_bits(block));
-		special = special_bits(block, mode);
-		if (len < sizeof(Sixteen))
-			special &= (1 << len) - 1;
-		for (; special != 0; special &= special - 1)
-		{
-			uint32		i = pg_rightmost_one_pos32(special);
-			const Replacement *with = &table[(unsigned char) from[i]];
-
-			/*
-			 * The whole replacement is copied, since a copy of fixed length is one instruction.
-			 * What it has too much is overwritten by what follows the byte: a block, whose end lies
-			 * in the second block that was read.
-			 */
-			memcpy(to + i, with, sizeof(*with));
-			to += with->more;
-			memcpy(to + i + 1, from + i + 1, sizeof(Sixteen));
-		}
+		found = special_bits(block, mode, ascii);
+		if (found == 0)
+			to += sizeof(Sixteen);
+		else
+			len = append_found(&to, p, end, sizeof(Sixteen), found, ascii ? high_bits(block) : 0,
+							   table);
 		p += len;
-		to += len;
+	}
+	if (part > 0 && len == sizeof(Sixteen))
+	{
+		block = part_of_block(p, part);
+		memcpy(to, &block, sizeof(Sixteen));
+		/* the zeros behind the part are no bytes of it */
+		found = special_bits(block, mode, ascii) & ((1 << part) - 1);
+		if (found == 0)
+			to += part;
+		else
+			part = append_found(&to, p, end, part, found, ascii ? high_bits(block) : 0, table);
+		p += part;
 	}
 	out->len = to - out->data;
 	out->data[out->len] = '\0';
@@ -302,7 +379,8 @@ append_bytes(StringInfo out, const char *bytes, int len, int mode)
 	while (p < end)
 	{
 		json_check_room(out, 0);
-		p = append_piece(out, p, p < valid ? valid : end, mode, p >= valid);
+		p = p < valid ? append_piece(out, p, valid, mode, false) :
+			append_piece(out, p, end, mode, true);
 		if (p < end && p >= valid && IS_HIGHBIT_SET(*p))
 		{
 			if (GetDatabaseEncoding() == PG_UTF8)
@@ -316,9 +394,9 @@ append_bytes(StringInfo out, const char *bytes, int len, int mode)
 void
 json_append_string(StringInfo out, const char *bytes, int len)
 {
-	appendStringInfoCharMacro(out, '"');
+	buffer_append_char(out, '"');
 	append_bytes(out, bytes, len, IN_STRING);
-	appendStringInfoCharMacro(out, '"');
+	buffer_append_char(out, '"');
 }
 
 void

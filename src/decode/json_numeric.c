@@ -10,6 +10,8 @@
 
 #include "utils/numeric.h"
 
+#include "decode/buffer.h"
+
 #define GROUP_DIGITS 4
 
 #define HEADER_KIND 0xC000		/* the two bits that tell the kinds apart */
@@ -48,17 +50,21 @@ group_at(const Groups *groups, int i)
 /*
  * False for NaN and the infinities, which have no groups. A compressed or distant value is
  * detoasted into the current context, and the groups point into it: they are good as long as the
- * value and that context.
+ * value and that context. Nearly all values are stored as they are, and need no call.
  */
-static bool
+static pg_attribute_always_inline bool
 groups_read(Groups *groups, Datum value)
 {
-	struct varlena *numeric = PG_DETOAST_DATUM_PACKED(value);
-	const char *bytes = VARDATA_ANY(numeric);
-	Size		size = VARSIZE_ANY_EXHDR(numeric);
+	struct varlena *numeric = (struct varlena *) DatumGetPointer(value);
+	const char *bytes;
+	Size		size;
 	uint16		header;
 	int16		weight;
 
+	if (unlikely(VARATT_IS_COMPRESSED(numeric) || VARATT_IS_EXTERNAL(numeric)))
+		numeric = pg_detoast_datum_packed(numeric);
+	bytes = VARDATA_ANY(numeric);
+	size = VARSIZE_ANY_EXHDR(numeric);
 	memcpy(&header, bytes, sizeof(header));
 	bytes += sizeof(header);
 	size -= sizeof(header);
@@ -140,8 +146,7 @@ json_append_numeric(StringInfo out, Datum value)
 	 * point. The last group of the fraction may reach beyond the scale by three digits: it has a
 	 * group more.
 	 */
-	enlargeStringInfo(out,
-					  (Max(groups.weight, 0) + 1) * GROUP_DIGITS + groups.scale + GROUP_DIGITS + 3);
+	buffer_need(out, (Max(groups.weight, 0) + 1) * GROUP_DIGITS + groups.scale + GROUP_DIGITS + 3);
 	p = out->data + out->len;
 	if (groups.negative)
 		*p++ = '-';

@@ -6,8 +6,6 @@
  */
 #include "decode/json.h"
 
-#include <ctype.h>
-
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
@@ -28,6 +26,7 @@
 #include "utils/uuid.h"
 
 #include "base/catalog.h"
+#include "decode/buffer.h"
 
 /* more than any value takes whose text is of bounded length, with quotes */
 #define BOUNDED_LEN 64
@@ -105,7 +104,7 @@ category_of(Oid type)
 
 /*
  * The label is stored behind a comma: json_append_member begins one place further left, and so
- * writes the comma too.
+ * writes the comma too. It copies whole blocks, which must be there to be read.
  */
 void
 json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext context)
@@ -117,7 +116,8 @@ json_column_init(JsonColumn *column, Form_pg_attribute attribute, MemoryContext 
 	appendStringInfoChar(&label, ',');
 	json_append_string(&label, NameStr(attribute->attname), strlen(NameStr(attribute->attname)));
 	appendStringInfoChar(&label, ':');
-	column->label = MemoryContextStrdup(context, label.data) + 1;
+	column->label = MemoryContextAllocZero(context, BUFFER_BLOCKS_LEN(label.len + 1));
+	memcpy(column->label++, label.data, label.len);
 	column->label_len = label.len - 1;
 	pfree(label.data);
 
@@ -301,51 +301,53 @@ append_time_value(StringInfo out, JsonCategory category, Datum value)
 	}
 }
 
-/* A number's text as it is; what is no JSON number (NaN, Infinity) as a string. */
-static void
-append_number(StringInfo out, const char *text, int len)
+/*
+ * A number's text stands behind the end of the buffer, where there is room for quotes too. What is
+ * no JSON number (NaN, Infinity) becomes a string.
+ */
+static inline void
+append_number(StringInfo out, int len)
 {
-	bool		finite = isdigit((unsigned char) text[len - 1]);
+	char	   *text = out->data + out->len;
 
-	if (!finite)
-		appendStringInfoChar(out, '"');
-	appendBinaryStringInfo(out, text, len);
-	if (!finite)
-		appendStringInfoChar(out, '"');
+	if (unlikely(text[len - 1] < '0' || text[len - 1] > '9'))
+	{
+		memmove(text + 1, text, len);
+		text[0] = text[len + 1] = '"';
+		len += 2;
+	}
+	out->len += len;
 }
 
 /*
- * What is compressed, or was stored apart, is as long as that says: refused before it is made if
- * that is too long.
+ * The bytes of a value. What is compressed, or was stored apart, is as long as that says: refused
+ * before it is made if that is too long. Most values are stored as they are, and need no call.
  */
-static void
-check_raw_size(StringInfo out, Datum value, int factor)
+static inline struct varlena *
+plain_bytes(StringInfo out, Datum value, int factor)
 {
 	struct varlena *stored = (struct varlena *) DatumGetPointer(value);
 
-	if (VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored))
-		json_check_room(out, (uint64) toast_raw_datum_size(value) * factor);
+	if (likely(!VARATT_IS_COMPRESSED(stored) && !VARATT_IS_EXTERNAL(stored)))
+		return stored;
+	json_check_room(out, (uint64) toast_raw_datum_size(value) * factor);
+	return pg_detoast_datum_packed(stored);
 }
 
-static void
+static inline void
 append_text(StringInfo out, Datum value)
 {
-	text	   *t;
+	struct varlena *text = plain_bytes(out, value, 1);
 
-	check_raw_size(out, value, 1);
-	t = DatumGetTextPP(value);
-	json_append_string(out, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+	json_append_string(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
 }
 
 static void
 append_bytea(StringInfo out, Datum value)
 {
-	bytea	   *bytes;
-	Size		len;
+	struct varlena *bytes = plain_bytes(out, value, 2);
+	Size		len = VARSIZE_ANY_EXHDR(bytes);
 
-	check_raw_size(out, value, 2);
-	bytes = DatumGetByteaPP(value);
-	len = VARSIZE_ANY_EXHDR(bytes);
 	json_check_room(out, (uint64) len * 2);
 	if (len > MaxAllocSize / 2 - BOUNDED_LEN)
 		ereport(ERROR,
@@ -435,7 +437,12 @@ append_output(StringInfo out, JsonColumn *column, Datum value)
 	if (column->category == JSON_RAW)
 		return append_json(out, column, text, strlen(text));
 	if (column->category == JSON_NUMERIC)
-		append_number(out, text, strlen(text));
+	{
+		/* room for quotes too */
+		buffer_need(out, strlen(text) + 2);
+		memcpy(out->data + out->len, text, strlen(text));
+		append_number(out, strlen(text));
+	}
 	else
 		json_append_string(out, text, strlen(text));
 	return JSON_NO_NOTE;
@@ -483,7 +490,10 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 	switch (column->category)
 	{
 		case JSON_BOOL:
-			appendStringInfoString(out, DatumGetBool(value) ? "true" : "false");
+			/* the last letter of both, which "true" does not count twice */
+			memcpy(end, DatumGetBool(value) ? "true" : "fals", 4);
+			end[4] = 'e';
+			out->len += DatumGetBool(value) ? 4 : 5;
 			break;
 		case JSON_INT2:
 			out->len += pg_itoa(DatumGetInt16(value), end);
@@ -495,20 +505,10 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			out->len += pg_lltoa(DatumGetInt64(value), end);
 			break;
 		case JSON_FLOAT4:
-			{
-				char		number[FLOAT_SHORTEST_DECIMAL_LEN];
-
-				append_number(out, number,
-							  float_to_shortest_decimal_buf(DatumGetFloat4(value), number));
-			}
+			append_number(out, float_to_shortest_decimal_buf(DatumGetFloat4(value), end));
 			break;
 		case JSON_FLOAT8:
-			{
-				char		number[DOUBLE_SHORTEST_DECIMAL_LEN];
-
-				append_number(out, number,
-							  double_to_shortest_decimal_buf(DatumGetFloat8(value), number));
-			}
+			append_number(out, double_to_shortest_decimal_buf(DatumGetFloat8(value), end));
 			break;
 		case JSON_NUMERIC:
 			append_numeric(out, column, value);
@@ -534,10 +534,8 @@ append_value(StringInfo out, JsonColumn *column, Datum value)
 			break;
 		case JSON_JSON:
 			{
-				text	   *json;
+				struct varlena *json = plain_bytes(out, value, 1);
 
-				check_raw_size(out, value, 1);
-				json = DatumGetTextPP(value);
 				return append_json(out, column, VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
 			}
 		default:
@@ -560,23 +558,25 @@ append_quoted(StringInfo out, JsonColumn *column, Datum value)
 JsonNote
 json_append_value(StringInfo out, JsonColumn *column, Datum value)
 {
-	enlargeStringInfo(out, BOUNDED_LEN);
+	buffer_need(out, BOUNDED_LEN);
 	if (!column->quoted || column->category < JSON_INT2 || column->category > JSON_NUMERIC)
 		return append_value(out, column, value);
 	append_quoted(out, column, value);
 	return JSON_NO_NOTE;
 }
 
+/* The label's blocks reach into the room for the value, which is longer than one. */
 JsonNote
 json_append_member(StringInfo out, JsonColumn *column, Datum value, bool isnull)
 {
-	enlargeStringInfo(out, column->label_len + 1 + BOUNDED_LEN);
-	memcpy(out->data + out->len, column->label - 1, column->label_len + 1);
-	out->len += column->label_len + 1;
-	if (column->quoted && !isnull)
+	buffer_need(out, column->label_len + 1 + BOUNDED_LEN);
+	buffer_append_blocks(out, column->label - 1, column->label_len + 1);
+	if (unlikely(isnull))
+	{
+		buffer_append_literal(out, "null");
+		return JSON_NO_NOTE;
+	}
+	if (unlikely(column->quoted))
 		return json_append_value(out, column, value);
-	if (!isnull)
-		return append_value(out, column, value);
-	appendBinaryStringInfo(out, "null", 4);
-	return JSON_NO_NOTE;
+	return append_value(out, column, value);
 }
