@@ -2,6 +2,9 @@
  * utility.c: takes utility commands and lets modules do what they want before each and after. The
  * one place that knows the server's hook for that. Hooks of libraries that were loaded earlier run
  * inside of this one.
+ *
+ * EXECUTE is passed over: it comes as often as rows do, and runs what PREPARE takes, which is no
+ * utility command.
  */
 #include "base/utility.h"
 
@@ -12,8 +15,21 @@ static UtilityWatch *first_watch = NULL;
 static UtilityWatch **next_watch = &first_watch;
 static ProcessUtility_hook_type previous_hook = NULL;
 
+static inline void
+run_command(PlannedStmt *planned, const char *query, bool read_only_tree,
+			ProcessUtilityContext context, ParamListInfo parameters,
+			QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+{
+	if (previous_hook)
+		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
+					  completion);
+	else
+		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
+								receiver, completion);
+}
+
 static void
-run_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
+run_watched(PlannedStmt *planned, const char *query, bool read_only_tree,
 			ProcessUtilityContext context, ParamListInfo parameters,
 			QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
 {
@@ -29,15 +45,24 @@ run_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
 
 	for (const UtilityWatch *watch = first_watch; watch; watch = watch->next)
 		watch->before(statement);
-	if (previous_hook)
-		previous_hook(planned, query, read_only_tree, context, parameters, environment, receiver,
-					  completion);
-	else
-		standard_ProcessUtility(planned, query, read_only_tree, context, parameters, environment,
-								receiver, completion);
+	run_command(planned, query, read_only_tree, context, parameters, environment, receiver,
+				completion);
 	for (const UtilityWatch *watch = first_watch; watch; watch = watch->next)
 		if (watch->after)
 			watch->after(ends ? NULL : statement, prepared);
+}
+
+static void
+run_utility(PlannedStmt *planned, const char *query, bool read_only_tree,
+			ProcessUtilityContext context, ParamListInfo parameters,
+			QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+{
+	if (IsA(planned->utilityStmt, ExecuteStmt))
+		run_command(planned, query, read_only_tree, context, parameters, environment, receiver,
+					completion);
+	else
+		run_watched(planned, query, read_only_tree, context, parameters, environment, receiver,
+					completion);
 }
 
 void

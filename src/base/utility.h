@@ -1,5 +1,5 @@
 /*
- * utility.h: utility commands, before they run and after.
+ * utility.h: utility commands, all but EXECUTE, before they run and after.
  */
 #ifndef GS_UTILITY_H
 #define GS_UTILITY_H
