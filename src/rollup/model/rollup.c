@@ -33,6 +33,7 @@ typedef struct CacheEntry
 } CacheEntry;
 
 static HTAB *cache = NULL;
+static CacheEntry *last_entry = NULL;	/* found last; NULL when an entry goes away */
 static uint64 invalidations = 0;
 
 RollupShape *
@@ -376,9 +377,12 @@ rollup_fits(const Rollup *rollup, TupleDesc desc)
 	return true;
 }
 
+/* What alters the partials makes the rollup stale: until then they are looked at once. */
 void
-rollup_check_partials(const Rollup *rollup, Relation partials)
+rollup_check_partials(Rollup *rollup, Relation partials)
 {
+	if (rollup->checked && !rollup->stale)
+		return;
 	if (!rollup_fits(rollup, RelationGetDescr(partials)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -386,6 +390,7 @@ rollup_check_partials(const Rollup *rollup, Relation partials)
 						RelationGetRelationName(partials)),
 				 errdetail("One of them has been altered."),
 				 errhint("Undo the change, or drop the rollup and create it again.")));
+	rollup->checked = true;
 }
 
 uint32
@@ -420,6 +425,22 @@ rollup_let_go(Rollup *rollup)
 	if (rollup->econtext)
 		FreeExprContext(rollup->econtext, false);
 	MemoryContextDelete(rollup->context);
+}
+
+static void
+cache_remove(Oid partials)
+{
+	last_entry = NULL;
+	(void) hash_search(cache, &partials, HASH_REMOVE, NULL);
+}
+
+/* Changes often come in runs of one rollup, which the search would find again. */
+static inline CacheEntry *
+cache_find(Oid partials)
+{
+	if (last_entry == NULL || last_entry->partials != partials)
+		last_entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
+	return last_entry;
 }
 
 /* It is the caller's then, and takes the place of what nested calls may have built meanwhile. */
@@ -463,7 +484,7 @@ rollup_find(Oid partials)
 	if (!standing_look(partials, &standing))
 		return NULL;
 	stopped = OidIsValid(standing.missing);
-	entry = cache ? hash_search(cache, &partials, HASH_FIND, NULL) : NULL;
+	entry = cache_find(partials);
 	if (entry == NULL || entry->rollup->stale || entry->rollup->stopped != stopped)
 		return cache_build(partials, stopped);
 	entry->rollup->references++;
@@ -495,7 +516,7 @@ rollup_release(Rollup *rollup)
 		return;
 	entry = hash_search(cache, &rollup->partials, HASH_FIND, NULL);
 	if (entry && entry->rollup == rollup)
-		(void) hash_search(cache, &rollup->partials, HASH_REMOVE, NULL);
+		cache_remove(rollup->partials);
 	rollup_let_go(rollup);
 }
 
@@ -534,7 +555,7 @@ invalidate_relation(Datum arg, Oid relid)
 			rollup->stale = true;
 		if (rollup->stale && rollup->references == 0)
 		{
-			(void) hash_search(cache, &rollup->partials, HASH_REMOVE, NULL);
+			cache_remove(rollup->partials);
 			rollup_let_go(rollup);
 		}
 		else

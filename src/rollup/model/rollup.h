@@ -95,6 +95,7 @@ typedef struct Rollup
 	MemoryContext states_context;	/* a child */
 	int			references;
 	bool		stale;
+	bool		checked;		/* the partials have fitted: see rollup_check_partials */
 } Rollup;
 
 /*
@@ -139,7 +140,7 @@ extern bool rollup_fits(const Rollup *rollup, TupleDesc partials);
  * Error if the columns of the partials are not those that the rollup writes: somebody altered them
  * or the definition.
  */
-extern void rollup_check_partials(const Rollup *rollup, Relation partials);
+extern void rollup_check_partials(Rollup *rollup, Relation partials);
 
 /* Hash of a group's keys. */
 extern uint32 rollup_hash_keys(const Rollup *rollup, const Datum *keys, const bool *isnull);

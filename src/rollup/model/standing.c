@@ -35,6 +35,7 @@ typedef struct StandingEntry
 } StandingEntry;
 
 static HTAB *standing_entries = NULL;
+static StandingEntry *last_entry = NULL;	/* found last; entries never move, nor go away */
 static uint64 invalidation_count = 0;
 static Oid	trusted_partials = InvalidOid;
 
@@ -195,12 +196,15 @@ build_standing(Oid partials, Standing *standing)
 bool
 standing_look(Oid partials, Standing *standing)
 {
-	StandingEntry *entry =
-		standing_entries ? hash_search(standing_entries, &partials, HASH_FIND, NULL) : NULL;
+	StandingEntry *entry = last_entry;
 
+	/* Each change asks, and changes often come in runs of one rollup. */
+	if (standing_entries != NULL && (entry == NULL || entry->partials != partials))
+		entry = hash_search(standing_entries, &partials, HASH_FIND, NULL);
 	/* A marked entry is made anew in its place. */
 	if (entry == NULL || !entry->valid)
 		return build_standing(partials, standing);
+	last_entry = entry;
 	*standing = entry->standing;
 	return true;
 }

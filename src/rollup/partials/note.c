@@ -56,6 +56,7 @@ static bool noted_more = false; /* than have room */
 
 static Note remembered_notes[REMEMBERED];
 static uint32 next_remembered = 0;
+static bool some_remembered = false;	/* false is certain: each commit asks */
 
 static Size
 notes_size(void)
@@ -193,6 +194,7 @@ remember_all(void)
 {
 	for (int i = 0; i < nnoted; i++)
 		remembered_notes[next_remembered++ % REMEMBERED] = noted_groups[i];
+	some_remembered = some_remembered || nnoted > 0;
 }
 
 /*
@@ -244,10 +246,14 @@ note_remembered(Oid partials, Note *note)
 bool
 note_any_remembered(void)
 {
+	bool		found = false;
+
+	if (!some_remembered)
+		return false;
 	for (int i = 0; i < REMEMBERED; i++)
-		if (OidIsValid(remembered_notes[i].partials))
-			return true;
-	return false;
+		found = found || OidIsValid(remembered_notes[i].partials);
+	some_remembered = found;
+	return found;
 }
 
 bool

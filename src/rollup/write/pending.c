@@ -318,7 +318,8 @@ pending_any_dirty(void)
 bool
 pending_is_large(PendingRollup *pending)
 {
-	return MemoryContextMemAllocated(pending->context, false) > (Size) work_mem * 1024;
+	/* the context has no children; each row asks */
+	return pending->context->mem_allocated > (Size) work_mem * 1024;
 }
 
 void
