@@ -139,10 +139,22 @@ partials_take_version(Partials *partials, TupleTableSlot *slot)
 bool
 partials_take_loosely(Partials *partials)
 {
+	TupleTableSlot *taken = partials->candidate;
+
 	if (!partials_look_free(partials))
 		return false;
-	/* The slot pins the page. The row may get a newer version meanwhile, but cannot move. */
-	ExecCopySlot(partials->held, partials->candidate);
+	/*
+	 * Nobody asks for the candidate any more: the slots change places, which is cheaper than a
+	 * copy. But a tuple that belongs to a scan goes with the scan. The slot pins the page. The row
+	 * may get a newer version meanwhile, but cannot move.
+	 */
+	if (((HeapTupleTableSlot *) taken)->tuple != &((HeapTupleTableSlot *) taken)->tupdata)
+		ExecCopySlot(partials->held, taken);
+	else
+	{
+		partials->candidate = ExecClearTuple(partials->held);
+		partials->held = taken;
+	}
 	return true;
 }
 
@@ -207,24 +219,37 @@ partials_clear(Partials *partials)
 /*
  * Adding up
  */
+static pg_noinline void
+refuse_null(const Partials *partials)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("null in the partials \"%s\" of a rollup",
+					RelationGetRelationName(partials->relation)),
+			 errhint("Run gymstream.rebuild_rollup.")));
+}
+
+/* A state of a slot whose attributes have all been read. */
+static inline NullableDatum
+state_at(const Partials *partials, const TupleTableSlot *slot, int i)
+{
+	int			column = partials->rollup->nkeys + i;
+	NullableDatum state = {slot->tts_values[column], slot->tts_isnull[column]};
+
+	if (unlikely(state.isnull) && STATE_IS_SUM(partials->rollup->states[i].kind))
+		refuse_null(partials);
+	return state;
+}
+
 NullableDatum *
 partials_states(Partials *partials, TupleTableSlot *slot)
 {
-	Rollup	   *rollup = partials->rollup;
-	NullableDatum *states = palloc(rollup->nstates * sizeof(NullableDatum));
+	int			nstates = partials->rollup->nstates;
+	NullableDatum *states = palloc(nstates * sizeof(NullableDatum));
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < rollup->nstates; i++)
-	{
-		states[i].value = slot->tts_values[rollup->nkeys + i];
-		states[i].isnull = slot->tts_isnull[rollup->nkeys + i];
-		if (states[i].isnull && STATE_IS_SUM(rollup->states[i].kind))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("null in the partials \"%s\" of a rollup",
-							RelationGetRelationName(partials->relation)),
-					 errhint("Run gymstream.rebuild_rollup.")));
-	}
+	for (int i = 0; i < nstates; i++)
+		states[i] = state_at(partials, slot, i);
 	return states;
 }
 
@@ -244,17 +269,19 @@ set_states(Partials *partials, const NullableDatum *states)
 void
 partials_load(Partials *partials)
 {
-	int			nkeys = partials->rollup->nkeys;
+	int			ncolumns = partials->rollup->nkeys + partials->rollup->nstates;
 	TupleTableSlot *out = ExecClearTuple(partials->out);
-	NullableDatum *states = partials_states(partials, partials->held);
+
+	slot_getallattrs(partials->held);
+	for (int i = 0; i < partials->rollup->nstates; i++)
+		(void) state_at(partials, partials->held, i);
 
 	/*
 	 * Out borrows what is passed by reference from the held slot, which must stay filled until out
 	 * is written.
 	 */
-	memcpy(out->tts_values, partials->held->tts_values, nkeys * sizeof(Datum));
-	memcpy(out->tts_isnull, partials->held->tts_isnull, nkeys * sizeof(bool));
-	set_states(partials, states);
+	memcpy(out->tts_values, partials->held->tts_values, ncolumns * sizeof(Datum));
+	memcpy(out->tts_isnull, partials->held->tts_isnull, ncolumns * sizeof(bool));
 	ExecStoreVirtualTuple(out);
 }
 
@@ -271,7 +298,12 @@ partials_add(Partials *partials, const NullableDatum *states)
 			TupleDescAttr(RelationGetDescr(partials->relation), rollup->nkeys + i);
 
 		/* The sums are a copy. Where one does not fit, out keeps what it had. */
-		if (!marked_add(state->kind, state->order, column, &sums[i], states[i]))
+		if (STATE_IS_SUM(state->kind) && !states[i].isnull)
+		{
+			if (!state_add(state->kind, sums[i].value, states[i].value, &sums[i].value))
+				return false;
+		}
+		else if (!marked_add(state->kind, state->order, column, &sums[i], states[i]))
 			return false;
 		/* what was added goes with its slot */
 		if (!column->attbyval && !sums[i].isnull && sums[i].value == states[i].value)
@@ -285,12 +317,16 @@ bool
 partials_are_zero(Partials *partials, TupleTableSlot *slot)
 {
 	Rollup	   *rollup = partials->rollup;
-	NullableDatum *states = partials_states(partials, slot);
+	bool		zero = true;
 
+	slot_getallattrs(slot);
 	for (int i = 0; i < rollup->nstates; i++)
-		if (!state_is_zero(rollup->states[i].kind, states[i]))
-			return false;
-	return true;
+	{
+		NullableDatum state = state_at(partials, slot, i);
+
+		zero = zero && state_is_zero(rollup->states[i].kind, state);
+	}
+	return zero;
 }
 
 /*
