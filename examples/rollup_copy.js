@@ -1,17 +1,16 @@
 #!/usr/bin/env node
 // rollup_copy.js: keeps a dictionary equal to a rollup, over restarts of the server and lost connections.
 //
-//    node rollup_copy.js postgresql:///mydb class_attendance class_id
+//    node rollup_copy.js postgresql:///mydb class_attendance
 //
-// The rollup needs a topic with notify => 'row'. The columns after its name tell its rows apart: numbers, texts or dates.
+// The rollup needs a topic with notify => 'row'. gymstream.event_key says by which key events name a row.
 // Prints the dictionary each time it has changed. Needs the package pg. doc/wire-format.md says why each step is there.
 'use strict';
 const { Client } = require('pg');
 
-const [connectionString, rollup, ...columns] = process.argv.slice(2);
+const [connectionString, rollup] = process.argv.slice(2);
 const STATE = `SELECT s.publisher_pid, s.publisher_since::text, t.channel, t.created::text
     FROM gymstream.status s LEFT JOIN gymstream.topics t ON t.relation = to_regclass($1)`;
-const keyOf = (row) => JSON.stringify(columns.map((column) => row[column]));
 const show = (copy) => console.log(JSON.stringify([...copy.values()]));
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -27,8 +26,8 @@ async function follow(client) {
   const state = await ask(); // who publishes, before LISTEN
   if (state.channel === null) throw new Error(`${rollup} has no topic`);
   await client.query(`LISTEN ${client.escapeIdentifier(state.channel)}`); // LISTEN before reading
-  const { rows } = await client.query(`SELECT to_jsonb(r) AS row FROM ${rollup} r`);
-  const copy = new Map(rows.map(({ row }) => [keyOf(row), row]));
+  const { rows } = await client.query(`SELECT gymstream.event_key(r.*) AS key, to_jsonb(r.*) AS row FROM ${rollup} r`);
+  const copy = new Map(rows.map(({ key, row }, number) => [key ? JSON.stringify(key) : number, row]));
   show(copy);
   for (;;) {
     // silence is no proof: ask now and then
@@ -39,8 +38,10 @@ async function follow(client) {
     for (const { processId, payload } of before) {
       if (processId !== state.publisher_pid) continue; // somebody else's
       const event = JSON.parse(payload);
-      if (event.action !== 'rollup' || event.row === undefined) return; // something else has happened: read anew
-      if (event.row === null) copy.delete(keyOf(event.key)); else copy.set(keyOf(event.key), event.row);
+      // something else has happened, or no key tells which row it is: read anew
+      if (event.action !== 'rollup' || event.row === undefined || event.key_varies || event.json_null) return;
+      const key = JSON.stringify(event.key);
+      if (event.row === null) copy.delete(key); else copy.set(key, event.row);
     }
     if (before.length > 0) show(copy);
   }

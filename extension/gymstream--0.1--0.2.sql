@@ -134,6 +134,11 @@ CREATE FUNCTION gymstream.drop_rollup(rollup regclass, if_exists boolean DEFAULT
 COMMENT ON FUNCTION gymstream.drop_rollup(regclass, boolean, boolean) IS
 	'drops a rollup with all that it is made of, and with cascade also what depends on it';
 
+CREATE FUNCTION gymstream.event_key(of_row record) RETURNS json
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_event_key';
+COMMENT ON FUNCTION gymstream.event_key(record) IS
+	'the key by which events name the group of a row of a rollup; null where the row does not show it';
+
 DROP FUNCTION gymstream.verify_rollup(regclass);
 CREATE FUNCTION gymstream_internal.key_image(VARIADIC keys "any") RETURNS bytea
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_key_image';

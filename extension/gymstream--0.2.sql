@@ -283,6 +283,11 @@ CREATE FUNCTION gymstream.fold_rollup(rollup regclass) RETURNS bigint
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_fold_rollup';
 COMMENT ON FUNCTION gymstream.fold_rollup(regclass) IS
 	'makes one partial of the several that a group may have, and leaves out partials that somebody holds; returns the number of groups that it has folded';
+CREATE FUNCTION gymstream.event_key(of_row record) RETURNS json
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_event_key';
+COMMENT ON FUNCTION gymstream.event_key(record) IS
+	'the key by which events name the group of a row of a rollup; null where the row does not show it';
+
 CREATE FUNCTION gymstream_internal.rollup_query(rollup regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_rollup_query';
 COMMENT ON FUNCTION gymstream_internal.rollup_query(regclass) IS

@@ -418,6 +418,30 @@ gs_read_as(PlannedStmt *plan, Oid user)
 #define GS_SIGNAL postgres_signal_arg
 #endif
 
+/* 16: a range that is wrong need not be an error */
+#include "utils/rangetypes.h"
+#if PG_VERSION_NUM >= 160000
+#define gs_range_serialize(type, lower, upper, empty) \
+	range_serialize(type, lower, upper, empty, NULL)
+#else
+#define gs_range_serialize(type, lower, upper, empty) range_serialize(type, lower, upper, empty)
+#endif
+
+/* 19: what is known of a jsonb that is being put together stands in one place */
+#include "utils/jsonb.h"
+#if PG_VERSION_NUM >= 190000
+#define GsJsonbState JsonbInState
+#define gs_jsonb_push(state, token, value) pushJsonbValue(state, token, value)
+#else
+typedef struct GsJsonbState
+{
+	JsonbParseState *parse;
+	JsonbValue *result;
+} GsJsonbState;
+#define gs_jsonb_push(state, token, value) \
+	((state)->result = pushJsonbValue(&(state)->parse, token, value))
+#endif
+
 /* minor releases before 15.4: a database whose DROP was interrupted is not marked */
 #ifdef DATCONNLIMIT_INVALID_DB
 #define GS_DATCONNLIMIT_INVALID DATCONNLIMIT_INVALID_DB

@@ -15,7 +15,6 @@
 #include "utils/timestamp.h"
 
 #include "decode/buffer.h"
-#include "rollup/model/canonical.h"
 
 EventStamp
 event_stamp(const ReorderBufferTXN *txn)
@@ -359,6 +358,7 @@ typedef struct Event
 	const EventRow *new;
 	const EventRow *old;
 	const RollupMessage *message;
+	const Bitmapset *varying;	/* its keys that other events of the group may name otherwise */
 	const EventGaps *gaps;
 } Event;
 
@@ -477,6 +477,25 @@ event_truncate(StringInfo out, const EventOptions *options, const EventStamp *st
 					 restart_identity ? "true" : "false");
 }
 
+/* ,"key_varies":["column",...] where there are any */
+static void
+append_varying(StringInfo out, const EventShape *shape, const Bitmapset *varying)
+{
+	char		separator = '[';
+
+	if (varying == NULL)
+		return;
+	appendStringInfoString(out, ",\"key_varies\":");
+	for (int n = 0; n < shape->ncolumns; n++)
+	{
+		if (!bms_is_member(shape->columns[n].index, varying))
+			continue;
+		append_label(out, &shape->columns[n], separator);
+		separator = ',';
+	}
+	appendStringInfoChar(out, ']');
+}
+
 /* Columns of the key come first among the partials' columns. A delta leaves out what is NULL. */
 static void
 append_rollup(StringInfo out, const Event *event)
@@ -496,6 +515,7 @@ append_rollup(StringInfo out, const Event *event)
 	buffer_append_literal(out, ",\"delta\":");
 	append_row(out, shape, event->new, &delta, &notes);
 	append_notes(out, &notes);
+	append_varying(out, shape, event->varying);
 	append_unrendered(out, event->gaps, shape);
 	appendStringInfoChar(out, '}');
 }
@@ -521,8 +541,7 @@ event_rollup(StringInfo out, const EventOptions *options, const EventStamp *stam
 	 */
 	shape = &relation->shape;
 	event_deform(shape, &shape->new, message->tuple);
-	/* all events of a group name it alike, whatever their changes had */
-	canonical_keys(relation->desc, message->nkeys, shape->new.values, shape->new.nulls);
+	event.varying = event_name_group(out, relation, message->nkeys);
 	event_shape_set_options(shape, options);
 	event.shape = shape;
 	event.new = &shape->new;

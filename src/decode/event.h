@@ -167,6 +167,9 @@ typedef struct EventRelation
 	MemoryContext context;		/* holds all that follows */
 	TupleDesc	desc;			/* a copy */
 	EventShape	shape;			/* of all columns */
+	/* of partials, once there was an event: how many keys, and which of them canonical.h has */
+	int			nkeys;			/* -1: there was none */
+	Bitmapset  *alike;
 } EventRelation;
 
 extern EventStamp event_stamp(const ReorderBufferTXN *txn);
@@ -248,6 +251,13 @@ extern void event_truncate(StringInfo out, const EventOptions *options, const Ev
  */
 extern EventResult event_rollup(StringInfo out, const EventOptions *options,
 								const EventStamp *stamp, const RollupMessage *message);
+
+/*
+ * In the new row of the shape of partials, put keys in place by which all events of the group name
+ * it. Returns those, by their place in the row, that other events of the group may name otherwise.
+ * Appends nothing.
+ */
+extern const Bitmapset *event_name_group(StringInfo out, EventRelation *relation, int nkeys);
 
 /*
  * Somebody else's logical message; one that belongs to no transaction has a stamp without xid and

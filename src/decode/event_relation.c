@@ -172,6 +172,8 @@ relation_prepare(Oid relid, Relation rel)
 
 	event_shape_init(&relation->shape, &source, relation->context);
 	relation->desc = relation->shape.desc;
+	relation->nkeys = -1;
+	relation->alike = NULL;
 	relation->valid = relation->topic_known = before == invalidation_count;
 	return relation;
 }

@@ -11,6 +11,7 @@ INSERT INTO contract VALUES
 	('verify_rollup(rollup regclass)', 'TABLE(difference text, content jsonb)', 'stable'),
 	('rebuild_rollup(rollup regclass)', 'void', 'volatile'),
 	('fold_rollup(rollup regclass)', 'bigint', 'volatile'),
+	('event_key(of_row record)', 'json', 'stable'),
 	('create_topic(relation regclass, notify text DEFAULT ''position''::text, if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
 	('drop_topic(relation regclass)', 'void', 'volatile'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),

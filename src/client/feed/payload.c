@@ -28,6 +28,7 @@ typedef struct EventReader
 	EventRow   *row;			/* the same, when it is a row */
 	size_t		name_end;		/* where in the payload the name read last ends */
 	size_t		column_start;	/* and where a column's own JSON begins */
+	size_t		key_start;		/* where the key's begins */
 	bool		head;			/* read no further than the commit's lsn */
 	bool		line;			/* of a slot */
 	bool		inside;			/* its "payload" */
@@ -141,6 +142,10 @@ reader_name(void *context, const unsigned char *name, size_t length)
 	EventRow   *row = reader->row;
 	const char *kept;
 
+	/* nulls in a key that are not all alike look alike */
+	if (reader->depth == 2 && reader->name && length == 3 && memcmp(name, "key", 3) == 0 &&
+		strcmp(reader->name, "json_null") == 0)
+		event->key_varies = true;
 	/* names within a column's own JSON are its own affair */
 	if (reader->depth > 2 || (reader->depth == 2 && row == NULL))
 		return 1;
@@ -152,6 +157,8 @@ reader_name(void *context, const unsigned char *name, size_t length)
 	{
 		reader->name = kept;
 		reader->row = event_row(event, kept);
+		if (strcmp(kept, "key_varies") == 0)
+			event->key_varies = true;
 		return reader->row == NULL || reader->row->state == ROW_ABSENT;
 	}
 
@@ -269,7 +276,10 @@ open_object(void *context)
 		return 1;
 	}
 	if (reader->depth == 1 && reader->row)
+	{
 		reader->row->state = ROW_GIVEN;
+		reader->key_start = yajl_get_bytes_consumed(reader->yajl) - 1;
+	}
 	if (reader->depth == 2)
 		reader->column_start = yajl_get_bytes_consumed(reader->yajl) - 1;
 	reader->depth++;
@@ -300,6 +310,9 @@ reader_close(void *context)
 	reader->depth--;
 	if (reader->depth == 0)
 		return reader->payload[read] == '\0';	/* yajl would let half a string follow */
+	if (reader->depth == 1 && reader->row == &reader->event->key && !reader->line)
+		reader->event->key_text = pnstrdup(reader->payload + reader->key_start,
+										   read - reader->key_start);
 	if (reader->depth == 2)
 		return reader_value(reader, reader->payload + reader->column_start,
 							read - reader->column_start);
@@ -388,5 +401,6 @@ event_free(Event *event)
 	free(event->source.members);
 	free(event->key.members);
 	free(event->row.members);
+	free(event->key_text);
 	free(event->texts);
 }

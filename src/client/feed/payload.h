@@ -53,6 +53,8 @@ typedef struct Event
 	EventRow	source;			/* in Debezium's format: where it is from */
 	EventRow	key;			/* of a rollup: the group, */
 	EventRow	row;			/* and its row now; null: the group is gone */
+	char	   *key_text;		/* of a notification: the key as it is written, or NULL */
+	bool		key_varies;		/* another event may name the group by another key */
 	char	   *texts;			/* holds all names and texts */
 } Event;
 

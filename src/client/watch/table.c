@@ -59,6 +59,7 @@ free_row(const Table *table, TableRow *row)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 		free(row->cells[i].text);
+	free(row->key);
 	free(row);
 }
 
@@ -99,136 +100,15 @@ table_set(Table *table, TableRow *row, int column, const char *text, int64 now)
 		table->unsorted = true;
 }
 
-static TableRow *
-table_new_row(Table *table)
-{
-	TableRow   *row = pg_malloc0(offsetof(TableRow, cells) + sizeof(TableCell) * table->ncolumns);
-
-	if (table->nrows == table->allocated)
-	{
-		table->allocated = Max(table->allocated * 2, 64);
-		table->rows = pg_realloc(table->rows, sizeof(TableRow *) * table->allocated);
-	}
-	row->index = table->nrows++;
-	table->rows[row->index] = row;
-	table->unsorted = true;
-	return row;
-}
-
-/* The columns of the result; what the user chose for sorting stays as long as it can. */
-static void
-load_columns(Table *table, const PGresult *result)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-		free(table->columns[i].name);
-	free(table->columns);
-	table->ncolumns = PQnfields(result);
-	table->columns = pg_malloc0(sizeof(TableColumn) * Max(table->ncolumns, 1));
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		TableColumn *column = &table->columns[i];
-
-		column->name = pg_strdup(PQfname(result, i));
-		column->number = is_number(PQftype(result, i));
-		column->boolean = PQftype(result, i) == BOOLOID;
-		column->width = Min(text_width(column->name), MAX_WIDTH);
-	}
-	if (table->sort_column >= table->ncolumns)
-		table->sort_column = 0;
-}
-
-void
-table_load(Table *table, const PGresult *result)
-{
-	table_clear(table);
-	load_columns(table, result);
-	table->keyed = false;
-	table->stale = false;
-	for (int tuple = 0; tuple < PQntuples(result); tuple++)
-	{
-		TableRow   *row = table_new_row(table);
-
-		for (int i = 0; i < table->ncolumns; i++)
-		{
-			const char *value = PQgetvalue(result, tuple, i);
-
-			/* as JSON writes it */
-			if (table->columns[i].boolean)
-				value = *value == 't' ? "true" : "false";
-			table_set(table, row, i, PQgetisnull(result, tuple, i) ? NULL : value, 0);
-		}
-	}
-}
-
-static int
-table_column(const Table *table, const char *name)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (strcmp(name, table->columns[i].name) == 0)
-			return i;
-	}
-	return -1;
-}
-
 /*
- * Finding rows: hashed by the texts of the key columns. Which columns those are, the first event
- * tells.
+ * Finding rows: by their keys, as events write them. A group has one there, whatever the rollup
+ * shows of its key: 1.0, or 1.00.
  */
-
-/*
- * How much of a key's text tells it apart: 1, 1.0 and 1.00 are one number, which events write in
- * the shortest form.
- */
-static size_t
-key_length(const TableColumn *column, const char *text)
-{
-	size_t		length = strlen(text);
-
-	if (!column->number || strchr(text, '.') == NULL || strpbrk(text, "eE") != NULL)
-		return length;
-	while (text[length - 1] == '0')
-		length--;
-	return text[length - 1] == '.' ? length - 1 : length;
-}
-
-static bool
-same_text(const TableColumn *column, const char *a, const char *b)
-{
-	size_t		length = key_length(column, a);
-
-	return length == key_length(column, b) && memcmp(a, b, length) == 0;
-}
 
 static uint32
-table_hash(const Table *table, const TableCell *cells)
+hash_key(const char *key)
 {
-	uint32		hash = 0;
-
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		const TableColumn *column = &table->columns[i];
-		const char *text = cells[i].text;
-
-		if (column->key)
-			hash = hash_combine(hash, text ? hash_bytes((const unsigned char *) text,
-														key_length(column, text)) : 1);
-	}
-	return hash;
-}
-
-static bool
-same_key(const Table *table, const TableCell *a, const TableCell *b)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (!table->columns[i].key)
-			continue;
-		if ((a[i].text == NULL) != (b[i].text == NULL) ||
-			(a[i].text && !same_text(&table->columns[i], a[i].text, b[i].text)))
-			return false;
-	}
-	return true;
+	return hash_bytes((const unsigned char *) key, strlen(key));
 }
 
 static void
@@ -250,9 +130,101 @@ build_buckets(Table *table)
 	table->buckets = pg_malloc0(sizeof(TableRow *) * table->nbuckets);
 	for (int i = 0; i < table->nrows; i++)
 	{
-		table->rows[i]->hash = table_hash(table, table->rows[i]->cells);
-		table_link(table, table->rows[i]);
+		if (table->rows[i]->key)
+			table_link(table, table->rows[i]);
 	}
+}
+
+static TableRow *
+table_find(const Table *table, const char *key)
+{
+	uint32		hash = hash_key(key);
+	/* there are no buckets before anything was read */
+	TableRow   *row = table->buckets ? table->buckets[hash & (table->nbuckets - 1)] : NULL;
+
+	while (row && (row->hash != hash || strcmp(row->key, key) != 0))
+		row = row->next;
+	return row;
+}
+
+/* The row for a key, or for none. It is not to be found yet. */
+static TableRow *
+table_new_row(Table *table, const char *key)
+{
+	TableRow   *row = pg_malloc0(offsetof(TableRow, cells) + sizeof(TableCell) * table->ncolumns);
+
+	if (table->nrows == table->allocated)
+	{
+		table->allocated = Max(table->allocated * 2, 64);
+		table->rows = pg_realloc(table->rows, sizeof(TableRow *) * table->allocated);
+	}
+	if (key)
+	{
+		row->key = pg_strdup(key);
+		row->hash = hash_key(key);
+	}
+	row->index = table->nrows++;
+	table->rows[row->index] = row;
+	table->unsorted = true;
+	return row;
+}
+
+/* The columns of the result; what the user chose for sorting stays as long as it can. */
+static void
+load_columns(Table *table, const PGresult *result)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		free(table->columns[i].name);
+	free(table->columns);
+	table->ncolumns = PQnfields(result) - 1;
+	table->columns = pg_malloc0(sizeof(TableColumn) * Max(table->ncolumns, 1));
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		TableColumn *column = &table->columns[i];
+
+		column->name = pg_strdup(PQfname(result, i + 1));
+		column->number = is_number(PQftype(result, i + 1));
+		column->boolean = PQftype(result, i + 1) == BOOLOID;
+		column->width = Min(text_width(column->name), MAX_WIDTH);
+	}
+	if (table->sort_column >= table->ncolumns)
+		table->sort_column = 0;
+}
+
+void
+table_load(Table *table, const PGresult *result)
+{
+	table_clear(table);
+	load_columns(table, result);
+	table->keyed = false;
+	table->stale = false;
+	for (int tuple = 0; tuple < PQntuples(result); tuple++)
+	{
+		TableRow   *row = table_new_row(table, PQgetisnull(result, tuple, 0) ? NULL :
+										PQgetvalue(result, tuple, 0));
+
+		for (int i = 0; i < table->ncolumns; i++)
+		{
+			const char *value = PQgetvalue(result, tuple, i + 1);
+
+			/* as JSON writes it */
+			if (table->columns[i].boolean)
+				value = *value == 't' ? "true" : "false";
+			table_set(table, row, i, PQgetisnull(result, tuple, i + 1) ? NULL : value, 0);
+		}
+	}
+	build_buckets(table);
+}
+
+static int
+table_column(const Table *table, const char *name)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcmp(name, table->columns[i].name) == 0)
+			return i;
+	}
+	return -1;
 }
 
 /* False: the view does not show all of the key, so that its rows cannot be told apart. */
@@ -269,19 +241,8 @@ learn_key(Table *table, const EventRow *key)
 		table->columns[column].key = true;
 		table->nkeys++;
 	}
-	build_buckets(table);
 	table->keyed = true;
 	return true;
-}
-
-static TableRow *
-table_find(const Table *table, const TableCell *key, uint32 hash)
-{
-	TableRow   *row = table->buckets[hash & (table->nbuckets - 1)];
-
-	while (row && (row->hash != hash || !same_key(table, row->cells, key)))
-		row = row->next;
-	return row;
 }
 
 static void
@@ -354,7 +315,8 @@ table_update(Table *table, TableRow *row, bool new_row, const EventRow *values, 
 		old = row->cells[column].text;
 		if (!new_row && ((text == NULL && old == NULL) || (text && old && strcmp(text, old) == 0)))
 			continue;
-		if (!table->columns[column].key)
+		/* of a new row the key has been said */
+		if (!new_row || !table->columns[column].key)
 		{
 			table_say(change, separator, table->columns[column].name,
 					  new_row ? NULL : old ? old : "null", text);
@@ -370,11 +332,9 @@ static void
 apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 {
 	TableCell  *key = pg_malloc0(sizeof(TableCell) * Max(table->ncolumns, 1));
-	TableRow   *row;
-	uint32		hash;
-	bool		found;
+	TableRow   *row = table_find(table, event->key_text);
+	bool		found = row != NULL;
 
-	/* A row that has only its key's columns is enough to look for the group's. */
 	for (int i = 0; i < event->key.count; i++)
 	{
 		int			column = table_column(table, event->key.members[i].name);
@@ -382,9 +342,6 @@ apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 		if (column >= 0)
 			key[column].text = unconstify(char *, event->key.members[i].text);
 	}
-	hash = table_hash(table, key);
-	row = table_find(table, key, hash);
-	found = row != NULL;
 	if (found || event->row.state != ROW_NULL)
 		say_key(table, key, change);
 	free(key);
@@ -402,12 +359,11 @@ apply_group(Table *table, const Event *event, int64 now, PQExpBuffer change)
 
 	/* It is new, or something in it may be different; where nothing is, nothing is said. */
 	if (!found)
-		row = table_new_row(table);
+		row = table_new_row(table, event->key_text);
 	if (!table_update(table, row, !found, &event->row, now, change) && change)
 		resetPQExpBuffer(change);
 	if (!found)
 	{
-		row->hash = hash;
 		table_link(table, row);
 		if (table->nrows > table->nbuckets)
 			build_buckets(table);
@@ -428,13 +384,13 @@ has_columns(const Table *table, const EventRow *values, int count)
 
 /*
  * Whether an event says what a group is now, in columns that are those that were read: they may
- * have been renamed since.
+ * have been renamed since. A key that varies may be another one's of the same group.
  */
 static bool
 table_takes(Table *table, const Event *event)
 {
 	if (event->action != EVENT_ROLLUP || event->truncated || event->key.state != ROW_GIVEN ||
-		event->row.state == ROW_ABSENT)
+		event->key_varies || event->row.state == ROW_ABSENT)
 		return false;
 	if (event->row.state == ROW_GIVEN && !has_columns(table, &event->row, table->ncolumns))
 		return false;

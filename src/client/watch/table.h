@@ -31,6 +31,7 @@ typedef struct TableRow
 	struct TableRow *next;		/* with the same bucket */
 	uint32		hash;
 	int			index;			/* its place in rows */
+	char	   *key;			/* as events have it; NULL: none tells of this row */
 	TableCell	cells[FLEXIBLE_ARRAY_MEMBER];
 } TableRow;
 
@@ -39,7 +40,7 @@ typedef struct Table
 	char	   *name;
 	TableColumn *columns;
 	int			ncolumns;
-	bool		keyed;			/* the key columns are known, the buckets filled */
+	bool		keyed;			/* the key columns are known */
 	int			nkeys;
 	TableRow  **rows;			/* in the order of display once table_sort was called */
 	int			nrows;
@@ -54,8 +55,9 @@ typedef struct Table
 } Table;
 
 /*
- * Replace all rows and columns by those of a result, which stays the caller's. The rows are not
- * stale then, and unsorted.
+ * Replace all rows and columns by those of a result, which stays the caller's. Its first column is
+ * not shown: it has the keys by which events name the rows. The rows are not stale then, and
+ * unsorted.
  */
 extern void table_load(Table *table, const PGresult *result);
 

@@ -45,7 +45,7 @@ load_view(Watch *watch, int index)
 {
 	WatchView  *view = &watch->views[index];
 	const Topic *topic = &watch->listener.topics[index];
-	char	   *sql = psprintf("SELECT * FROM %s", topic->name);
+	char	   *sql = psprintf("SELECT gymstream.event_key(r.*), r.* FROM %s r", topic->name);
 	PQExpBufferData error;
 	PGresult   *result = NULL;
 

@@ -2,11 +2,12 @@
  * canonical.c: takes the values of a group's keys, as some change had them, and gives those by
  * which all events name the group. Equal values of some types look different: 1.0 and 1.00, 0 and
  * -0, a day and 24 hours, 'a' and 'A' as citext. Of these the shortest is canonical: no zeros at
- * the end, no sign of zero, whole months and days first, lower case.
+ * the end, no sign of zero, whole months and days first, lower case. Such values are found in
+ * arrays, ranges, rows and jsonb too, at any depth.
  *
- * The other types whose equal values may differ have no canonical image: jsonb, ranges and rows
- * with such values in them, and texts under a collation that is not deterministic. Nor has what
- * cannot be computed: then the value stays as it is.
+ * Some values have no canonical one: texts under a collation that is not deterministic, and types
+ * of which nobody knows how their equal values differ. Those stay as they are, and the caller is
+ * told so. Reads catalogs; calls nothing but the server's own functions.
  */
 #include "rollup/model/canonical.h"
 
@@ -18,18 +19,26 @@
 #include "common/int.h"
 #include "common/int128.h"
 #include "datatype/timestamp.h"
+#include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/formatting.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/multirangetypes.h"
+#include "utils/rangetypes.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 
-/* A longer value is taken as it is. */
-#define LONG_VALUE (64 * 1024)
+#include "rollup/model/key.h"
 
-static Datum canonical_value(Oid type, Datum value);
+/* A longer value is taken as it is. Taken apart it may need several times as much memory. */
+#define LONG_VALUE (1024 * 1024)
+
+static Datum canonical_value(Oid type, Oid collation, Datum value, bool *varies);
 
 /* Months of 30 days, days of 24 hours, as intervals are compared. */
 static Datum
@@ -79,27 +88,6 @@ canonical_citext(text *value)
 	return CStringGetTextDatum(lower);
 }
 
-static Datum
-canonical_array(ArrayType *array)
-{
-	Oid			type = ARR_ELEMTYPE(array);
-	int16		length;
-	bool		byval;
-	char		align;
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-
-	get_typlenbyvalalign(type, &length, &byval, &align);
-	deconstruct_array(array, type, length, byval, align, &elements, &nulls, &n);
-	/* Equal arrays have equal elements at the same places. */
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			elements[i] = canonical_value(type, elements[i]);
-	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array),
-											  ARR_LBOUND(array), type, length, byval, align));
-}
-
 /*
  * The extension's type, by its name and its category, in whatever schema: its values are stored as
  * text is.
@@ -123,11 +111,155 @@ is_citext(Oid type)
 	return result;
 }
 
+/* Whether equal values are identical, or nothing is known but that they need not be. */
+static bool
+is_simple(Oid type, Oid collation, bool *varies)
+{
+	switch (type)
+	{
+		case NUMERICOID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case INTERVALOID:
+		case BPCHAROID:
+		case JSONBOID:
+			return false;
+		case XIDOID:
+		case CIDOID:
+		case TSVECTOROID:
+			/* these have no function that says so */
+			return true;
+	}
+	if (type_is_array(type) || type_is_range(type) || type_is_multirange(type) ||
+		type_is_rowtype(type) || is_citext(type))
+		return false;
+	*varies = *varies || !key_equal_is_identical(type, collation);
+	return true;
+}
+
+/* Equal arrays have equal elements at the same places, and the same bounds. */
 static Datum
-canonical_value(Oid type, Datum value)
+canonical_array(ArrayType *array, Oid collation, bool *varies)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int16		length;
+	bool		byval;
+	char		align;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if (is_simple(getBaseType(type), collation, varies))
+		return PointerGetDatum(array);
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	deconstruct_array(array, type, length, byval, align, &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			elements[i] = canonical_value(type, collation, elements[i], varies);
+	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(array), ARR_DIMS(array),
+											  ARR_LBOUND(array), type, length, byval, align));
+}
+
+/* Equal ranges have equal bounds, both of them inclusive or neither. */
+static RangeType *
+canonical_range(const RangeType *range, bool *varies)
+{
+	TypeCacheEntry *type = lookup_type_cache(RangeTypeGetOid(range), TYPECACHE_RANGE_INFO);
+	Oid			bound = type->rngelemtype->type_id;
+	RangeBound	lower;
+	RangeBound	upper;
+	bool		empty;
+
+	range_deserialize(type, range, &lower, &upper, &empty);
+	if (!empty && !lower.infinite)
+		lower.val = canonical_value(bound, type->rng_collation, lower.val, varies);
+	if (!empty && !upper.infinite)
+		upper.val = canonical_value(bound, type->rng_collation, upper.val, varies);
+	return gs_range_serialize(type, &lower, &upper, empty);
+}
+
+static Datum
+canonical_multirange(MultirangeType *multirange, bool *varies)
+{
+	Oid			oid = MultirangeTypeGetOid(multirange);
+	TypeCacheEntry *type = lookup_type_cache(oid, TYPECACHE_MULTIRANGE_INFO);
+	RangeType **ranges;
+	int32		n;
+
+	multirange_deserialize(type->rngtype, multirange, &n, &ranges);
+	for (int i = 0; i < n; i++)
+		ranges[i] = canonical_range(ranges[i], varies);
+	return MultirangeTypePGetDatum(make_multirange(oid, type->rngtype, n, ranges));
+}
+
+/* Equal rows have equal fields, each as its own type and collation have it. */
+static Datum
+canonical_row(HeapTupleHeader row, bool *varies)
+{
+	/* A copy, so that an error leaves no reference behind. */
+	TupleDesc	desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(row),
+												   HeapTupleHeaderGetTypMod(row));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row),.t_data = row};
+	Datum	   *values = palloc(sizeof(Datum) * desc->natts);
+	bool	   *nulls = palloc(sizeof(bool) * desc->natts);
+
+	ItemPointerSetInvalid(&tuple.t_self);
+	heap_deform_tuple(&tuple, desc, values, nulls);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute field = TupleDescAttr(desc, i);
+
+		if (field->attisdropped)
+			nulls[i] = true;
+		else if (!nulls[i])
+			values[i] = canonical_value(field->atttypid, field->attcollation, values[i], varies);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
+}
+
+/* Equal values have the same names and elements, and equal numbers. */
+static Datum
+canonical_jsonb(Jsonb *jsonb)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(&jsonb->root);
+	GsJsonbState state = {0};
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&iterator, &value, false)) != WJB_DONE)
+	{
+		bool		scalar = token == WJB_BEGIN_ARRAY && value.val.array.rawScalar;
+		bool		has_value = token == WJB_KEY || token == WJB_VALUE || token == WJB_ELEM;
+
+		if (has_value && value.type == jbvNumeric)
+			value.val.numeric = DatumGetNumeric(
+				DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(value.val.numeric)));
+		gs_jsonb_push(&state, token, has_value || scalar ? &value : NULL);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(state.result));
+}
+
+static Datum
+canonical_container(Oid type, Oid collation, Datum value, bool *varies)
+{
+	/* Types may be nested as deep as somebody likes. */
+	check_stack_depth();
+	if (type_is_array(type))
+		return canonical_array(DatumGetArrayTypeP(value), collation, varies);
+	if (type_is_range(type))
+		return RangeTypePGetDatum(canonical_range(DatumGetRangeTypeP(value), varies));
+	if (type_is_multirange(type))
+		return canonical_multirange(DatumGetMultirangeTypeP(value), varies);
+	return canonical_row(DatumGetHeapTupleHeader(value), varies);
+}
+
+static Datum
+canonical_value(Oid type, Oid collation, Datum value, bool *varies)
 {
 	/* A domain's values are those of its base type. */
 	type = getBaseType(type);
+	if (is_simple(type, collation, varies))
+		return value;
 	switch (type)
 	{
 		case NUMERICOID:
@@ -139,13 +271,14 @@ canonical_value(Oid type, Datum value)
 		case INTERVALOID:
 			return canonical_interval(DatumGetIntervalP(value));
 		case BPCHAROID:
+			*varies = *varies || !key_equal_is_identical(type, collation);
 			return canonical_bpchar(DatumGetBpCharPP(value));
+		case JSONBOID:
+			return canonical_jsonb(DatumGetJsonbP(value));
 	}
-	if (type_is_array(type))
-		return canonical_array(DatumGetArrayTypeP(value));
 	if (is_citext(type))
 		return canonical_citext(DatumGetTextPP(value));
-	return value;
+	return canonical_container(type, collation, value, varies);
 }
 
 static bool
@@ -155,10 +288,39 @@ is_long(Form_pg_attribute key, Datum value)
 	return key->attlen == -1 && toast_raw_datum_size(value) > LONG_VALUE;
 }
 
-void
-canonical_keys(TupleDesc desc, int nkeys, Datum *values, const bool *nulls)
+Bitmapset *
+canonical_find(TupleDesc desc, int nkeys)
 {
+	Bitmapset  *found = NULL;
+
 	for (int i = 0; i < nkeys; i++)
-		if (!nulls[i] && !is_long(TupleDescAttr(desc, i), values[i]))
-			values[i] = canonical_value(TupleDescAttr(desc, i)->atttypid, values[i]);
+	{
+		Form_pg_attribute key = TupleDescAttr(desc, i);
+		bool		varies = false;
+
+		if (!is_simple(getBaseType(key->atttypid), key->attcollation, &varies) || varies)
+			found = bms_add_member(found, i);
+	}
+	return found;
+}
+
+Bitmapset *
+canonical_keys(const Bitmapset *found, TupleDesc desc, Datum *values, const bool *nulls)
+{
+	Bitmapset  *varying = NULL;
+
+	for (int i = -1; (i = bms_next_member(found, i)) >= 0;)
+	{
+		Form_pg_attribute key = TupleDescAttr(desc, i);
+		bool		varies;
+
+		if (nulls[i])
+			continue;
+		varies = is_long(key, values[i]);
+		if (!varies)
+			values[i] = canonical_value(key->atttypid, key->attcollation, values[i], &varies);
+		if (varies)
+			varying = bms_add_member(varying, i);
+	}
+	return varying;
 }

@@ -20,9 +20,9 @@ my %examples = (
 
 my $node = start_gymstream('examples', 'fsync = off');
 $node->safe_psql('postgres', q{
-	CREATE TABLE booking (class_id int, level text, price numeric);
+	CREATE TABLE booking (class_id int, level text, price numeric, span interval DEFAULT '1 day');
 	INSERT INTO booking VALUES (1, 'a', 10), (1, 'b', 20), (2, 'a', 0.10);
-	SELECT gymstream.create_rollup('attendance', 'SELECT class_id, level, count(*) AS n, sum(price) AS price FROM booking GROUP BY 1, 2');
+	SELECT gymstream.create_rollup('attendance', 'SELECT class_id, level, span, count(*) AS n, sum(price) AS price FROM booking GROUP BY 1, 2, 3');
 	SELECT gymstream.create_topic('attendance', notify => 'row')});
 
 my $json = JSON::PP->new->canonical->allow_nonref;
@@ -75,16 +75,19 @@ for my $name (sort keys %examples)
 			if system(qw(sh -c), 'exec "$@" 2>/dev/null', 'sh', @run, @{ $examples{$name}{library} }) != 0;
 		my $where = $name =~ /js$/ ? 'postgresql:///postgres?host=' . $node->host . '&port=' . $node->port . '&user=' . getpwuid($>)
 			: $node->connstr('postgres');
-		my $example = follow($name, @run, "$folder/$name", $where, qw(attendance class_id level));
+		my $example = follow($name, @run, "$folder/$name", $where, 'attendance');
 
 		agrees($example, 'what there was');
 		change(q{INSERT INTO booking VALUES (2, 'a', 0.2), (3, E'"\n', 7)});
 		agrees($example, 'a new group, and one that has changed');
 		change(q{DELETE FROM booking WHERE class_id = 1 AND level = 'b'});
 		agrees($example, 'a group that is gone');
-		my $forged = q({"topic":"public.attendance","position":"1/1/1","action":"rollup","key":{"class_id":2,"level":"a"},"row":null});
+		my $forged = q({"topic":"public.attendance","position":"1/1/1","action":"rollup","key":{"class_id":2,"level":"a","span":"1 day"},"row":null});
 		change(qq{NOTIFY "gymstream:public.attendance", '$forged'; INSERT INTO booking VALUES (3, 'c', 1)});
 		agrees($example, 'others than the publisher are not heard');
+		change(q{INSERT INTO booking VALUES (2, 'a', 1, '24:00')});
+		change(q{DELETE FROM booking WHERE class_id = 2 AND span::text = '1 day'});
+		agrees($example, 'a group whose key looks different');
 		change(q{TRUNCATE booking; INSERT INTO booking VALUES (9, 'z', 1)});
 		agrees($example, 'TRUNCATE');
 		change(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()});
