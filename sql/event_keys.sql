@@ -63,6 +63,26 @@ CREATE FUNCTION key_of(rollup text) RETURNS TABLE (shown text, key text) LANGUAG
 	$$ BEGIN RETURN QUERY EXECUTE format('SELECT r.k::text, gymstream.event_key(r.*)::text FROM %I r', rollup); END $$;
 SELECT type, a, shown, key FROM pair, key_of('alike_' || id) WHERE key IS DISTINCT FROM (SELECT min(t.key) FROM told t WHERE t.id = pair.id);
 
+-- in a transaction that is not yet committed, by a session that has looked at no type before
+SELECT FROM pg_create_logical_replication_slot('event_keys_two', 'gymstream', false, true);
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TABLE moody (id int, m mood, b bool, u uuid, t tsquery, c text COLLATE "C");
+SELECT gymstream.create_rollup('moods', 'SELECT m, b, u, t, c, count(*) AS n FROM moody GROUP BY m, b, u, t, c');
+BEGIN;
+SELECT format('INSERT INTO likeness_%s VALUES (9, %L)', id, b) FROM pair WHERE a <> b AND type <> 'pair_span' ORDER BY id \gexec
+INSERT INTO moody VALUES (1, 'good', true, '00000000-0000-0000-0000-000000000000', 'a & b', 'c');
+PREPARE TRANSACTION 'event_keys';
+\c -
+SELECT data::json ->> 'table' AS rollup, data::json ->> 'key_varies' AS varies FROM pg_logical_slot_peek_changes('event_keys_two', NULL, NULL, 'two-phase', 'on')
+	WHERE data LIKE '%"action":"rollup"%' AND data LIKE '%key_varies%' ORDER BY 1;
+SELECT count(*) AS told, count(*) FILTER (WHERE p.key = t.key) AS same
+	FROM (SELECT substr(data::json ->> 'table', 7)::int AS id, data::json ->> 'key' AS key
+		FROM pg_logical_slot_get_changes('event_keys_two', NULL, NULL, 'two-phase', 'on') WHERE data LIKE '%"table":"alike_%') p
+	JOIN (SELECT id, min(key) AS key FROM told GROUP BY id) t USING (id);
+COMMIT PREPARED 'event_keys';
+SELECT pg_drop_replication_slot('event_keys_two');
+SELECT count(*) > 0 AS read FROM pg_logical_slot_get_changes('event_keys', NULL, NULL);
+
 -- what has no canonical value says so: texts whose collation is not deterministic, also within others, and what is very long
 CREATE COLLATION event_nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TYPE loose AS (name text COLLATE event_nocase, n numeric);

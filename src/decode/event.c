@@ -603,6 +603,14 @@ event_message(StringInfo out, const EventOptions *options, const EventStamp *sta
 }
 
 void
+event_subject(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+			  const EventShape *shape, const char *action)
+{
+	append_head(out, options, stamp, shape, action);
+	appendStringInfoChar(out, '}');
+}
+
+void
 event_mark(StringInfo out, const EventOptions *options, const EventStamp *stamp, const char *action,
 		   const char *gid, bool first)
 {

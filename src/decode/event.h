@@ -267,6 +267,15 @@ extern void event_message(StringInfo out, const EventOptions *options, const Eve
 						  bool transactional, const char *prefix, const char *content, Size size,
 						  const EventFault *fault);
 
+/* Give an empty shape these names, in CurrentMemoryContext; and behind them a second one. */
+extern void event_name(EventShape *shape, const char *schema, const char *table);
+extern void event_rename(EventShape *shape, const char *schema, const char *table,
+						 const EventOptions *options);
+
+/* An event that says nothing but what has happened to what the shape names. */
+extern void event_subject(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+						  const EventShape *shape, const char *action);
+
 /*
  * A mark of a transaction: action says which. With a gid where the transaction is a prepared one,
  * and first where it begins to be streamed.

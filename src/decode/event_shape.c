@@ -21,6 +21,34 @@ event_shows_column(Form_pg_attribute attribute)
 	return !attribute->attisdropped && !gs_is_virtual(attribute);
 }
 
+void
+event_name(EventShape *shape, const char *schema, const char *table)
+{
+	StringInfo	out = &shape->name;
+
+	if (out->data == NULL)
+		initStringInfo(out);
+	appendStringInfoString(out, ",\"schema\":");
+	json_append_string(out, schema, strlen(schema));
+	shape->table_start = out->len;
+	appendStringInfoString(out, ",\"table\":");
+	json_append_string(out, table, strlen(table));
+}
+
+void
+event_rename(EventShape *shape, const char *schema, const char *table, const EventOptions *options)
+{
+	StringInfo	out = &shape->name;
+
+	if (!options->without_schema)
+	{
+		appendStringInfoString(out, ",\"new_schema\":");
+		json_append_string(out, schema, strlen(schema));
+	}
+	appendStringInfoString(out, ",\"new_table\":");
+	json_append_string(out, table, strlen(table));
+}
+
 /*
  * The names of what is shown, and the members that say them; none when it is gone. The relation may
  * be gone: a rollup's view can be dropped while changes of its partials are still to be decoded.
@@ -29,7 +57,6 @@ event_shows_column(Form_pg_attribute attribute)
 static void
 shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext context)
 {
-	StringInfo	out = &shape->name;
 	char	   *name = get_rel_name(source->name);
 	char	   *schema = name ? get_namespace_name(get_rel_namespace(source->name)) : NULL;
 
@@ -38,11 +65,7 @@ shape_name(EventShape *shape, const EventShapeSource *source, MemoryContext cont
 		return;
 	shape->schema = MemoryContextStrdup(context, schema);
 	shape->table = MemoryContextStrdup(context, name);
-	appendStringInfoString(out, ",\"schema\":");
-	json_append_string(out, schema, strlen(schema));
-	shape->table_start = out->len;
-	appendStringInfoString(out, ",\"table\":");
-	json_append_string(out, name, strlen(name));
+	event_name(shape, schema, name);
 }
 
 /*

@@ -95,6 +95,7 @@ plugin_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	state->count = 0;
 	state->counts = NIL;
 	MemoryContextReset(state->transaction);
+	plugin_schema_begin(ctx, txn);
 }
 
 /* What is being shown, for whoever has to know why it cannot be. */
@@ -415,6 +416,7 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 		const EventShape *shape;
 		EventStamp	stamp;
 
+		plugin_schema_truncated(state, relation->relid);
 		if (!(relation->actions & PLUGIN_TRUNCATE))
 			continue;
 		shape = truncated_shape(relation, rels[i], n, rels);
@@ -513,7 +515,8 @@ plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr ls
 	StringInfoData event;
 
 	plugin_progress(ctx);
-	if (transactional && truncate_of_message(ctx, txn, lsn, prefix, size, content))
+	if (transactional && (truncate_of_message(ctx, txn, lsn, prefix, size, content) ||
+						  plugin_schema_message(state, txn, prefix, size, content)))
 	{
 		MemoryContextSwitchTo(old);
 		return;
@@ -551,6 +554,7 @@ plugin_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr com
 {
 	PluginState *state = ctx->output_plugin_private;
 
+	plugin_schema_end(ctx, txn);
 	if (state->began && state->options.transactions)
 	{
 		EventStamp	stamp = plugin_stamp(state, txn, NULL);

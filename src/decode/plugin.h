@@ -52,6 +52,7 @@ typedef struct PluginOptions
 	bool		origins;		/* name the origin */
 	bool		transactions;	/* show begin and commit */
 	bool		messages;		/* show other people's messages */
+	bool		schema_changes; /* show DDL on what is shown */
 	bool		streaming;
 	bool		two_phase;
 	bool		only_local;		/* nothing that came from elsewhere */
@@ -117,6 +118,7 @@ typedef struct PluginState
 	MemoryContext transaction;	/* reset when one begins; holds what follows */
 	int64		count;			/* of its events */
 	List	   *counts;			/* of them by table, as the wire format keeps them */
+	List	   *looks;			/* at the relations that it may change; plugin_schema.c */
 } PluginState;
 
 /* A wire format: each appends one event. */
@@ -252,6 +254,19 @@ extern void plugin_mark(LogicalDecodingContext *ctx, const EventStamp *stamp, co
  * transaction.
  */
 extern bool plugin_mark_was_shown(const ReorderBufferTXN *txn);
+
+/* ---- plugin_schema.c ---- */
+
+/* Call where a transaction begins, and where it ends, both under its snapshot. */
+extern void plugin_schema_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn);
+extern void plugin_schema_end(LogicalDecodingContext *ctx, ReorderBufferTXN *txn);
+
+/* If a transactional message says that a rollup was rebuilt, take it and return true. */
+extern bool plugin_schema_message(PluginState *state, ReorderBufferTXN *txn, const char *prefix,
+								  Size size, const char *content);
+
+/* The transaction truncates a relation. */
+extern void plugin_schema_truncated(PluginState *state, Oid relid);
 
 /* ---- plugin.c ---- */
 

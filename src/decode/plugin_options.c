@@ -253,6 +253,7 @@ static const PluginOption all_options[] = {
 	{"include-lsn", NULL, read_bool, SET(event.lsn), ON_OFF},
 	{"include-origin", NULL, read_bool, SET(origins), ON_OFF},
 	{"include-pk", NULL, read_bool, SET(key), ON_OFF},
+	{"include-schema-changes", "include.schema.changes", read_bool, SET(schema_changes), ON_OFF},
 	{"include-schemas", NULL, read_bool, SET(schemas), ON_OFF},
 	{"include-timestamp", NULL, read_bool, SET(event.timestamp), ON_OFF},
 	{"include-transaction", "provide.transaction.metadata", read_bool, SET(transactions), ON_OFF},
@@ -319,6 +320,12 @@ check_combination(const PluginOptions *options)
 						"output plugin gymstream exclude each other"),
 				 errhint("Each publication says itself whether it publishes via the partition "
 						 "root.")));
+	if (options->schema_changes && (options->streaming || options->debezium))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"include-schema-changes\" of output plugin gymstream excludes "
+						"format \"debezium\" and option \"streaming\""),
+				 errdetail("Neither has a place for its events.")));
 	if (options->debezium && (options->streaming || options->two_phase))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -9,6 +9,8 @@
  */
 #include "decode/plugin.h"
 
+#include "utils/memutils.h"
+
 /*
  * The pointer is put to NULL, since the server keeps the transaction a little longer than the
  * plugin has a use for it.
@@ -133,7 +135,10 @@ begin_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
 	EventStamp	stamp = plugin_stamp(state, txn, NULL);
 
 	state->began = false;
+	state->counts = NIL;
+	MemoryContextReset(state->transaction);
 	plugin_mark(ctx, &stamp, "begin_prepare", txn->gid, false);
+	plugin_schema_begin(ctx, txn);
 }
 
 static void
@@ -141,6 +146,7 @@ show_prepare(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr prep
 {
 	EventStamp	stamp = plugin_stamp(ctx->output_plugin_private, txn, NULL);
 
+	plugin_schema_end(ctx, txn);
 	mark_prepared(ctx, txn, &stamp, "prepare");
 }
 

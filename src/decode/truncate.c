@@ -17,10 +17,11 @@ truncate_of_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecP
 	ReorderBufferTXN part = {0};
 	ReorderBufferChange change = {.lsn = lsn,.action = REORDER_BUFFER_CHANGE_TRUNCATE,.txn = txn};
 	RollupMessage message;
+	RollupNote	note;
 	Relation	partials;
 
 	if (strcmp(prefix, GS_MESSAGE_PREFIX) != 0 ||
-		!message_read_truncate(content, size, txn->xid, &message))
+		!message_read_note(content, size, txn->xid, &message, &note) || note != ROLLUP_TRUNCATED)
 		return false;
 	partials = RelationIdGetRelation(message.partials);
 	if (!RelationIsValid(partials))

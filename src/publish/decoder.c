@@ -240,12 +240,9 @@ decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr l
 	MemoryContext old = MemoryContextSwitchTo(event_context);
 	RollupMessage message;
 
-	if (transactional && txn != NULL && truncate_of_message(ctx, txn, lsn, prefix, size, content))
-	{
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	if (transactional && txn != NULL && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
+	if (transactional && txn != NULL &&
+		!truncate_of_message(ctx, txn, lsn, prefix, size, content) &&
+		!follow_message(txn, prefix, size, content) && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
 		message_read(content, size, txn->xid, &message) &&
 		event_rollup_is_published(message.rollup))
 	{

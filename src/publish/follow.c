@@ -25,6 +25,7 @@
 
 #include "base/catalog.h"
 #include "decode/event.h"
+#include "rollup/model/message.h"
 #include "topic/topic.h"
 
 /* so many relations are remembered as invalidated; after more of them all are looked at */
@@ -45,6 +46,7 @@ typedef struct Followed
 	char		channel[NAMEDATALEN];
 	FollowLook	look;
 	bool		truncated;		/* by the transaction at hand */
+	bool		rebuilt;		/* likewise */
 } Followed;
 
 static HTAB *followed_topics = NULL;
@@ -134,7 +136,14 @@ follow_relation(Oid relid)
 	entry = hash_search(followed_topics, &relid, HASH_ENTER, NULL);
 	strlcpy(entry->channel, topic.channel, sizeof(entry->channel));
 	entry->look = look;
-	entry->truncated = false;
+	entry->truncated = entry->rebuilt = false;
+}
+
+/* ALTER SCHEMA RENAME invalidates none of the relations whose name it changes. */
+static void
+note_schema(Datum arg, int cacheid, uint32 hash)
+{
+	all_invalidated = true;
 }
 
 void
@@ -153,6 +162,7 @@ follow_begin(void)
 	 * that committed before this LSN may be in the looks already.
 	 */
 	CacheRegisterRelcacheCallback(note_invalidated, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, note_schema, (Datum) 0);
 	begun_at = GetXLogInsertRecPtr();
 	/* Without the extension there is no topic yet, and one is met by its invalidation. */
 	if (catalog == NULL)
@@ -176,6 +186,22 @@ follow_truncated(Oid relation)
 
 	if (entry != NULL)
 		entry->truncated = true;
+}
+
+bool
+follow_message(ReorderBufferTXN *txn, const char *prefix, Size size, const char *content)
+{
+	RollupMessage message;
+	RollupNote	note;
+	Followed   *entry;
+
+	if (strcmp(prefix, GS_MESSAGE_PREFIX) != 0 ||
+		!message_read_note(content, size, txn->xid, &message, &note) || note != ROLLUP_REBUILT)
+		return false;
+	entry = hash_search(followed_topics, &message.rollup, HASH_FIND, NULL);
+	if (entry != NULL)
+		entry->rebuilt = true;
+	return true;
 }
 
 /* The relations to look at. What is invalidated from here on is for the next transaction. */
@@ -207,6 +233,7 @@ compare_looks(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 {
 	FollowLook	before = entry->look;
 	bool		truncated = entry->truncated;
+	bool		rebuilt = entry->rebuilt;
 	bool		there = look_at(entry->relation, &last_look);
 
 	change->relation = entry->relation;
@@ -222,13 +249,14 @@ compare_looks(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 	}
 	change->name = last_look.name;
 	entry->look = last_look;
-	entry->truncated = false;
+	entry->truncated = entry->rebuilt = false;
 
 	/*
 	 * A truncation is told as such, so the new file is none of its news. A transaction older than
 	 * the looks cannot be compared, and counts as a change.
 	 */
-	return before.columns != last_look.columns || strcmp(before.name, last_look.name) != 0 ||
+	return rebuilt || before.columns != last_look.columns ||
+		strcmp(before.name, last_look.name) != 0 ||
 		(before.file != last_look.file && !truncated) || commit_lsn < begun_at;
 }
 

@@ -7,12 +7,17 @@
 #include "base/base.h"
 
 #include "access/xlogdefs.h"
+#include "replication/reorderbuffer.h"
 
 /* Begin to follow the topics that there are. In a transaction, before decoding. */
 extern void follow_begin(void);
 
 /* A relation is truncated, which is told as such. */
 extern void follow_truncated(Oid relation);
+
+/* If a transactional message says that a rollup was rebuilt, take it and return true. */
+extern bool follow_message(ReorderBufferTXN *txn, const char *prefix, Size size,
+						   const char *content);
 
 /* What has become of a topic's relation. */
 typedef struct FollowChange

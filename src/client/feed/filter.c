@@ -112,7 +112,7 @@ filter_takes(const Filter *filter, const Event *event)
 		found = is_table(filter->tables[i], event);
 	if (!found)
 		return false;
-	return filter->nkeys == 0 || event->action == EVENT_TRUNCATE ||
+	return filter->nkeys == 0 || event->action == EVENT_TRUNCATE || event->action == EVENT_OTHER ||
 		has_keys(filter, &event->key) ||
 		has_keys(filter, &event->new_row) || has_keys(filter, &event->old_row);
 }

@@ -140,8 +140,8 @@ stream_look(Stream *s)
 					"meanwhile\n",
 					slot, PQgetvalue(result, 0, 1));
 		s->confirmed = Max(s->confirmed, confirmed);
-		s->by_table = s->options->tables && strcmp(PQgetvalue(result, 0, 0), "gymstream") == 0 &&
-			takes_name(s, s->options->tables);
+		s->ours = strcmp(PQgetvalue(result, 0, 0), "gymstream") == 0;
+		s->by_table = s->options->tables && s->ours && takes_name(s, s->options->tables);
 
 		/* the server ends a connection that says nothing for wal_sender_timeout */
 		s->reply_most = timeout > 0 ? Min(timeout / 4, REPLY_MOST) : REPLY_MOST;
@@ -153,9 +153,10 @@ stream_look(Stream *s)
 
 /* value may be NULL */
 static void
-add_option(PQExpBuffer sql, bool first, const char *name, const char *value)
+add_option(PQExpBuffer sql, bool *first, const char *name, const char *value)
 {
-	appendPQExpBufferStr(sql, first ? " (" : ", ");
+	appendPQExpBufferStr(sql, *first ? " (" : ", ");
+	*first = false;
 	stream_quote(sql, name, '"');
 	if (value)
 	{
@@ -170,6 +171,7 @@ stream_begin(Stream *s)
 	Lsn			from;
 	PQExpBufferData sql;
 	PGresult   *result;
+	bool		first = true;
 
 	if (!stream_look(s))
 		return;
@@ -179,14 +181,16 @@ stream_begin(Stream *s)
 	stream_quote(&sql, s->options->slot, '"');
 	appendPQExpBuffer(&sql, " LOGICAL %X/%X", LSN_ARGS(from));
 	for (int i = 0; i < s->options->nplugin; i++)
-		add_option(&sql, i == 0, s->options->plugin[i].name, s->options->plugin[i].value);
+		add_option(&sql, &first, s->options->plugin[i].name, s->options->plugin[i].value);
+	if (s->ours && s->options->schema_changes)
+		add_option(&sql, &first, "include-schema-changes", "on");
 	if (s->by_table)
 	{
 		/* they were looked for before, unless the user said that they need not exist */
-		add_option(&sql, s->options->nplugin == 0, "add-tables", s->options->tables);
-		add_option(&sql, false, "missing-tables", "ignore");
+		add_option(&sql, &first, "add-tables", s->options->tables);
+		add_option(&sql, &first, "missing-tables", "ignore");
 	}
-	if (s->options->nplugin > 0 || s->by_table)
+	if (!first)
 		appendPQExpBufferChar(&sql, ')');
 	result = connection_query(&s->connection, sql.data, 0, NULL);
 	termPQExpBuffer(&sql);

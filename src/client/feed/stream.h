@@ -23,6 +23,8 @@ typedef struct StreamOptions
 	int			nplugin;
 	/* value of add-tables where the slot's plugin is gymstream; NULL: all tables */
 	const char *tables;
+	/* a plugin that is gymstream is asked to tell of DDL */
+	bool		schema_changes;
 	/* lines are chosen by what is in them, so they must be events of gymstream */
 	bool		filtered;
 	Lsn			from;			/* 0: from where the slot was confirmed */
@@ -42,6 +44,7 @@ typedef struct Stream
 	Connection	connection;
 	const StreamOptions *options;
 	bool		running;		/* the server sends */
+	bool		ours;			/* the slot's plugin is gymstream */
 	bool		by_table;		/* only of the tables of the options */
 	bool		again;			/* it has run before */
 	bool		failed;			/* for good; why is in the connection's trouble */

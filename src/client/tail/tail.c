@@ -207,8 +207,8 @@ plugin_chooses(const TailOptions *options)
 {
 	static const char *const harmless[] = {"actions", "batch", "format-version", "include-lsn",
 										   "include-origin", "include-pk",
-		"include-timestamp", "include-types", "include-xids", "numeric-data-types-as-string",
-		"only-local", "origin"};
+		"include-schema-changes", "include-timestamp", "include-types", "include-xids",
+		"numeric-data-types-as-string", "only-local", "origin"};
 
 	for (int i = 0; i < options->stream.nplugin; i++)
 	{
@@ -218,6 +218,32 @@ plugin_chooses(const TailOptions *options)
 			j++;
 		if (j == lengthof(harmless))
 			return false;
+	}
+	return true;
+}
+
+/*
+ * Whether the plugin is asked to tell of DDL. A user's option decides, or one with which that does
+ * not go together.
+ */
+static bool
+wants_schema_changes(const TailOptions *options)
+{
+	static const char *const others[] = {"include-schema-changes", "include.schema.changes",
+										 "format", "streaming", "stream-changes"};
+
+	for (int i = 0; i < options->stream.nplugin; i++)
+	{
+		char	   *name = pg_strdup(options->stream.plugin[i].name);
+
+		/* the plugin takes both */
+		for (char *p = name; *p; p++)
+			if (*p == '_')
+				*p = '-';
+		for (int j = 0; j < lengthof(others); j++)
+			if (strcmp(name, others[j]) == 0)
+				return false;
+		free(name);
 	}
 	return true;
 }
@@ -233,6 +259,7 @@ tail_main(int argc, char **argv)
 	options.stream.filtered = filter_is_set(&options.filter);
 	if (plugin_chooses(&options))
 		options.stream.tables = filter_tables(&options.filter);
+	options.stream.schema_changes = wants_schema_changes(&options);
 	loop_start();
 	if (options.stream.slot)
 		return tail_slot(&options, &connect);

@@ -74,6 +74,15 @@ odd_line(TailSlot *t, const char *line)
 	return !t->failed;
 }
 
+/* Whoever keeps a copy by these events must read the table anew. */
+static void
+tell_gap(const Event *event)
+{
+	fprintf(stderr, "gymstream: changes of %s%s%s may be missing: %s\n",
+			event->schema ? event->schema : "", event->schema ? "." : "", event->table,
+			event->said);
+}
+
 /*
  * See where a line's transaction was committed: the one before it is complete then. False: it is
  * not wanted. One that does not say it is committed after the position of its message, unless it
@@ -104,6 +113,8 @@ tail_judge(TailSlot *t, const char *line, Lsn position, bool *beyond)
 		t->commit = Max(t->commit, lsn);
 	}
 	wanted = filter_takes(filter, &event);
+	if (wanted && event.action == EVENT_OTHER && event.table)
+		tell_gap(&event);
 	event_free(&event);
 	return wanted;
 }

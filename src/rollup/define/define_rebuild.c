@@ -28,6 +28,7 @@
 #include "base/quiet.h"
 #include "rollup/define/fill.h"
 #include "rollup/define/survey.h"
+#include "rollup/model/message.h"
 #include "rollup/model/source.h"
 #include "rollup/model/standing.h"
 #include "rollup/partials/protect.h"
@@ -120,6 +121,20 @@ find_parts(Oid view, RollupRelations *relations)
 	return false;
 }
 
+/*
+ * Whoever follows the rollup's events must read it anew. Where its transaction ends they look at
+ * what the invalidations name.
+ */
+static void
+tell_readers(const RollupRelations *relations)
+{
+	if (!message_is_wanted(catalog_has_topic(relations->rollup)))
+		return;
+	message_write_note(relations->rollup, relations->partials, ROLLUP_REBUILT);
+	CacheInvalidateRelcacheByRelid(relations->rollup);
+	CommandCounterIncrement();
+}
+
 /* gymstream.rebuild_rollup(rollup regclass) returns void */
 PG_FUNCTION_INFO_V1(gs_rebuild_rollup);
 Datum
@@ -154,6 +169,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	/* where a restore, or somebody who may do anything, has taken them away or disabled them */
 	define_create_triggers(&relations, shape);
 	fill_partials(&relations, shape, catalog_owner(rollup));
+	tell_readers(&relations);
 	define_end(nest);
 	PG_RETURN_VOID();
 }

@@ -33,8 +33,6 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-#include "rollup/model/key.h"
-
 /* A longer value is taken as it is. Taken apart it may need several times as much memory. */
 #define LONG_VALUE (1024 * 1024)
 
@@ -111,7 +109,17 @@ is_citext(Oid type)
 	return result;
 }
 
-/* Whether equal values are identical, or nothing is known but that they need not be. */
+static bool
+is_loose(Oid collation)
+{
+	return OidIsValid(collation) && !get_collation_isdeterministic(collation);
+}
+
+/*
+ * Whether a value is canonical as it is, or nothing is known of it: then it varies. The server's
+ * own types are known. Of others one would ask their operator class, but looking for that fails
+ * while a transaction is decoded that is not committed.
+ */
 static bool
 is_simple(Oid type, Oid collation, bool *varies)
 {
@@ -124,16 +132,13 @@ is_simple(Oid type, Oid collation, bool *varies)
 		case BPCHAROID:
 		case JSONBOID:
 			return false;
-		case XIDOID:
-		case CIDOID:
-		case TSVECTOROID:
-			/* these have no function that says so */
-			return true;
 	}
 	if (type_is_array(type) || type_is_range(type) || type_is_multirange(type) ||
 		type_is_rowtype(type) || is_citext(type))
 		return false;
-	*varies = *varies || !key_equal_is_identical(type, collation);
+	if (is_loose(collation) || type == TSQUERYOID ||
+		(type >= FirstNormalObjectId && !type_is_enum(type)))
+		*varies = true;
 	return true;
 }
 
@@ -271,7 +276,7 @@ canonical_value(Oid type, Oid collation, Datum value, bool *varies)
 		case INTERVALOID:
 			return canonical_interval(DatumGetIntervalP(value));
 		case BPCHAROID:
-			*varies = *varies || !key_equal_is_identical(type, collation);
+			*varies = *varies || is_loose(collation);
 			return canonical_bpchar(DatumGetBpCharPP(value));
 		case JSONBOID:
 			return canonical_jsonb(DatumGetJsonbP(value));

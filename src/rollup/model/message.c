@@ -178,10 +178,11 @@ message_read(const char *content, Size size, TransactionId xid, RollupMessage *m
 	return true;
 }
 
+/* What happened to the rollup stands where a delta has the number of its keys. */
 void
-message_write_truncate(Oid rollup, Oid partials)
+message_write_note(Oid rollup, Oid partials, RollupNote note)
 {
-	MessageHeader header = {0, MESSAGE_VERSION,			 rollup, partials, 0, 0, 0,
+	MessageHeader header = {0, MESSAGE_VERSION,			 rollup, partials, note, 0, 0,
 							0, GetCurrentTransactionId()};
 
 	header.seal = message_seal((const char *) &header, sizeof(header), GetTopTransactionId());
@@ -190,7 +191,8 @@ message_write_truncate(Oid rollup, Oid partials)
 
 /* It has no tuple. */
 bool
-message_read_truncate(const char *content, Size size, TransactionId xid, RollupMessage *message)
+message_read_note(const char *content, Size size, TransactionId xid, RollupMessage *message,
+				  RollupNote *note)
 {
 	MessageHeader header;
 
@@ -204,6 +206,7 @@ message_read_truncate(const char *content, Size size, TransactionId xid, RollupM
 	message->rollup = header.rollup;
 	message->subxid = header.subxid;
 	message->partials = header.partials;
+	*note = (RollupNote) header.nkeys;
 	return true;
 }
 

@@ -45,13 +45,19 @@ extern void message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, H
  */
 extern bool message_read(const char *content, Size size, TransactionId xid, RollupMessage *message);
 
+/* What a message without a delta says of a rollup. */
+typedef enum RollupNote
+{
+	ROLLUP_TRUNCATED,
+	ROLLUP_REBUILT				/* its groups may be others, without a delta */
+} RollupNote;
+
 /*
- * The same for a rollup that was truncated: of such a message the rollup, the subtransaction and
- * the partials are known.
+ * The same for such messages: of them the rollup, the subtransaction and the partials are known.
  */
-extern void message_write_truncate(Oid rollup, Oid partials);
-extern bool message_read_truncate(const char *content, Size size, TransactionId xid,
-								  RollupMessage *message);
+extern void message_write_note(Oid rollup, Oid partials, RollupNote note);
+extern bool message_read_note(const char *content, Size size, TransactionId xid,
+							  RollupMessage *message, RollupNote *note);
 
 /* The same of what message_read has found to be ours, and another process has handed over. */
 extern void message_take(const char *content, RollupMessage *message);

@@ -304,7 +304,7 @@ gs_truncated(PG_FUNCTION_ARGS)
 	CheckTableNotInUse(partials, "TRUNCATE");
 	protect_write(rollup->partials, truncate_partials, partials);
 	if (message_is_wanted(rollup->has_topic))
-		message_write_truncate(rollup->rollup, rollup->partials);
+		message_write_note(rollup->rollup, rollup->partials, ROLLUP_TRUNCATED);
 	table_close(partials, NoLock);
 	table_close(source, NoLock);
 	PG_RETURN_BOOL(false);

@@ -74,7 +74,7 @@ sql(q{BEGIN; INSERT INTO before VALUES (-2); ALTER TABLE before RENAME TO after;
 sql(q{ALTER VIEW by_class RENAME TO per_class});
 sql($insert);
 sql(q{TRUNCATE booking; DROP TABLE "a.b.c"; CREATE TABLE "a.b.c" (i int); INSERT INTO "a.b.c" VALUES (-5); DROP TABLE ".t"});
-my $all = sql(q{SELECT data FROM pg_logical_slot_peek_changes('everything', NULL, NULL)});
+my $all = sql(q{SELECT data FROM pg_logical_slot_peek_changes('everything', NULL, NULL, 'include-schema-changes', 'on')});
 
 #
 # The plugin chooses
@@ -88,7 +88,7 @@ for my $name (
 	my ($out, $options) = read_copy('everything', '--table', $name);
 
 	is($out, $expected, "the lines of $name");
-	like($options, qr/^ \("add-tables" '\*\./, 'chosen by the plugin');
+	like($options, qr/^ \("include-schema-changes" 'on', "add-tables" '\*\./, 'chosen by the plugin');
 	is($expected eq '' ? 1 : 0, scalar(grep { $_ eq $name } qw(a.b root nothing odd.*)), 'which are some, where it is a table');
 }
 my ($out, $options) = read_copy('everything', map { ('--table', $_) } qw(t after));
@@ -96,7 +96,7 @@ is($out, join('', map { "$_\n" } grep { lines_of($_, 't') . lines_of($_, 'after'
 ($out, $options) = read_copy('everything', qw(--table per_class --key class=2 -o include-xids=off -o actions=rollup));
 is(scalar(() = $out =~ /^\{"action":"rollup".*"key":\{"class":2\}.*\n/mg), 1, 'with keys and other options');
 unlike($out, qr/"xid"|"class":1/, 'which do what they do');
-like($options, qr/^ \("include-xids" 'off', "actions" 'rollup', "add-tables" '/, 'the plugin has the tables too');
+like($options, qr/^ \("include-xids" 'off', "actions" 'rollup', "include-schema-changes" 'on', "add-tables" '/, 'the plugin has the tables too');
 
 #
 # The client chooses
@@ -128,6 +128,34 @@ for my $name ('é', '€')
 	is("$status$err", '0', encode_utf8("$name in LATIN1"));
 	is($lines ne '', $name eq 'é', 'is there or not');
 }
+
+#
+# DDL: whoever keeps a copy is told to read anew
+#
+
+sub tail_now { return client('tail', '-d', $node->connstr('postgres'), qw(--slot ddl --until now), @_) }
+sql(q{SELECT pg_create_logical_replication_slot('ddl', 'gymstream'); CREATE TABLE one (i int PRIMARY KEY); CREATE TABLE two (i int PRIMARY KEY);
+	INSERT INTO one VALUES (1)});
+sql('ALTER TABLE one ADD COLUMN j int DEFAULT 7');
+sql('ALTER TABLE two ADD COLUMN j int DEFAULT 7');
+my ($status, $lines, $err) = tail_now(qw(--key i=5 --table one));
+like($lines, qr/^\{"action":"changed","schema":"public","table":"one",[^\n]*\}\n$/, 'a line, also where a key is asked for');
+is("$status$err", "0gymstream: changes of public.one may be missing: changed\n", 'and a word to the user');
+sql('ALTER TABLE two RENAME TO three');
+sql('DROP TABLE one');
+($status, $lines, $err) = tail_now();
+is($err, "gymstream: changes of public.two may be missing: changed\n"
+	. "gymstream: changes of public.three may be missing: changed\ngymstream: changes of public.one may be missing: dropped\n", 'what was renamed, and dropped');
+for my $option ('format=debezium', 'include_schema_changes=off', 'streaming=on')
+{
+	sql('ALTER TABLE three ADD COLUMN k int; ALTER TABLE three DROP COLUMN k');
+	($status, $lines, $err) = tail_now('-o', $option);
+	is("$status$lines$err", '0', "not with $option");
+}
+sql(q{SELECT pg_create_logical_replication_slot('of_others', 'test_decoding'); ALTER TABLE three ADD COLUMN l int});
+($status, $lines, $err) = client('tail', '-d', $node->connstr('postgres'), qw(--slot of_others --until now));
+unlike($err, qr/may be missing|option/, 'nor is another plugin asked for it');
+sql(q{SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name IN ('ddl', 'of_others')});
 
 #
 # What is not wanted is done with

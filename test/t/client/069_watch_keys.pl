@@ -65,7 +65,16 @@ sql(q{INSERT INTO loose VALUES ('x', 'null', 10)});
 shows($loose, 'out', qr/^docs: read again, 2 rows/m, 'the JSON null');
 unlike($loose->{out}, qr/: new/, 'no row comes twice');
 
-is(stop_client($_, 'TERM'), 0, 'SIGTERM ends it cleanly') for $watch, $loose;
+# a rollup whose groups are others, after a function was replaced and it was rebuilt
+sql(q{CREATE FUNCTION bucket(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 10'; CREATE TABLE counted (v int);
+	INSERT INTO counted VALUES (5), (15); SELECT gymstream.create_rollup('buckets', 'SELECT bucket(v) AS k, count(*) AS n FROM counted GROUP BY 1');
+	SELECT gymstream.create_topic('buckets', 'row')});
+my $rebuilt = spawn_client('watch', '-d', $database, 'buckets');
+shows($rebuilt, 'out', qr/^buckets: 2 rows$/m, 'a rollup over a function');
+sql(q{CREATE OR REPLACE FUNCTION bucket(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 100'; SELECT gymstream.rebuild_rollup('buckets')});
+shows($rebuilt, 'out', qr/^buckets: read again, 1 row \(changed\)$/m, 'is read again when it is rebuilt');
+
+is(stop_client($_, 'TERM'), 0, 'SIGTERM ends it cleanly') for $watch, $loose, $rebuilt;
 is(differences($node), '', 'the rollups are exact');
 $node->stop;
 done_testing();

@@ -31,7 +31,7 @@ $node->safe_psql('postgres', q{SELECT pg_logical_emit_message(t, 'p', m) FROM un
 	BEGIN; INSERT INTO plain (id) VALUES (-1); PREPARE TRANSACTION 'fuzz'; ROLLBACK PREPARED 'fuzz'; DROP TABLE full_identity});
 
 my @names = qw(actions add-msg-prefixes add-tables include-tables batch decimal.handling.mode filter-msg-prefixes filter-tables exclude-tables format
-	format-version include-lsn include-origin include-pk include-schemas include-timestamp include-transaction provide.transaction.metadata include-types
+	format-version include-lsn include-origin include-pk include-schema-changes include-schemas include-timestamp include-transaction provide.transaction.metadata include-types
 	include-xids messages include-messages numeric-data-types-as-string origin only-local pretty-print publication-names publish-via-partition-root
 	schemas.enable skip-output streaming stream-changes topic.prefix two-phase json-data-types-as-string max-event-size missing-tables unrendered);
 my @switches = grep { /^(batch|include-(?!tables)|json|messages|numeric|only|pretty|publish|schemas|streaming|two)/ } @names;

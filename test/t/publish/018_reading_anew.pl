@@ -83,6 +83,8 @@ changes('a column dropped', 'ALTER TABLE booking DROP COLUMN remark');
 changes('another name', 'ALTER TABLE booking RENAME TO "Booking"; CREATE VIEW booking AS SELECT * FROM "Booking"', 'public."Booking"');
 changes('the old name', 'DROP VIEW booking; ALTER TABLE "Booking" RENAME TO booking');
 changes('another schema', 'CREATE SCHEMA gym; ALTER TABLE booking SET SCHEMA gym; CREATE VIEW booking AS SELECT * FROM gym.booking', 'gym.booking');
+changes('the name of its schema', 'ALTER SCHEMA gym RENAME TO club', 'club.booking');
+changes('the old name of it', 'ALTER SCHEMA club RENAME TO gym', 'gym.booking');
 changes('the old schema', 'DROP VIEW booking; ALTER TABLE gym.booking SET SCHEMA public');
 changes('rows written anew', 'ALTER TABLE booking ALTER COLUMN id TYPE int USING -id');
 changes('a change among other things', 'BEGIN; ALTER TABLE booking ADD COLUMN a int; CREATE TABLE other (); CREATE TEMP TABLE t AS SELECT 1; COMMIT');
@@ -98,6 +100,8 @@ sql(q{SELECT gymstream.create_rollup('total', 'SELECT count(*) AS n FROM booking
 my $total = listen_to('total');
 sql('ALTER VIEW total RENAME COLUMN n TO bookings');
 is(actions($total->take(1)), 'changed', 'a column of a rollup renamed: told before anything else happens, also with positions alone');
+sql(q{SELECT gymstream.rebuild_rollup('total')});
+is(actions($total->take(1)), 'changed', 'a rollup rebuilt: its groups may be others');
 sql('DROP VIEW total');
 is(actions($total->take(1)), 'dropped', 'a rollup dropped');
 $total->close;
