@@ -4,7 +4,6 @@
  */
 #include "decode/event.h"
 
-#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
@@ -425,40 +424,6 @@ event_change(StringInfo out, const EventOptions *options, const EventStamp *stam
 		event.old = &shape->old;
 	}
 	return append_event(out, &event);
-}
-
-/*
- * How many bytes a tuple has with those of its long values, uncompressed. Only the headers of long
- * values are read, which tell how long the values are. A value that did not come with the change is
- * not shown, and does not count.
- */
-static Size
-whole_size(const EventShape *shape, EventRow *row, HeapTuple tuple)
-{
-	Size		size = tuple->t_len;
-
-	if (!HeapTupleHasExternal(tuple))
-		return size;
-	event_deform(shape, row, tuple);
-	for (int i = 0; i < shape->ncolumns; i++)
-	{
-		const EventColumn *column = &shape->columns[i];
-
-		if (column->len == -1 && !row->nulls[column->index] && !event_is_unchanged(column, row))
-			size += toast_raw_datum_size(row->values[column->index]);
-	}
-	return size;
-}
-
-Size
-event_change_size(EventRelation *relation, ReorderBufferChange *change)
-{
-	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
-	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
-	EventShape *shape = &relation->shape;
-
-	return (old ? whole_size(shape, &shape->old, old) : 0) +
-		   (new ? whole_size(shape, &shape->new, new) : 0);
 }
 
 bool
