@@ -276,6 +276,16 @@ INSERT INTO totals_partials VALUES (6, 1);
 RESET client_min_messages;
 SELECT * FROM events();
 
+-- a SERIALIZABLE transaction that decodes does not lock gymstream's tables, and their history is no conflict
+CREATE TABLE serial (a int PRIMARY KEY);
+INSERT INTO serial VALUES (1);
+VACUUM FULL gymstream_internal.topic;
+INSERT INTO serial VALUES (2);
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM pg_logical_slot_peek_changes('decode', NULL, NULL);
+SELECT DISTINCT relation::regclass FROM pg_locks WHERE mode = 'SIReadLock' AND pid = pg_backend_pid() AND relation >= 16384;
+COMMIT;
+
 SELECT pg_drop_replication_slot('decode');
 SET client_min_messages = warning;
 DROP SCHEMA decode CASCADE;

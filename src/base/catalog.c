@@ -191,6 +191,22 @@ catalog_index(Relation catalog, AttrNumber column)
 	return found;
 }
 
+/*
+ * The next row that the historic snapshot shows. The scan itself gives each version of a row: under
+ * an MVCC snapshot, which the historic one is too, a SERIALIZABLE transaction that decodes would
+ * lock what it reads of a user's table, and take versions that are history for those of others.
+ */
+static HeapTuple
+next_in_history(SysScanDesc scan)
+{
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		if (systable_recheck_tuple(scan, tuple))
+			break;
+	return tuple;
+}
+
 HeapTuple
 catalog_find(Relation catalog, AttrNumber column, Datum key)
 {
@@ -211,9 +227,9 @@ catalog_find(Relation catalog, AttrNumber column, Datum key)
 	 * Otherwise what is committed now will do. An MVCC snapshot would make a SERIALIZABLE
 	 * transaction lock what it reads of a user's table, and writers of a rollup's source read here.
 	 */
-	scan = systable_beginscan(catalog, index, OidIsValid(index), historic ? NULL : SnapshotSelf, 1,
-							  &scan_key);
-	tuple = systable_getnext(scan);
+	scan = systable_beginscan(catalog, index, OidIsValid(index),
+							  historic ? SnapshotAny : SnapshotSelf, 1, &scan_key);
+	tuple = historic ? next_in_history(scan) : systable_getnext(scan);
 	/* The row is copied since its page is unpinned with the scan. The copy is the caller's. */
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
