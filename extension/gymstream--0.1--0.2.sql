@@ -149,6 +149,17 @@ CREATE FUNCTION gymstream_internal.rollup_stray_keys(rollup regclass) RETURNS te
 COMMENT ON FUNCTION gymstream_internal.rollup_stray_keys(regclass) IS
 	'the query for rows of a rollup with keys that no row of its source has; null where equal keys are identical, and for those who may not read the source';
 
+CREATE FUNCTION gymstream_internal.rollup_definition(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_definition';
+COMMENT ON FUNCTION gymstream_internal.rollup_definition(regclass) IS
+	'the query that a rollup was made from; null if it is not a rollup, or none any more';
+CREATE OR REPLACE VIEW gymstream.rollups AS
+	SELECT r.rollup, gymstream_internal.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
+		gymstream_internal.rollup_definition(r.rollup) AS definition, n.groups, n.partials, n.marked,
+		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created, gymstream_internal.rollup_problem(r.rollup) AS problem
+	FROM gymstream_internal.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
+		LATERAL gymstream_internal.count_rollup(r.rollup, 1048576) n;
+
 CREATE FUNCTION gymstream.verify_rollup(rollup regclass) RETURNS TABLE (difference text, content jsonb)
 	LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp

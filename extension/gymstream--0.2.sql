@@ -334,6 +334,10 @@ COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
 CREATE FUNCTION gymstream_internal.rollup_source(rollup regclass) RETURNS regclass
 	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_source';
 COMMENT ON FUNCTION gymstream_internal.rollup_source(regclass) IS 'the table that a rollup reads';
+CREATE FUNCTION gymstream_internal.rollup_definition(rollup regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_rollup_definition';
+COMMENT ON FUNCTION gymstream_internal.rollup_definition(regclass) IS
+	'the query that a rollup was made from; null if it is not a rollup, or none any more';
 CREATE FUNCTION gymstream_internal.count_rollup(rollup regclass, exact_up_to bigint DEFAULT NULL,
 	OUT groups bigint, OUT partials bigint, OUT marked bigint)
 	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'gs_count_rollup';
@@ -347,7 +351,7 @@ COMMENT ON FUNCTION gymstream_internal.rollup_problem(regclass) IS
 
 CREATE VIEW gymstream.rollups AS
 	SELECT r.rollup, gymstream_internal.rollup_source(r.rollup) AS source, c.relowner::regrole AS owner,
-		pg_catalog.pg_get_viewdef(r.definition) AS definition, n.groups, n.partials, n.marked,
+		gymstream_internal.rollup_definition(r.rollup) AS definition, n.groups, n.partials, n.marked,
 		pg_catalog.pg_total_relation_size(r.partials) AS size, r.created, gymstream_internal.rollup_problem(r.rollup) AS problem
 	FROM gymstream_internal.rollup r JOIN pg_catalog.pg_class c ON c.oid = r.rollup,
 		LATERAL gymstream_internal.count_rollup(r.rollup, 1048576) n;

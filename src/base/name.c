@@ -17,5 +17,6 @@ name_of_relation(Oid relid)
 {
 	QualifiedName name = {get_rel_namespace(relid), get_rel_name(relid)};
 
-	return name_qualified(&name);
+	/* Who has not locked it may look when it has been dropped. */
+	return name.name ? name_qualified(&name) : psprintf("%u", relid);
 }

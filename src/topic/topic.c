@@ -353,7 +353,8 @@ gs_create_topic(PG_FUNCTION_ARGS)
 	char	   *channel;
 
 	check_owner(relid);
-	rel = relation_open(relid, AccessShareLock);
+	rel = try_relation_open(relid, AccessShareLock);
+	/* Whoever had it locked may have dropped it, or given it to somebody else. */
 	check_owner(relid);
 	check_relation(rel, notify);
 	check_server();

@@ -72,7 +72,7 @@ SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WH
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
 	ARRAY['collect', 'flush', 'guards', 'readable', 'topic_restored', 'skip_row', 'before_drop', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
 		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed',
-		'rollup_query', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
+		'rollup_query', 'rollup_definition', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
 		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',
 		'numeric_sum_agg', 'numeric_sum_merge',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',

@@ -65,10 +65,14 @@ trigger_partials(const Trigger *trigger, Oid table)
 static List *
 table_partials(Oid table)
 {
-	Relation	relation = table_open(table, AccessShareLock);
-	TriggerDesc *triggers = trigger_list(relation);
+	Relation	relation = try_table_open(table, AccessShareLock);
+	TriggerDesc *triggers;
 	List	   *partials = NIL;
 
+	/* a command that has locked nothing yet may find it dropped by then */
+	if (relation == NULL)
+		return NIL;
+	triggers = trigger_list(relation);
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{
 		Oid			found = trigger_partials(&triggers->triggers[i], table);

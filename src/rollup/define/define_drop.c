@@ -25,10 +25,15 @@ PG_FUNCTION_INFO_V1(gs_drop_rollup_by_oid);
 void
 define_lock_whole(const RollupRelations *relations, bool to_drop)
 {
-	Oid			source = rollup_shape(relations)->source;
+	RollupShape *shape = rollup_try_shape(relations);
+	Oid			source;
 	List	   *tables;
 	ListCell   *cell;
 
+	/* There is nothing to lock of what has been dropped meanwhile. */
+	if (shape == NULL)
+		return;
+	source = shape->source;
 	LockRelationOid(source, ShareRowExclusiveLock);
 	tables = source_tables(source, ShareRowExclusiveLock);
 	LockRelationOid(relations->rollup, AccessExclusiveLock);
@@ -138,13 +143,13 @@ note_missing(const char *name)
 }
 
 static void
-report_missing(Oid rollup, bool if_exists)
+report_missing(const char *name, bool if_exists)
 {
 	if (!if_exists)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", rollup)));
-	note_missing(psprintf("%u", rollup));
+				 errmsg("rollup \"%s\" does not exist", name)));
+	note_missing(name);
 }
 
 /* gymstream.drop_rollup(rollup text, if_exists boolean, cascade boolean) returns void */
@@ -162,7 +167,7 @@ gs_drop_rollup(PG_FUNCTION_ARGS)
 	if (!OidIsValid(rollup))
 		note_missing(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	else if (!drop_rollup(rollup, cascade))
-		report_missing(rollup, if_exists);
+		report_missing(text_to_cstring(PG_GETARG_TEXT_PP(0)), if_exists);
 	PG_RETURN_VOID();
 }
 
@@ -177,6 +182,6 @@ gs_drop_rollup_by_oid(PG_FUNCTION_ARGS)
 	require_rollup(fcinfo);
 	rollup = PG_GETARG_OID(0);
 	if (!drop_rollup(rollup, cascade))
-		report_missing(rollup, if_exists);
+		report_missing(psprintf("%u", rollup), if_exists);
 	PG_RETURN_VOID();
 }

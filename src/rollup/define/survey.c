@@ -20,9 +20,11 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 
 #include "base/owner.h"
 #include "rollup/define/renew.h"
+#include "rollup/model/hold.h"
 #include "rollup/model/source.h"
 #include "rollup/model/sql.h"
 #include "rollup/model/standing.h"
@@ -46,10 +48,31 @@ Datum
 gs_rollup_source(PG_FUNCTION_ARGS)
 {
 	RollupRelations relations;
+	RollupShape *shape = NULL;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+	if (catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+		shape = rollup_try_shape(&relations);
+	if (shape == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_OID(rollup_shape(&relations)->source);
+	PG_RETURN_OID(shape->source);
+}
+
+/*
+ * rollup_definition(rollup regclass) returns text: the query that it was made from; null where it
+ * is no rollup
+ */
+PG_FUNCTION_INFO_V1(gs_rollup_definition);
+Datum
+gs_rollup_definition(PG_FUNCTION_ARGS)
+{
+	RollupHold	hold;
+	Datum		text;
+
+	if (!hold_rollup(PG_GETARG_OID(0), &hold))
+		PG_RETURN_NULL();
+	text = DirectFunctionCall1(pg_get_viewdef, ObjectIdGetDatum(hold.relations.definition));
+	hold_release(&hold);
+	PG_RETURN_DATUM(text);
 }
 
 /*
@@ -82,23 +105,20 @@ count_sql(Oid partials, const RollupShape *shape)
 }
 
 static void
-count_exactly(const RollupRelations *relations, Datum *values, bool *nulls)
+count_exactly(const RollupHold *hold, Oid owner, Datum *values, bool *nulls)
 {
 	OwnerCaller caller;
-	Relation	partials = table_open(relations->partials, AccessShareLock);
 
 	/* comparing keys is the owner's business */
-	owner_enter(&caller, partials->rd_rel->relowner);
+	owner_enter(&caller, owner);
 	SPI_connect();
-	if (SPI_execute(count_sql(relations->partials, rollup_shape(relations)), true, 0) !=
-			SPI_OK_SELECT ||
+	if (SPI_execute(count_sql(hold->relations.partials, hold->shape), true, 0) != SPI_OK_SELECT ||
 		SPI_processed != 1)
-		elog(ERROR, "could not count the partials of rollup %u", relations->rollup);
+		elog(ERROR, "could not count the partials of rollup %u", hold->relations.rollup);
 	for (int i = 0; i < COUNT_COLUMNS; i++)
 		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &nulls[i]);
 	SPI_finish();
 	owner_leave(&caller);
-	table_close(partials, AccessShareLock);
 }
 
 /* A group has one partial, mostly. */
@@ -125,7 +145,7 @@ PG_FUNCTION_INFO_V1(gs_count_rollup);
 Datum
 gs_count_rollup(PG_FUNCTION_ARGS)
 {
-	RollupRelations relations;
+	RollupHold	hold;
 	Relation	partials;
 	TupleDesc	desc;
 	Datum		values[COUNT_COLUMNS] = {0};
@@ -134,22 +154,24 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (PG_ARGISNULL(0) || !catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+	if (PG_ARGISNULL(0) || !hold_rollup(PG_GETARG_OID(0), &hold))
 		PG_RETURN_NULL();
-	if (pg_class_aclcheck(relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	if (pg_class_aclcheck(hold.relations.rollup, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 	{
-		partials = table_open(relations.partials, AccessShareLock);
+		/* NoLock: it is held */
+		partials = table_open(hold.relations.partials, NoLock);
 		/* the owner, as whom they are counted, may have lost the right to name them */
 		exactly = PG_ARGISNULL(1) ||
 				  (survey_trusts(partials) &&
 				   gs_may_use_schema(RelationGetNamespace(partials), partials->rd_rel->relowner) &&
 				   (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
 		if (exactly)
-			count_exactly(&relations, values, nulls);
+			count_exactly(&hold, partials->rd_rel->relowner, values, nulls);
 		else
 			count_roughly(partials, values, nulls);
-		table_close(partials, AccessShareLock);
+		table_close(partials, NoLock);
 	}
+	hold_release(&hold);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
@@ -226,9 +248,8 @@ reads_partials(const RollupRelations *relations)
 }
 
 static const char *
-rollup_problem(const RollupRelations *relations)
+rollup_problem(const RollupRelations *relations, const RollupShape *shape)
 {
-	RollupShape *shape = rollup_shape(relations);
 	Oid			owner = catalog_owner(relations->rollup);
 	Standing	standing;
 	const char *problem;
@@ -267,12 +288,13 @@ PG_FUNCTION_INFO_V1(gs_rollup_problem);
 Datum
 gs_rollup_problem(PG_FUNCTION_ARGS)
 {
-	RollupRelations relations;
+	RollupHold	hold;
 	const char *problem;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+	if (!hold_rollup(PG_GETARG_OID(0), &hold))
 		PG_RETURN_NULL();
-	problem = rollup_problem(&relations);
+	problem = rollup_problem(&hold.relations, hold.shape);
+	hold_release(&hold);
 	if (problem == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(problem));

@@ -37,12 +37,28 @@ static CacheEntry *last_entry = NULL;	/* found last; NULL when an entry goes awa
 static uint64 invalidations = 0;
 
 RollupShape *
+rollup_try_shape(const RollupRelations *relations)
+{
+	Relation	definition = try_relation_open(relations->definition, AccessShareLock);
+	RollupShape *shape;
+
+	if (definition == NULL)
+		return NULL;
+	shape = shape_of_query(flatten_view_query(definition));
+	relation_close(definition, AccessShareLock);
+	return shape;
+}
+
+RollupShape *
 rollup_shape(const RollupRelations *relations)
 {
-	Relation	definition = relation_open(relations->definition, AccessShareLock);
-	RollupShape *shape = shape_of_query(flatten_view_query(definition));
+	RollupShape *shape = rollup_try_shape(relations);
 
-	relation_close(definition, AccessShareLock);
+	if (shape == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("rollup with OID %u does not exist", relations->rollup),
+				 errdetail("It was dropped at this moment.")));
 	return shape;
 }
 

@@ -160,8 +160,9 @@ extern AttrNumber *rollup_table_map(const Rollup *rollup, Oid table);
 /* The table, or InvalidOid for any, is not what it was. Between rollup*.c. */
 extern void rollup_table_forget(Rollup *rollup, Oid table);
 
-/* The definition's shape. */
+/* The definition's shape; error if the rollup was dropped meanwhile, or NULL. */
 extern RollupShape *rollup_shape(const RollupRelations *relations);
+extern RollupShape *rollup_try_shape(const RollupRelations *relations);
 
 extern void rollup_init(void);
 extern void rollup_enter_init(void);

@@ -19,6 +19,7 @@
 #include "base/owner.h"
 #include "rollup/model/aggregate.h"
 #include "rollup/model/flatten.h"
+#include "rollup/model/hold.h"
 
 /* The inputs of an aggregate's states stand as parameters in its text. */
 typedef struct ExactInputs
@@ -104,21 +105,22 @@ PG_FUNCTION_INFO_V1(gs_rollup_query);
 Datum
 gs_rollup_query(PG_FUNCTION_ARGS)
 {
-	RollupRelations relations;
+	RollupHold	hold;
 	Relation	definition;
 	Query	   *query;
 	bool		replaced = false;
 	int			nest;
 	char	   *text;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+	if (!hold_rollup(PG_GETARG_OID(0), &hold))
 		PG_RETURN_NULL();
 	/*
 	 * Under this path names come out qualified, and what the text calls is found. An error puts the
 	 * old path back.
 	 */
 	nest = owner_fix_search_path();
-	definition = relation_open(relations.definition, AccessShareLock);
+	/* NoLock: it is held */
+	definition = relation_open(hold.relations.definition, NoLock);
 	query = flatten_view_query(definition);
 	query->targetList = (List *) exact_mutator((Node *) query->targetList, &replaced);
 	query->havingQual = exact_mutator(query->havingQual, &replaced);
@@ -129,7 +131,8 @@ gs_rollup_query(PG_FUNCTION_ARGS)
 			"SELECT * FROM %s",
 			quote_qualified_identifier(get_namespace_name(RelationGetNamespace(definition)),
 									   RelationGetRelationName(definition)));
-	relation_close(definition, AccessShareLock);
+	relation_close(definition, NoLock);
+	hold_release(&hold);
 	AtEOXact_GUC(false, nest);
 	PG_RETURN_TEXT_P(cstring_to_text(text));
 }

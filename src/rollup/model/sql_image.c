@@ -29,6 +29,7 @@
 
 #include "base/catalog.h"
 #include "base/owner.h"
+#include "rollup/model/hold.h"
 #include "rollup/model/key.h"
 
 static Node *
@@ -191,19 +192,18 @@ PG_FUNCTION_INFO_V1(gs_rollup_stray_keys);
 Datum
 gs_rollup_stray_keys(PG_FUNCTION_ARGS)
 {
-	RollupRelations relations;
-	RollupShape *shape;
+	RollupHold	hold;
 	char	   *text;
 	int			nest;
 
-	if (!catalog_relations(ROLLUP_ROLLUP, PG_GETARG_OID(0), &relations))
+	if (!hold_rollup(PG_GETARG_OID(0), &hold))
 		PG_RETURN_NULL();
 	nest = owner_fix_search_path();
-	shape = rollup_shape(&relations);
 	/* The caller runs the query, and so needs the right to read the source. */
-	text = pg_class_aclcheck(shape->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK ?
-			   stray_text(&relations, shape) :
+	text = pg_class_aclcheck(hold.shape->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK ?
+			   stray_text(&hold.relations, hold.shape) :
 			   NULL;
+	hold_release(&hold);
 	AtEOXact_GUC(false, nest);
 	if (text == NULL)
 		PG_RETURN_NULL();
