@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "base/clock.h"
 #include "base/region.h"
 #include "base/settings.h"
 
@@ -370,7 +371,8 @@ shared_prepare_decoder(void)
 
 	/* The flag is read without the lock: it is one byte, and a late look only costs a wait. */
 	ConditionVariablePrepareToSleep(&shared_state->changed);
-	while (!(ready = *(volatile bool *) &place->ready) && GetCurrentTimestamp() < deadline)
+	while (!(ready = *(volatile bool *) &place->ready) &&
+		   clock_is_ahead(deadline, PREPARE_TIMEOUT_MS))
 		ConditionVariableTimedSleep(&shared_state->changed, 1000, PG_WAIT_EXTENSION);
 	ConditionVariableCancelSleep();
 	return ready;

@@ -11,7 +11,9 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/owner.h"
+#include "base/settings.h"
 #include "worker/limit.h"
 
 /* somebody's exclusive lock on what is read must not hold up everything else */
@@ -60,7 +62,7 @@ attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, 
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	int			ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), attempt->until);
+	int			ms = clock_ms_until(attempt->until, settings_worker_timeout);
 	volatile bool success = true;
 
 	*fault = (AttemptFault) {0};

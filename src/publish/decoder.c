@@ -573,6 +573,7 @@ void
 decoder_main(Datum arg)
 {
 	decoder_queue = launcher_begin_worker(arg, SHARED_DECODER, &decoder_place);
+	launcher_set_options("0");
 	/* Decoding runs outside of a transaction, which would bring a resource owner. */
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
 	MemoryContextSwitchTo(

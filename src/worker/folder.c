@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "base/clock.h"
 #include "base/settings.h"
 #include "rollup/partials/fold.h"
 #include "rollup/partials/note.h"
@@ -446,13 +447,11 @@ folder_leave(int code, Datum arg)
 }
 
 static void
-folder_rest(TimestampTz until)
+folder_rest(int64 ms)
 {
-	long		ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-
 	(void) pgstat_report_stat(ms >= LOOK_MS);
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(ms, 1),
-					 PG_WAIT_EXTENSION);
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 (long) Max(ms, 1), PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
@@ -462,10 +461,21 @@ folder_rest(TimestampTz until)
 	}
 }
 
+/* All that was to wait for a later time is due: how late that is nobody knows any more. */
+static void
+folder_clock_was_set_back(TimestampTz now)
+{
+	for (int i = 0; i < ngroups; i++)
+		folder_groups[i].due = now;
+	sweep_at = Min(sweep_at, now);
+	leave_at = Min(leave_at, now);
+}
+
 void
 folder_main(Datum arg)
 {
 	TimestampTz look_at;
+	TimestampTz before;
 
 	folder_place = launcher_begin_folder(arg);
 	launcher_set_options("1s");
@@ -479,12 +489,18 @@ folder_main(Datum arg)
 	folder_avoid();
 
 	/* The folder rests in this loop alone, where it has no transaction, snapshot or lock. */
-	look_at = GetCurrentTimestamp();
+	look_at = before = GetCurrentTimestamp();
 	while (settings_fold)
 	{
 		TimestampTz start = GetCurrentTimestamp();
 		bool		worked;
 
+		if (start < before)
+		{
+			folder_clock_was_set_back(start);
+			look_at = start;
+		}
+		before = start;
 		if (start >= look_at)
 		{
 			folder_take_notes();
@@ -493,19 +509,21 @@ folder_main(Datum arg)
 		worked = folder_work();
 		if (worked)
 		{
-			TimestampTz end = GetCurrentTimestamp();
+			/* No work is longer than its limit: then the clock was set forward meanwhile. */
+			int64		us = Min(GetCurrentTimestamp() - start,
+								 settings_worker_timeout * INT64CONST(1000));
 
 			/*
 			 * The rest is a multiple of the work, so the folder takes a bounded part of one
 			 * processor, however much there is to do.
 			 */
-			folder_rest(end + (end - start) * REST_FACTOR);
+			folder_rest(us * REST_FACTOR / 1000);
 		}
 		else if (ngroups == 0 && to_sweep == NIL && sweep_at == 0 && leave_at <= start)
 			break;
 		else
 			/* Some groups are not due yet, or their rollup is paused: the next look finds them. */
-			folder_rest(look_at);
+			folder_rest(clock_ms_until(look_at, LOOK_MS));
 	}
 	proc_exit(0);
 }

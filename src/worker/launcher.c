@@ -12,7 +12,6 @@
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -32,6 +31,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
 #include "base/settings.h"
 #include "rollup/partials/fold.h"
 #include "rollup/partials/note.h"
@@ -440,7 +440,7 @@ launcher_advance_folder(SharedDatabase *place, Pair *pair)
 		!launcher_pair_runs(pair) || (state != DATABASE_IDLE && state != DATABASE_ACTIVE))
 		return 0;
 	/* A folder that dies at its start must not be started over and over. */
-	if (pair->folder_at > GetCurrentTimestamp())
+	if (clock_is_ahead(pair->folder_at, FOLDER_MS))
 		return pair->folder_at;
 	pair->folder_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), FOLDER_MS);
 	if (launcher_register(place, "folder", &MyProcPid, sizeof(MyProcPid), &pair->folder))
@@ -494,7 +494,7 @@ launcher_advance(SharedDatabase *place, Pair *pair)
 		return list_again || unseen_databases != NIL ? GetCurrentTimestamp() : 0;
 	}
 	/* Nobody wakes the launcher at the end of a pause: the caller sleeps no longer. */
-	else if (pair->retry_at > GetCurrentTimestamp())
+	else if (clock_is_ahead(pair->retry_at, LAST_RETRY_MS))
 		return pair->retry_at;
 	else
 		launcher_start_pair(place, pair);

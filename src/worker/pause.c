@@ -10,6 +10,8 @@
 
 #include "utils/timestamp.h"
 
+#include "base/clock.h"
+
 #define PAUSE_FACTOR 20
 #define LONGEST_PAUSE_MS (30 * 60 * 1000)
 
@@ -46,12 +48,13 @@ take_pause(SharedDatabase *place)
 
 /* How many pauses are in force. The caller holds the lock. */
 static int
-count_pauses(const SharedDatabase *place, TimestampTz now)
+count_pauses(const SharedDatabase *place)
 {
 	int			n = 0;
 
 	for (int i = 0; i < SHARED_PAUSES; i++)
-		n += place->pauses[i].times > 0 && place->pauses[i].until > now;
+		n += place->pauses[i].times > 0 &&
+			 clock_is_ahead(place->pauses[i].until, LONGEST_PAUSE_MS);
 	return n;
 }
 
@@ -67,7 +70,7 @@ pause_begin(SharedDatabase *place, PauseKind kind, Oid relation, TimestampTz sin
 	 * end, not when the server does.
 	 */
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	ms *= 1 + count_pauses(place, now);
+	ms *= 1 + count_pauses(place);
 	pause = find_pause(place, kind, relation);
 	if (pause == NULL)
 	{
@@ -91,7 +94,7 @@ pause_is_on(SharedDatabase *place, PauseKind kind, Oid relation, int *sqlerrcode
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	pause = find_pause(place, kind, relation);
 	/* A pause that is over stays in the table: it says how long the next one is to be. */
-	on = pause != NULL && pause->until > GetCurrentTimestamp();
+	on = pause != NULL && clock_is_ahead(pause->until, LONGEST_PAUSE_MS);
 	if (on && sqlerrcode)
 		*sqlerrcode = pause->sqlerrcode;
 	LWLockRelease(shared_state->lock);

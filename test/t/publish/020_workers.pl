@@ -167,6 +167,20 @@ sql('CREATE EXTENSION gymstream');
 sql(q{SELECT gymstream.create_topic('booking', 'row')});
 ok(ready(), 'they come back with the extension');
 
+# no worker is of the kind that a database's sessions are by default: it would wait until no SERIALIZABLE transaction writes
+{
+	sql(q{ALTER DATABASE postgres SET default_transaction_isolation = serializable; ALTER DATABASE postgres SET default_transaction_read_only = on;
+		ALTER DATABASE postgres SET default_transaction_deferrable = on});
+	local $ENV{PGOPTIONS} = '-c default_transaction_read_only=off -c default_transaction_deferrable=off';
+	my $serial = GymstreamListener->new($node, 'postgres');
+	my $was = status('decoder_pid');
+	$serial->ask('BEGIN;', 'INSERT INTO booking VALUES (1500000);');
+	sql("SELECT pg_terminate_backend($was)");
+	ok($node->poll_query_until('postgres', "SELECT decoder_pid <> $was AND lag_bytes = 0 FROM gymstream.status"), 'a decoder does not wait for a safe snapshot');
+	$serial->ask('ROLLBACK;');
+	sql('ALTER DATABASE postgres RESET ALL');
+}
+
 # A fast shutdown with open transactions, listeners and load does not hang. (At full speed psql would print notifications
 # without an end.)
 my $open = GymstreamListener->new($node, 'postgres');
