@@ -62,6 +62,17 @@ SELECT groups IS NOT NULL AS groups, marked, problem FROM gymstream.rollups WHER
 SELECT groups, marked FROM gymstream_internal.count_rollup('spied');
 ALTER FUNCTION spy(int) OWNER TO CURRENT_USER;
 DROP VIEW spied;
+-- an owner who may no longer read the partials hides no other rollup
+GRANT CREATE ON SCHEMA test_survey TO test_survey_reader;
+GRANT SELECT, TRIGGER ON many TO test_survey_reader;
+SET ROLE test_survey_reader;
+SELECT gymstream.create_rollup('blind', 'SELECT k % 2 AS parity, count(*) FROM test_survey.many GROUP BY 1');
+REVOKE ALL ON blind_partials FROM test_survey_reader;
+RESET ROLE;
+SELECT groups IS NOT NULL AS groups, marked, problem FROM gymstream.rollups WHERE rollup = 'blind'::regclass;
+DROP VIEW blind;
+REVOKE CREATE ON SCHEMA test_survey FROM test_survey_reader;
+REVOKE ALL ON many FROM test_survey_reader;
 -- also in a query that runs in parallel
 BEGIN;
 SET LOCAL parallel_setup_cost = 0;

@@ -135,6 +135,19 @@ count_roughly(Relation partials, Datum *values, bool *nulls)
 }
 
 /*
+ * Whether the partials can be counted as their owner, who may have lost the right to name or to
+ * read them, without running any function of that owner.
+ */
+static bool
+can_count(Relation partials)
+{
+	Oid			owner = partials->rd_rel->relowner;
+
+	return survey_trusts(partials) && gs_may_use_schema(RelationGetNamespace(partials), owner) &&
+		   pg_class_aclcheck(RelationGetRelid(partials), owner, ACL_SELECT) == ACLCHECK_OK;
+}
+
+/*
  * count_rollup(rollup regclass, exact_up_to bigint): groups, partials, marked groups
  *
  * For those who may read the rollup, for others null. Partials of more bytes are estimated, without
@@ -160,10 +173,8 @@ gs_count_rollup(PG_FUNCTION_ARGS)
 	{
 		/* NoLock: it is held */
 		partials = table_open(hold.relations.partials, NoLock);
-		/* the owner, as whom they are counted, may have lost the right to name them */
 		exactly = PG_ARGISNULL(1) ||
-				  (survey_trusts(partials) &&
-				   gs_may_use_schema(RelationGetNamespace(partials), partials->rd_rel->relowner) &&
+				  (can_count(partials) &&
 				   (int64) RelationGetNumberOfBlocks(partials) * BLCKSZ <= PG_GETARG_INT64(1));
 		if (exactly)
 			count_exactly(&hold, partials->rd_rel->relowner, values, nulls);
@@ -263,6 +274,9 @@ rollup_problem(const RollupRelations *relations, const RollupShape *shape)
 		return psprintf("%s may not read %s: grant SELECT",
 						GetUserNameFromId(standing.without, false),
 						name_of_relation(standing.missing));
+	if (pg_class_aclcheck(relations->partials, owner, ACL_SELECT) != ACLCHECK_OK)
+		return psprintf("%s may not read %s: grant SELECT", GetUserNameFromId(owner, false),
+						name_of_relation(relations->partials));
 	if (standing.uncounted)
 		return "it lacks changes that were made while its owner was not allowed to read its "
 			   "source: run gymstream.rebuild_rollup";
