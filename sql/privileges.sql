@@ -283,5 +283,19 @@ SELECT 'x'::text, count(*) FROM pg_type WHERE typnamespace = pg_my_temp_schema()
 SELECT * FROM test_made.left_behind WHERE k = 5;
 DROP SCHEMA test_made CASCADE;
 
+--
+-- A transaction that may only read
+--
+CREATE TABLE test_privileges.looked_at (k int);
+SELECT gymstream.create_rollup('test_privileges.look', 'SELECT k, count(*) AS n FROM test_privileges.looked_at GROUP BY k');
+BEGIN READ ONLY;
+SELECT refused(call) FROM unnest(ARRAY[
+	'SELECT gymstream.create_rollup(''test_privileges.another'', ''SELECT count(*) AS n FROM test_privileges.looked_at'')',
+	'SELECT gymstream.rebuild_rollup(''test_privileges.look'')', 'SELECT gymstream.fold_rollup(''test_privileges.look'')',
+	'SELECT gymstream.drop_rollup(''test_privileges.look'')', 'SELECT gymstream.drop_rollup(''test_privileges.look''::regclass)',
+	'SELECT gymstream.create_topic(''test_privileges.looked_at'')', 'SELECT gymstream.drop_topic(''test_privileges.looked_at'')']) call;
+SELECT count(*) FROM gymstream.verify_rollup('test_privileges.look');
+COMMIT;
+
 DROP SCHEMA test_privileges CASCADE;
 DROP ROLE gymstream_owner, gymstream_maker, gymstream_writer, gymstream_reader;

@@ -45,6 +45,13 @@ argument_own_rollup(Oid rollup, RollupRelations *relations)
 }
 
 void
+argument_writes(const char *function)
+{
+	/* The server asks this of statements: what functions do beneath SQL it does not see. */
+	PreventCommandIfReadOnly(psprintf("%s()", function));
+}
+
+void
 argument_read_committed(const char *function)
 {
 	if (IsolationUsesXactSnapshot())

@@ -23,6 +23,9 @@ extern void argument_rollup(Oid rollup, RollupRelations *relations);
 /* The same, and an error if it is not the caller's. */
 extern void argument_own_rollup(Oid rollup, RollupRelations *relations);
 
+/* An error if the transaction may only read, as on a standby. function is its SQL name. */
+extern void argument_writes(const char *function);
+
 /*
  * An error if the transaction has one snapshot for all of its statements. function is its SQL name.
  */

@@ -352,6 +352,7 @@ gs_create_topic(PG_FUNCTION_ARGS)
 	HeapTuple	tuple;
 	char	   *channel;
 
+	argument_writes("gymstream.create_topic");
 	check_owner(relid);
 	rel = try_relation_open(relid, AccessShareLock);
 	/* Whoever had it locked may have dropped it, or given it to somebody else. */
@@ -425,6 +426,7 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 {
 	Oid			relid = relation_argument(fcinfo);
 
+	argument_writes("gymstream.drop_topic");
 	/*
 	 * of what was dropped while the event triggers were off, nobody but a superuser is left to say
 	 * so

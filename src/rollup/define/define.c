@@ -271,6 +271,7 @@ gs_create_rollup(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the name and the query of a rollup must not be null")));
+	argument_writes("gymstream.create_rollup");
 	sql = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	view = new_name(PG_GETARG_TEXT_PP(0));
 	existing =

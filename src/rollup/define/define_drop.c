@@ -162,6 +162,7 @@ gs_drop_rollup(PG_FUNCTION_ARGS)
 	Oid			rollup;
 
 	require_rollup(fcinfo);
+	argument_writes("gymstream.drop_rollup");
 	name = define_parse_name(PG_GETARG_TEXT_PP(0));
 	rollup = RangeVarGetRelid(name, NoLock, if_exists);
 	if (!OidIsValid(rollup))
@@ -180,6 +181,7 @@ gs_drop_rollup_by_oid(PG_FUNCTION_ARGS)
 	Oid			rollup;
 
 	require_rollup(fcinfo);
+	argument_writes("gymstream.drop_rollup");
 	rollup = PG_GETARG_OID(0);
 	if (!drop_rollup(rollup, cascade))
 		report_missing(psprintf("%u", rollup), if_exists);

@@ -147,6 +147,7 @@ gs_rebuild_rollup(PG_FUNCTION_ARGS)
 	bool		known = catalog_relations(ROLLUP_ROLLUP, rollup, &relations);
 	int			nest;
 
+	argument_writes("gymstream.rebuild_rollup");
 	if (!known && !find_parts(rollup, &relations))
 		argument_rollup(rollup, &relations);
 	if (!gs_owns_relation(rollup, GetUserId()))

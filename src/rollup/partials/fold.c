@@ -412,6 +412,7 @@ gs_fold_rollup(PG_FUNCTION_ARGS)
 	int64		nfolded = 0;
 	bool		more;
 
+	argument_writes("gymstream.fold_rollup");
 	argument_own_rollup(rollup, &relations);
 	argument_read_committed("gymstream.fold_rollup");
 	standing_require(relations.partials);
