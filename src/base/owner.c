@@ -13,6 +13,7 @@
 
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
 
@@ -58,6 +59,16 @@ owner_leave(const OwnerCaller *caller)
 {
 	AtEOXact_GUC(false, caller->nest);
 	SetUserIdAndSecContext(caller->user, caller->security);
+}
+
+/*
+ * Advisory locks of a session outlast its transactions. In a worker they would be held for ever, in
+ * nobody's name, and could fill the server's table of locks.
+ */
+void
+owner_let_go(void)
+{
+	LockReleaseSession(USER_LOCKMETHOD);
 }
 
 /* Whether functions of an owner run at this moment, or what they call. */

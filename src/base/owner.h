@@ -23,6 +23,9 @@ typedef struct OwnerCaller
 extern void owner_enter(OwnerCaller *caller, Oid owner);
 extern void owner_leave(const OwnerCaller *caller);
 
+/* In a worker, once the transaction or subtransaction of an owner's functions has ended. */
+extern void owner_let_go(void);
+
 /*
  * The same for what is done on behalf of whoever lacks the right to it, as a superuser. What is run
  * must name all things by their schemas and must call nobody's functions.

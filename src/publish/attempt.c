@@ -101,6 +101,7 @@ attempt_as_owner(const Attempt *attempt, void (*work) (void *), void *argument, 
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	owner_let_go();
 
 	/*
 	 * The functions may have ended well when the time was over, or have raised an error of their

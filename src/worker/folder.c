@@ -28,6 +28,7 @@
 
 #include "base/catalog.h"
 #include "base/clock.h"
+#include "base/owner.h"
 #include "base/settings.h"
 #include "rollup/partials/fold.h"
 #include "rollup/partials/note.h"
@@ -425,6 +426,7 @@ folder_work(void)
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(folder_context);
+	owner_let_go();
 	mark_clear();
 	pgstat_report_activity(STATE_IDLE, "");
 	return true;

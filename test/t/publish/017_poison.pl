@@ -161,6 +161,20 @@ for my $name (qw(sleeping setting going_on))
 	$listener->close;
 }
 
+# Locks that functions leave behind in a worker's session are nobody's.
+sql(q{SET ROLE owner;
+	CREATE FUNCTION f_lock(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+		$$BEGIN IF public.whoami() LIKE 'gymstream %' THEN PERFORM pg_advisory_lock(x); END IF; RETURN x; END$$;
+	CREATE TABLE locking (k int, v int);
+	SELECT gymstream.create_rollup('r_locking', 'SELECT k, min(f_lock(v)) AS m, count(*) AS n FROM locking GROUP BY k');
+	SELECT gymstream.create_topic('r_locking', notify => 'row')});
+my $locking = listen_to('r_locking');
+sql('INSERT INTO locking VALUES (1, 1), (1, 2); DELETE FROM locking WHERE v = 1');
+cmp_ok(scalar($locking->take(1)), '>', 0, 'rows are read');
+$locking->close;
+ok($node->poll_query_until('postgres', q{SELECT marked = 0 FROM gymstream_internal.count_rollup('r_locking')}), 'and folded');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory'}), 'locks are not left behind');
+
 # The folder: it lets go of a table that it waits for too long, and folds others.
 sql(q{SET ROLE owner;
 	CREATE FUNCTION f_fold(x int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
