@@ -333,8 +333,12 @@ void
 stream_tell(Stream *s)
 {
 	if (s->failed)
-		fprintf(stderr, "gymstream: replication slot \"%s\": %s\n", s->options->slot,
-				s->connection.trouble);
+	{
+		if (!s->failure_told)
+			fprintf(stderr, "gymstream: replication slot \"%s\": %s\n", s->options->slot,
+					s->connection.trouble);
+		s->failure_told = true;
+	}
 	else if (s->running == s->told)
 	{
 		s->told = !s->told;

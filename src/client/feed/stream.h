@@ -49,6 +49,7 @@ typedef struct Stream
 	bool		again;			/* it has run before */
 	bool		failed;			/* for good; why is in the connection's trouble */
 	bool		told;			/* that the connection is lost */
+	bool		failure_told;	/* why it has failed */
 	char	   *copy;			/* libpq's memory of the message read last */
 	Lsn			confirmed;		/* what we confirmed, or found confirmed */
 	/* up to here all was given out: from where to go on after a lost connection */

@@ -78,7 +78,7 @@ odd_line(TailSlot *t, const char *line)
 static void
 tell_gap(const Event *event)
 {
-	fprintf(stderr, "gymstream: changes of %s%s%s may be missing: %s\n",
+	fprintf(stderr, "gymstream: rows of %s%s%s printed so far may be out of date: %s\n",
 			event->schema ? event->schema : "", event->schema ? "." : "", event->table,
 			event->said);
 }
@@ -373,6 +373,8 @@ tail_run(TailSlot *t)
 		stream_tell(&t->stream);
 	while (!t->stop && !t->stream.failed && !loop_stopping() && t->sink.state == SINK_FINE)
 		tail_step(t);
+	if (t->stream.failed)
+		stream_tell(&t->stream);	/* it may have failed while messages were taken */
 	catchup_end(&t->catchup);
 	if (t->sink.fd >= 0)
 		tail_finish(t);

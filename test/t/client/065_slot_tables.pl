@@ -140,12 +140,12 @@ sql('ALTER TABLE one ADD COLUMN j int DEFAULT 7');
 sql('ALTER TABLE two ADD COLUMN j int DEFAULT 7');
 my ($status, $lines, $err) = tail_now(qw(--key i=5 --table one));
 like($lines, qr/^\{"action":"changed","schema":"public","table":"one",[^\n]*\}\n$/, 'a line, also where a key is asked for');
-is("$status$err", "0gymstream: changes of public.one may be missing: changed\n", 'and a word to the user');
+is("$status$err", "0gymstream: rows of public.one printed so far may be out of date: changed\n", 'and a word to the user');
 sql('ALTER TABLE two RENAME TO three');
 sql('DROP TABLE one');
 ($status, $lines, $err) = tail_now();
-is($err, "gymstream: changes of public.two may be missing: changed\n"
-	. "gymstream: changes of public.three may be missing: changed\ngymstream: changes of public.one may be missing: dropped\n", 'what was renamed, and dropped');
+is($err, "gymstream: rows of public.two printed so far may be out of date: changed\n"
+	. "gymstream: rows of public.three printed so far may be out of date: changed\ngymstream: rows of public.one printed so far may be out of date: dropped\n", 'what was renamed, and dropped');
 for my $option ('format=debezium', 'include_schema_changes=off', 'streaming=on')
 {
 	sql('ALTER TABLE three ADD COLUMN k int; ALTER TABLE three DROP COLUMN k');
@@ -154,7 +154,13 @@ for my $option ('format=debezium', 'include_schema_changes=off', 'streaming=on')
 }
 sql(q{SELECT pg_create_logical_replication_slot('of_others', 'test_decoding'); ALTER TABLE three ADD COLUMN l int});
 ($status, $lines, $err) = client('tail', '-d', $node->connstr('postgres'), qw(--slot of_others --until now));
-unlike($err, qr/may be missing|option/, 'nor is another plugin asked for it');
+unlike($err, qr/out of date|option/, 'nor is another plugin asked for it');
+
+# What stops decoding in the middle of the stream is told, once, with what to do.
+sql(q{CREATE TABLE four (i int PRIMARY KEY, t text); INSERT INTO four VALUES (1, repeat('long ', 3000))});
+($status, $lines, $err) = tail_now(qw(-o unrendered=error -o max-event-size=8kB));
+is($status, 1, 'an error while the server sends');
+is(scalar(() = $err =~ /^gymstream: replication slot "ddl": [^\n]*8192 bytes\nHINT:  [^\n]+$/mg), 1, 'is told');
 sql(q{SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name IN ('ddl', 'of_others')});
 
 #
