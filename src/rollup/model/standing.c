@@ -278,8 +278,8 @@ refuse_right(const Standing *standing)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for table %s", table),
-			 errdetail("The role \"%s\" may not read it, with whose rights the rollup \"%s\" does.",
-					   role, get_rel_name(standing->rollup)),
+			 errdetail("The rollup \"%s\" reads it with the rights of the role \"%s\".",
+					   get_rel_name(standing->rollup), role),
 			 errhint("Run GRANT SELECT ON %s TO %s, or drop the rollup.", table,
 					 quote_identifier(role))));
 }
