@@ -197,8 +197,12 @@ server_conf() {
 }
 
 server_start() { # DIR [LINE...]
-	local dir=$1 bin; shift
+	local dir=$1 bin name; shift
 	bin=$(pg_bin)
+	# what the user's shell says of another server, as PGPORT and PGSERVICE do, is not meant for this one
+	for name in "${!PG@}"; do
+		case $name in *_*) ;; *) unset "$name" ;; esac
+	done
 	if [ ! -e "$dir/data" ]; then
 		(cd "$dir" && as_server "$bin/initdb" --no-sync -A trust -U postgres -E UTF8 --locale=C.UTF-8 -D "$dir/data") \
 			>"$dir/initdb.log" 2>&1 ||

@@ -1,5 +1,5 @@
-# The demo's board: it proves what it showed, says so when it cannot, and leaves nothing running. demo.sh around it
-# installs and builds, and is tried by hand.
+# The demo's board: it proves what it showed, says so when it cannot, and leaves nothing running. Of demo.sh around it
+# the private server is tried; that it installs and builds is tried by hand.
 
 use strict;
 use warnings;
@@ -38,6 +38,14 @@ sub start_board
 sub others
 {
 	return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'});
+}
+
+# The private server is reached where the shell speaks of another one.
+{
+	local @ENV{qw(PGPORT PGHOSTADDR PGSERVICE PGUSER PGDATABASE PGOPTIONS)} = (1, '192.0.2.1', 'nosuch', 'nosuch', 'nosuch', '-c nosuch=1');
+	local $ENV{PG_CONFIG} = $pg_config;
+	my $answer = qx{bash -c '. "\$1/test/setup.sh"; dir=\$(setup_tmp); server_start "\$dir"; "\$(pg_bin)/psql" -XAtc "SHOW port"; server_stop "\$dir"; rm -r "\$dir"' - "$top" 2>&1};
+	is($answer, "5432\n", 'a private server, whatever the environment says');
 }
 
 local $ENV{PGHOST} = $node->host;
