@@ -12,7 +12,7 @@ typedef struct Doctor
 	ConnectOptions options;
 	bool		json;
 	bool		failed;			/* a query did, which was told */
-	bool		extension;		/* the database has it */
+	bool		extension;		/* the database has it, and it is not too old */
 	Findings	findings;
 } Doctor;
 

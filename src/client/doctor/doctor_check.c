@@ -190,8 +190,12 @@ doctor_extension(Doctor *d)
 										 "SELECT default_version FROM "
 										 "pg_catalog.pg_available_extensions"
 										 " WHERE name OPERATOR(pg_catalog.=) 'gymstream'");
+	char	   *known = doctor_value(d,
+									 "SELECT 1 WHERE pg_catalog.to_regclass("
+									 "'gymstream_internal.rollup') IS NOT NULL");
 
-	d->extension = version != NULL;
+	/* one that is too old has nothing that can be asked here */
+	d->extension = known != NULL;
 	if (available == NULL)
 		findings_add(&d->findings, FINDING_ERROR, "extension",
 					 pg_strdup("the extension gymstream is not installed on the server"),
@@ -214,6 +218,7 @@ doctor_extension(Doctor *d)
 							  version, GYMSTREAM_VERSION), NULL);
 	free(version);
 	free(available);
+	free(known);
 }
 
 /* What the extension says of itself. */
@@ -303,8 +308,8 @@ doctor_slots(Doctor *d)
 		slots_find(&d->connection, slots, 0, &d->findings);
 	if (keep && atoll(keep) < 0)
 		findings_add(&d->findings, FINDING_NOTE, "max_slot_wal_keep_size",
-					 pg_strdup("nothing limits how much of the write-ahead log a slot keeps that "
-							   "nobody reads"),
+					 pg_strdup("a slot that nobody reads keeps the write-ahead log without a "
+							   "limit"),
 					 pg_strdup("ALTER SYSTEM SET max_slot_wal_keep_size = '100GB'; or what the "
 							   "disk has room for; a slot that needs more is lost then"));
 	if (timeout && atoll(timeout) == 0)

@@ -48,6 +48,14 @@ is((client('slots', 'x'))[0], 2, 'slots has no arguments');
 is((client('doctor', 'x'))[0], 2, 'doctor has no arguments');
 is((client('slots', '-h', '/nonexistent'))[0], 1, 'no server: status 1');
 
+# An extension that was not updated.
+sql('CREATE DATABASE older');
+$node->safe_psql('older', q{CREATE EXTENSION gymstream VERSION '0.1'});
+($status, $out) = runs('doctor', '-d', $node->connstr('older'));
+is($status, 1, 'an older extension is a warning');
+like($out, qr/^WARNING: the extension is of version 0\.1, .*\n +-> ALTER EXTENSION gymstream UPDATE;.*\n(NOTE: .*\n.*\n)*0 errors, 1 warning$/m, 'and nothing more is asked of it');
+sql('DROP DATABASE older WITH (FORCE)');
+
 #
 # Slots
 #

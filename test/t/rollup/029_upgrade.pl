@@ -68,6 +68,18 @@ sub is_exact
 run($_, $write) for qw(old fresh);
 is_exact('old', 'version 0.1 with the new library');
 
+# A dump of 0.1 is restored where 0.1 is, and updated there.
+run('postgres', 'CREATE DATABASE restored');
+run('restored', q{CREATE EXTENSION gymstream VERSION '0.1'});
+my ($from, $to) = map { $node->connstr($_) } qw(old restored);
+my ($restored, $errors) = run_command([ 'bash', '-c', q{pg_dump -d "$1" | psql -Xqd "$2"}, '-', $from, $to ]);
+is(join("\n", $errors =~ /^(?:\S+: )?ERROR: .*$/mg), 'ERROR:  schema "gymstream" already exists', 'a dump of 0.1: one error, without consequence');
+run('restored', 'ALTER EXTENSION gymstream UPDATE');
+is(run('restored', 'SELECT r.rollup, v FROM gymstream.rollups r, gymstream.verify_rollup(r.rollup) v'), '', 'restored and updated: exact');
+is(run('restored', 'SELECT count(*) FROM gymstream.rollups'), run('fresh', 'SELECT count(*) FROM gymstream.rollups'), 'all rollups are there');
+is(run('restored', 'SELECT relation::text, notify FROM gymstream.topics ORDER BY 1'), run('fresh', 'SELECT relation::text, notify FROM gymstream.topics ORDER BY 1'), 'and all topics');
+run('postgres', 'DROP DATABASE restored WITH (FORCE)');
+
 # Sessions that go on over the upgrade, with what they have planned, compiled and begun.
 my $listener = GymstreamListener->new($node, 'old', 'gymstream:public.sums', 'gymstream:public.visit_0');
 ok($node->poll_query_until('old', 'SELECT decoded_lsn IS NOT NULL FROM gymstream.status'), 'decoding');
