@@ -46,6 +46,11 @@ EXTRA_CLEAN  = $(PROGRAM_OBJS) $(patsubst %.o,%.d,$(OBJS) $(PROGRAM_OBJS)) demo/
 
 PG_CONFIG   ?= pg_config
 PGXS        := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(wildcard $(PGXS)),)
+ifneq ($(filter-out deb,$(or $(MAKECMDGOALS),all)),)
+$(error '$(PG_CONFIG) --pgxs' names no file. Install postgresql-server-dev-NN for your server's version NN, or give PG_CONFIG=/path/to/pg_config)
+endif
+endif
 include $(PGXS)
 
 # out of the sources' folder objects need folders of their own, which no target can stand for: VPATH has them

@@ -16,6 +16,7 @@ delete $ENV{PGAPPNAME};
 my $node = start_gymstream('demo', 'fsync = off');
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 
+like(qx{make -C "$top" PG_CONFIG=/nonexistent/pg_config 2>&1}, qr/postgresql-server-dev-NN.*PG_CONFIG=/, 'make without a server says what it needs');
 is(system('make', '-s', '-C', $top, "PG_CONFIG=$pg_config", 'demo/board'), 0, 'the board builds');
 $node->safe_psql('postgres', slurp("$top/demo/$_.sql")) for qw(schema rollups);
 
