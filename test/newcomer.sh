@@ -17,7 +17,7 @@ missing=$(setup_missing debootstrap)
 
 clean_up() {
 	set +e
-	[ -z "${major:-}" ] || inside pg_ctlcluster -m immediate "$major" main stop 2>/dev/null
+	[ -z "${major:-}" ] || inside pg_ctlcluster -m immediate "$major" main stop >/dev/null 2>&1
 	! mountpoint -q "$root/dev/shm" || as_root umount "$root/dev/shm"
 	! mountpoint -q "$root/proc" || as_root umount "$root/proc"
 	as_root rm -rf --one-file-system "$root" "$root.log"
