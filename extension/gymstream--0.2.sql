@@ -428,6 +428,15 @@ CREATE FUNCTION gymstream_internal.readable(partials regclass) RETURNS boolean
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_readable';
 COMMENT ON FUNCTION gymstream_internal.readable(regclass) IS
 	'in a rollup''s view: true, or an error where the rollup may not be read';
+CREATE FUNCTION gymstream_internal.group_selectivity(internal, oid, internal, integer) RETURNS double precision
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'gs_group_selectivity';
+COMMENT ON FUNCTION gymstream_internal.group_selectivity(internal, oid, internal, integer) IS
+	'the part of the groups with partials that have rows: nearly all';
+REVOKE EXECUTE ON FUNCTION gymstream_internal.group_selectivity(internal, oid, internal, integer) FROM PUBLIC;
+CREATE OPERATOR gymstream_internal.?> (
+	LEFTARG = bigint, RIGHTARG = integer, FUNCTION = int84gt, RESTRICT = gymstream_internal.group_selectivity);
+COMMENT ON OPERATOR gymstream_internal.?>(bigint, integer) IS
+	'in a rollup''s view: whether a group has rows; as >, and the planner knows that nearly all have';
 CREATE FUNCTION gymstream_internal.renew_rollups() RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_renew_rollups';
 COMMENT ON FUNCTION gymstream_internal.renew_rollups() IS

@@ -14,6 +14,7 @@
 #include "rollup/partials/claim.h"
 #include "rollup/partials/hint.h"
 #include "rollup/partials/note.h"
+#include "rollup/read/read.h"
 #include "rollup/write/flush.h"
 #include "rollup/write/ready.h"
 #include "topic/topic.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	claim_init();
 	note_init();
 	ready_init();
+	read_init();
 	launcher_init();
 	topic_owner_init();
 	database_init();

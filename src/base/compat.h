@@ -449,4 +449,40 @@ typedef struct GsJsonbState
 #define GS_DATCONNLIMIT_INVALID (-2)
 #endif
 
+/* 18: a path counts the nodes that settings have disabled; before, these have a huge cost */
+#include "nodes/pathnodes.h"
+#if PG_VERSION_NUM >= 180000
+#define gs_copy_disabled_nodes(to, from) ((to)->disabled_nodes = (from)->disabled_nodes)
+#else
+#define gs_copy_disabled_nodes(to, from) ((void) 0)
+#endif
+
+/*
+ * 17: the planner of a subquery is told of a set operation around it; 19: each planning of one has
+ * a name
+ */
+#include "optimizer/planner.h"
+#include "parser/parsetree.h"
+static inline PlannerInfo *
+gs_plan_subquery(PlannerInfo *root, Index relid, Query *query)
+{
+#if PG_VERSION_NUM >= 190000
+	char *name =
+		choose_plan_name(root->glob, planner_rt_fetch(relid, root)->eref->aliasname, false);
+
+	return subquery_planner(root->glob, query, name, root, NULL, false, 0.0, NULL);
+#elif PG_VERSION_NUM >= 170000
+	return subquery_planner(root->glob, query, root, false, 0.0, NULL);
+#else
+	return subquery_planner(root->glob, query, root, false, 0.0);
+#endif
+}
+
+/* 18: what EXPLAIN prints its properties with has a header of its own */
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
 #endif							/* GS_COMPAT_H */

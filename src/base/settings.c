@@ -9,6 +9,7 @@
 
 int			settings_max_databases = 16;
 bool		settings_fold = true;
+bool		settings_enable_rollup_scan = true;
 int			settings_worker_timeout = 5000;
 int			settings_notify_queue_limit = 75;
 
@@ -28,6 +29,11 @@ settings_init(void)
 		"gymstream.fold", "Folds the partials of rollups' groups in the background.",
 		"Without it a group that was busy keeps its partials until it is written again.",
 		&settings_fold, true, PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable(
+		"gymstream.enable_rollup_scan",
+		"Enables the planner's use of lookups of a rollup's groups by keys that joins give.",
+		"Without it a join reads the rollup whole.", &settings_enable_rollup_scan, true,
+		PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomIntVariable(
 		"gymstream.worker_timeout",
 		"Sets how long the functions and types of a rollup's owner may run at a time in a worker.",

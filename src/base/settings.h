@@ -15,6 +15,9 @@ extern int	settings_max_databases;
 /* gymstream.fold: whether partials are folded without anybody asking for it. */
 extern bool settings_fold;
 
+/* gymstream.enable_rollup_scan: whether plans may look a rollup's groups up by their keys. */
+extern bool settings_enable_rollup_scan;
+
 /*
  * gymstream.worker_timeout: milliseconds that an owner's functions may run at a time in a worker.
  */

@@ -6,6 +6,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "commands/extension.h"
 #include "commands/view.h"
 #include "fmgr.h"
@@ -15,6 +16,7 @@
 #include "parser/parser.h"
 #include "rewrite/rewriteDefine.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -89,12 +91,14 @@ define_mend_view(const RollupRelations *relations, const RollupShape *shape)
  * Upgrades
  */
 
-/* The condition that a view has in this version, put into it wherever it reads the partials. */
+/* The conditions that a view has in this version, put into it wherever it reads the partials. */
 typedef struct ViewRenewal
 {
 	Oid			partials;
 	Oid			function;
 	bool		has;			/* it has it already */
+	Oid			total;			/* the aggregate, of which */
+	Oid			more;			/* an operator asks whether it is more than 0 */
 } ViewRenewal;
 
 static bool
@@ -109,6 +113,20 @@ reads_partials(const Query *query, Oid partials)
 	return false;
 }
 
+/* The first condition of HAVING: it asks whether the group has rows. */
+static void
+renew_group_test(Query *query, const ViewRenewal *renewal)
+{
+	Node	   *having = query->havingQual;
+	Node	   *first = is_andclause(having) ? linitial(((BoolExpr *) having)->args) : having;
+	OpExpr	   *test = (OpExpr *) first;
+
+	if (query->groupClause != NIL && test && IsA(test, OpExpr) && test->opfuncid == F_INT84GT &&
+		IsA(linitial(test->args), Aggref) &&
+		linitial_node(Aggref, test->args)->aggfnoid == renewal->total)
+		test->opno = renewal->more;
+}
+
 static bool
 renew_walker(Node *node, ViewRenewal *renewal)
 {
@@ -118,6 +136,7 @@ renew_walker(Node *node, ViewRenewal *renewal)
 		renewal->has = true;
 	if (!IsA(node, Query))
 		return expression_tree_walker(node, renew_walker, renewal);
+	renew_group_test((Query *) node, renewal);
 	(void) query_tree_walker((Query *) node, renew_walker, renewal, 0);
 	if (!renewal->has && reads_partials((Query *) node, renewal->partials))
 	{
@@ -140,7 +159,10 @@ renew_walker(Node *node, ViewRenewal *renewal)
 static void
 renew_view(const RollupRelations *relations)
 {
-	ViewRenewal renewal = {relations->partials, catalog_function("readable"), false};
+	char	   *schema = get_namespace_name(catalog_schema());
+	List	   *more = list_make2(makeString(schema), makeString("?>"));
+	ViewRenewal renewal = {relations->partials, catalog_function("readable"), false,
+						   catalog_function("total"), OpernameGetOprid(more, INT8OID, INT4OID)};
 	Query	   *query = read_view(relations->rollup);
 
 	(void) renew_walker((Node *) query, &renewal);

@@ -383,8 +383,8 @@ sql_view(Oid partials, const RollupShape *shape)
 	 */
 	if (shape->keys != NIL)
 	{
-		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", key_columns(shape, build.names),
-						 catalog_own("total"), state_column(&build, 0));
+		appendStringInfo(&sql, " GROUP BY %s HAVING %s", key_columns(shape, build.names),
+						 sql_name_group_test(state_column(&build, 0)));
 		having = " AND ";
 	}
 	if (shape->having)

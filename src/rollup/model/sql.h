@@ -41,6 +41,11 @@ extern char *sql_name_source(const RollupShape *shape);
 /* What stands in FROM and WHERE of a rollup's view for its partials, which may be read now. */
 extern char *sql_name_partials(Oid partials);
 
+/*
+ * The condition in HAVING of a rollup's view: the group has rows, whose number is in that column.
+ */
+extern char *sql_name_group_test(const char *count);
+
 /* The name, cut to what fits. */
 extern char *sql_name_cut(char *name);
 

@@ -10,7 +10,7 @@
  *	SELECT k, total("count(*)")
  *	FROM (SELECT k, "count(*)", total("count(*)") OVER (PARTITION BY k, key_image(k)) AS live
  *		FROM partials) p
- *	WHERE live <> 0 GROUP BY k HAVING total("count(*)") > 0
+ *	WHERE live <> 0 GROUP BY k HAVING total("count(*)") ?> 0
  *
  * k is a column in each part, and PARTITION BY has it: so a condition on k goes down to the
  * partials, and to their index.

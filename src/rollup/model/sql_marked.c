@@ -184,8 +184,9 @@ groups_text(const MarkedView *view)
 	 * there is one group in any case.
 	 */
 	if (nkeys > 0)
-		appendStringInfo(&sql, " GROUP BY %s HAVING %s(%s) > 0", keys.data, catalog_own("total"),
-						 quote_identifier(list_nth(view->columns, nkeys)));
+		appendStringInfo(
+			&sql, " GROUP BY %s HAVING %s", keys.data,
+			sql_name_group_test(quote_identifier(list_nth(view->columns, nkeys))));
 	return sql.data;
 }
 

@@ -55,6 +55,17 @@ sql_name_partials(Oid partials)
 					quote_literal_cstr(name));
 }
 
+char *
+sql_name_group_test(const char *count)
+{
+	const char *more = ">";
+
+	/* Until the extension is upgraded there is no such operator. */
+	if (catalog_has_function("group_selectivity"))
+		more = psprintf("OPERATOR(%s)", catalog_own("?>"));
+	return psprintf("%s(%s) %s 0", catalog_own("total"), count, more);
+}
+
 /*
  * Names of the partials' columns: keys as in the view, states by what they hold
  */
