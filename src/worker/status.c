@@ -200,12 +200,12 @@ status_problem(const SharedDatabase *database, bool full, pid_t launcher)
 	 * The order matters: each of these keeps all that follow from working, so the first one is what
 	 * to mend. Two that need a restart each are told at once.
 	 */
+	if (!settings_is_preloaded() && !gs_can_decode())
+		return "gymstream is not loaded at server start: add it to shared_preload_libraries, set "
+			   "wal_level to logical, and restart the server";
 	if (!settings_is_preloaded())
-		return gs_can_decode() ?
-				   "gymstream is not loaded at server start: add it to shared_preload_libraries and "
-				   "restart the server" :
-				   "gymstream is not loaded at server start: add it to shared_preload_libraries, set "
-				   "wal_level to logical, and restart the server";
+		return "gymstream is not loaded at server start: add it to shared_preload_libraries and "
+			   "restart the server";
 	/* From here on shared memory is there, though this database may have no place in it. */
 	if (!gs_can_decode())
 		return "changes cannot be decoded: set wal_level to logical and restart the server";
