@@ -76,10 +76,9 @@ note_invalidated(Datum arg, Oid relation)
 }
 
 static uint32
-hash_columns(TupleDesc desc)
+hash_columns(uint32 hash, TupleDesc desc)
 {
-	uint32		hash = desc->natts;
-
+	hash = hash_combine(hash, desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(desc, i);
@@ -109,7 +108,11 @@ look_at(Oid relid, FollowLook *look)
 	 */
 	if (relation == NULL || relation->subject != relid || !relation->has_topic)
 		return false;
-	look->columns = hash_columns(relation->desc);
+	look->columns = hash_columns(0, relation->desc);
+	/* Keys and deltas of a rollup's events bear the names that its partials' columns have. */
+	relation = OidIsValid(relation->partials) ? event_relation_by_oid(relation->partials) : NULL;
+	if (relation != NULL)
+		look->columns = hash_columns(look->columns, relation->desc);
 	name = topic_name(relid);
 	if (name == NULL)
 		return false;
@@ -204,6 +207,15 @@ follow_message(ReorderBufferTXN *txn, const char *prefix, Size size, const char 
 	return true;
 }
 
+/* What the events of an invalidated relation are about: of partials it is their rollup's view. */
+static Oid
+find_subject(Oid relid)
+{
+	EventRelation *relation = event_relation_by_oid(relid);
+
+	return relation != NULL ? relation->subject : relid;
+}
+
 /* The relations to look at. What is invalidated from here on is for the next transaction. */
 static void
 gather_invalidated(void)
@@ -267,7 +279,7 @@ follow_next(XLogRecPtr commit_lsn, FollowChange *change)
 		gather_invalidated();
 	while (to_check != NIL)
 	{
-		Oid			relation = linitial_oid(to_check);
+		Oid			relation = find_subject(linitial_oid(to_check));
 		Followed   *entry = hash_search(followed_topics, &relation, HASH_FIND, NULL);
 
 		to_check = list_delete_first(to_check);

@@ -100,6 +100,8 @@ sql(q{SELECT gymstream.create_rollup('total', 'SELECT count(*) AS n FROM booking
 my $total = listen_to('total');
 sql('ALTER VIEW total RENAME COLUMN n TO bookings');
 is(actions($total->take(1)), 'changed', 'a column of a rollup renamed: told before anything else happens, also with positions alone');
+sql('ALTER TABLE total_partials RENAME COLUMN "count(*)" TO bookings');
+is(actions($total->take(1)), 'changed', 'a column of its partials renamed: its events name keys and deltas otherwise');
 sql(q{SELECT gymstream.rebuild_rollup('total')});
 is(actions($total->take(1)), 'changed', 'a rollup rebuilt: its groups may be others');
 sql('DROP VIEW total');
