@@ -101,7 +101,7 @@ CREATE FUNCTION settled(int) RETURNS int LANGUAGE sql STABLE AS 'SELECT $1';
 CREATE FUNCTION moody(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
 SELECT refuse(format('SELECT count(*) FROM t WHERE %s', filter)) FROM unnest(ARRAY['random() > 0.5', 'at > now()', 'at::date = ''2026-11-23''', 's = current_user',
 	'settled(v) = 1', 'moody(v) = 1', 'nextval(''counter'') > 0', 'at::text <> ''''', 's = current_setting(''application_name'')',
-	'at > current_timestamp', 'at < localtimestamp']) filter;
+	'at > current_timestamp', 'at < localtimestamp', '(at AT TIME ZONE ''UTC'')::date < current_date', 's = current_schema']) filter;
 SELECT refuse('SELECT settled(k), count(*) FROM t GROUP BY settled(k)');
 SELECT refuse('SELECT k, sum(moody(v)) FROM t GROUP BY k');
 SELECT refuse('SELECT k, count(*) FILTER (WHERE moody(v) > 1) FROM t GROUP BY k');

@@ -11,6 +11,7 @@
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -30,6 +31,8 @@
 #include "rollup/model/flatten.h"
 #include "rollup/model/key.h"
 #include "rollup/model/refuse.h"
+
+#define HINT_CURRENT_TIME "Leave the current time to queries on the rollup."
 
 static void
 refuse(const void *node, const char *what, const char *hint)
@@ -61,7 +64,7 @@ hint_for_mutable(Oid function)
 	if (func_volatile(function) == PROVOLATILE_STABLE)
 	{
 		if (get_func_rettype(function) == TIMESTAMPTZOID && get_func_nargs(function) == 0)
-			return "Leave the current time to queries on the rollup.";
+			return HINT_CURRENT_TIME;
 		get_func_signature(function, &types, &ntypes);
 		for (int i = 0; i < ntypes; i++)
 		{
@@ -269,6 +272,8 @@ check_node_walker(Node *node, Query *query)
 		refuse(node, "GROUPING()", "Leave it out: a rollup has one grouping.");
 	else if (IsA(node, SQLValueFunction))
 		refuse(node, FigureColname(node),
+			   ((SQLValueFunction *) node)->type != NAMEOID ?
+			   HINT_CURRENT_TIME :
 			   "Its result may change while the table does not: store the value in a column.");
 	else if (contain_mutable_functions(node) &&
 			 !expression_tree_walker(node, check_node_walker, query))
