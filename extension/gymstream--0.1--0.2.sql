@@ -190,14 +190,25 @@ COMMENT ON FUNCTION gymstream.verify_rollup(regclass) IS
 	'rows in which a rollup differs from its query, both seen in one snapshot: none';
 
 DROP FUNCTION gymstream.create_topic(regclass, text);
-CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', if_not_exists boolean DEFAULT false)
+CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', retain interval DEFAULT NULL,
+	retain_bytes bigint DEFAULT NULL, key name[] DEFAULT NULL, channel_by name[] DEFAULT NULL, if_not_exists boolean DEFAULT false)
 	RETURNS text
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gs_create_topic';
-COMMENT ON FUNCTION gymstream.create_topic(regclass, text, boolean) IS
+COMMENT ON FUNCTION gymstream.create_topic(regclass, text, interval, bigint, name[], name[], boolean) IS
 	'publishes the changes of a table or rollup, or changes what is told of them; returns the channel to LISTEN on';
-GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, interval, bigint, name[], name[], boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.alter_topic(relation regclass, notify text DEFAULT NULL, retain interval DEFAULT NULL,
+	retain_bytes bigint DEFAULT NULL, channel_by name[] DEFAULT NULL)
+	RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_alter_topic';
+COMMENT ON FUNCTION gymstream.alter_topic(regclass, text, interval, bigint, name[]) IS
+	'changes what is told of a topic, and what is kept of it; what is null stays as it is';
+GRANT EXECUTE ON FUNCTION gymstream.alter_topic(regclass, text, interval, bigint, name[]) TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- What has another name, or says something else
@@ -205,6 +216,18 @@ GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, boolean) TO PUB
 
 ALTER VIEW gymstream.create_progress RENAME TO progress_create_rollup;
 ALTER TABLE gymstream_internal.topic SET (fillfactor = 50);
+ALTER TABLE gymstream_internal.topic
+	DROP CONSTRAINT topic_notify_check, ADD CHECK (notify IN ('position', 'key', 'row', 'none')),
+	ADD retain interval NOT NULL DEFAULT '0' CHECK (retain >= '0'), ADD retain_bytes bigint CHECK (retain_bytes > 0),
+	ADD key_columns name[], ADD channel_columns name[];
+-- topics that there are keep nothing, as before
+ALTER TABLE gymstream_internal.topic ALTER retain SET DEFAULT '1 day';
+COMMENT ON COLUMN gymstream_internal.topic.notify IS 'what a notification carries: position, key or row; none: there are none';
+COMMENT ON COLUMN gymstream_internal.topic.created IS 'when the topic was created';
+COMMENT ON COLUMN gymstream_internal.topic.retain IS 'how long events are kept at least, to be read later; 0: not at all';
+COMMENT ON COLUMN gymstream_internal.topic.retain_bytes IS 'how many bytes of events are kept at most; null: no limit';
+COMMENT ON COLUMN gymstream_internal.topic.key_columns IS 'columns of an event''s key; null: primary key, replica identity, or a rollup''s keys';
+COMMENT ON COLUMN gymstream_internal.topic.channel_columns IS 'columns by whose values there are channels; null: the topic has one channel';
 COMMENT ON AGGREGATE gymstream_internal.numeric_sum_agg(numeric) IS
 	'sum of values as gymstream_internal.numeric_sum';
 COMMENT ON AGGREGATE gymstream_internal.float_sum_agg(double precision) IS
@@ -375,12 +398,17 @@ CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
 ALTER TABLE gymstream_internal.topic ENABLE ALWAYS TRIGGER topic_restored;
 COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
-CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
+CREATE VIEW gymstream.topics AS
+	SELECT relation, channel, notify, created, retain, retain_bytes, key_columns, channel_columns FROM gymstream_internal.topic;
 COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
 COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
 COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
-COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, key or row; none: there are none';
 COMMENT ON COLUMN gymstream.topics.created IS 'when the topic was created';
+COMMENT ON COLUMN gymstream.topics.retain IS 'how long events are kept at least, to be read later; 0: not at all';
+COMMENT ON COLUMN gymstream.topics.retain_bytes IS 'how many bytes of events are kept at most; null: no limit';
+COMMENT ON COLUMN gymstream.topics.key_columns IS 'columns of an event''s key; null: primary key, replica identity, or a rollup''s keys';
+COMMENT ON COLUMN gymstream.topics.channel_columns IS 'columns by whose values there are channels; null: the topic has one channel';
 GRANT SELECT ON gymstream.topics TO PUBLIC;
 
 -- A view can get columns at its end while others read it; a function cannot.

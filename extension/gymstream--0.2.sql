@@ -57,14 +57,22 @@ GRANT SELECT ON gymstream_internal.uncounted TO PUBLIC;
 CREATE TABLE gymstream_internal.topic (
 	relation	regclass NOT NULL PRIMARY KEY,
 	channel		text NOT NULL UNIQUE,
-	notify		text NOT NULL CHECK (notify IN ('position', 'row')),
-	created		timestamptz NOT NULL DEFAULT now()
+	notify		text NOT NULL CHECK (notify IN ('position', 'key', 'row', 'none')),
+	created		timestamptz NOT NULL DEFAULT now(),
+	retain		interval NOT NULL DEFAULT '1 day' CHECK (retain >= '0'),
+	retain_bytes	bigint CHECK (retain_bytes > 0),
+	key_columns		name[],
+	channel_columns	name[]
 ) WITH (user_catalog_table = true, fillfactor = 50);
 COMMENT ON TABLE gymstream_internal.topic IS 'each table or rollup whose changes are published';
 COMMENT ON COLUMN gymstream_internal.topic.relation IS 'the table or rollup';
 COMMENT ON COLUMN gymstream_internal.topic.channel IS 'the channel to LISTEN on';
-COMMENT ON COLUMN gymstream_internal.topic.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream_internal.topic.notify IS 'what a notification carries: position, key or row; none: there are none';
 COMMENT ON COLUMN gymstream_internal.topic.created IS 'when the topic was created';
+COMMENT ON COLUMN gymstream_internal.topic.retain IS 'how long events are kept at least, to be read later; 0: not at all';
+COMMENT ON COLUMN gymstream_internal.topic.retain_bytes IS 'how many bytes of events are kept at most; null: no limit';
+COMMENT ON COLUMN gymstream_internal.topic.key_columns IS 'columns of an event''s key; null: primary key, replica identity, or a rollup''s keys';
+COMMENT ON COLUMN gymstream_internal.topic.channel_columns IS 'columns by whose values there are channels; null: the topic has one channel';
 GRANT SELECT ON gymstream_internal.topic TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.topic', '');
 
@@ -627,14 +635,25 @@ COMMENT ON OPERATOR CLASS gymstream_internal.position_ops USING hash IS 'hashes 
 -- Topics. Anyone may call these functions: they check that the caller owns the relation.
 ------------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', if_not_exists boolean DEFAULT false)
+CREATE FUNCTION gymstream.create_topic(relation regclass, notify text DEFAULT 'position', retain interval DEFAULT NULL,
+	retain_bytes bigint DEFAULT NULL, key name[] DEFAULT NULL, channel_by name[] DEFAULT NULL, if_not_exists boolean DEFAULT false)
 	RETURNS text
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME', 'gs_create_topic';
-COMMENT ON FUNCTION gymstream.create_topic(regclass, text, boolean) IS
+COMMENT ON FUNCTION gymstream.create_topic(regclass, text, interval, bigint, name[], name[], boolean) IS
 	'publishes the changes of a table or rollup, or changes what is told of them; returns the channel to LISTEN on';
-GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION gymstream.create_topic(regclass, text, interval, bigint, name[], name[], boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.alter_topic(relation regclass, notify text DEFAULT NULL, retain interval DEFAULT NULL,
+	retain_bytes bigint DEFAULT NULL, channel_by name[] DEFAULT NULL)
+	RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_alter_topic';
+COMMENT ON FUNCTION gymstream.alter_topic(regclass, text, interval, bigint, name[]) IS
+	'changes what is told of a topic, and what is kept of it; what is null stays as it is';
+GRANT EXECUTE ON FUNCTION gymstream.alter_topic(regclass, text, interval, bigint, name[]) TO PUBLIC;
 
 CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
 	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -658,12 +677,17 @@ CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
 ALTER TABLE gymstream_internal.topic ENABLE ALWAYS TRIGGER topic_restored;
 COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
-CREATE VIEW gymstream.topics AS SELECT relation, channel, notify, created FROM gymstream_internal.topic;
+CREATE VIEW gymstream.topics AS
+	SELECT relation, channel, notify, created, retain, retain_bytes, key_columns, channel_columns FROM gymstream_internal.topic;
 COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
 COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
 COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
-COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, or row';
+COMMENT ON COLUMN gymstream.topics.notify IS 'what a notification carries: position, key or row; none: there are none';
 COMMENT ON COLUMN gymstream.topics.created IS 'when the topic was created';
+COMMENT ON COLUMN gymstream.topics.retain IS 'how long events are kept at least, to be read later; 0: not at all';
+COMMENT ON COLUMN gymstream.topics.retain_bytes IS 'how many bytes of events are kept at most; null: no limit';
+COMMENT ON COLUMN gymstream.topics.key_columns IS 'columns of an event''s key; null: primary key, replica identity, or a rollup''s keys';
+COMMENT ON COLUMN gymstream.topics.channel_columns IS 'columns by whose values there are channels; null: the topic has one channel';
 GRANT SELECT ON gymstream.topics TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------

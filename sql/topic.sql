@@ -52,7 +52,15 @@ SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
 SELECT replace(gymstream.create_topic('booking', if_not_exists => true), 'booking'::regclass::oid::text, '<oid>');
 SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
 SELECT gymstream.create_topic('booking', 'everything', if_not_exists => true);
-SELECT gymstream.create_topic('booking', 'row', NULL);
+SELECT gymstream.create_topic('booking', 'row', if_not_exists => NULL);
+SELECT gymstream.create_topic('booking', retain => '-1 day');
+SELECT gymstream.create_topic('booking', retain_bytes => -1);
+SELECT gymstream.create_topic('booking', key => '{}');
+SELECT gymstream.create_topic('booking', key => '{id, NULL}');
+SELECT gymstream.create_topic('booking', key => '{id, id}');
+SELECT gymstream.create_topic('booking', key => '{ctid}');
+SELECT gymstream.create_topic('booking', key => '{nothing}');
+SELECT gymstream.alter_topic('booking', retain => '1 hour');
 SELECT gymstream.create_topic('booking') IS NOT NULL AS created;
 SELECT notify FROM gymstream.topics WHERE relation = 'booking'::regclass;
 

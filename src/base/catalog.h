@@ -26,7 +26,12 @@
 #define TOPIC_CHANNEL 2
 #define TOPIC_NOTIFY 3
 #define TOPIC_CREATED 4
-#define TOPIC_NATTS 4
+#define TOPIC_RETAIN 5
+#define TOPIC_RETAIN_BYTES 6
+#define TOPIC_KEY_COLUMNS 7
+#define TOPIC_CHANNEL_COLUMNS 8
+#define TOPIC_NATTS 8
+#define TOPIC_NATTS_0_1 4		/* of version 0.1, before ALTER EXTENSION gymstream UPDATE */
 
 #define CATALOG_EPOCH "epoch"
 #define EPOCH_EPOCH 1

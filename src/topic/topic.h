@@ -7,10 +7,18 @@
 
 #include "base/base.h"
 
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/relcache.h"
+
 typedef enum TopicNotify
 {
 	TOPIC_NOTIFY_POSITION,		/* topic and position only */
-	TOPIC_NOTIFY_ROW			/* the whole JSON event */
+	TOPIC_NOTIFY_KEY,			/* the key too */
+	TOPIC_NOTIFY_ROW,			/* the whole JSON event */
+	TOPIC_NOTIFY_NONE			/* nobody is told */
 } TopicNotify;
 
 typedef struct Topic
@@ -18,6 +26,9 @@ typedef struct Topic
 	Oid			relation;		/* a table, or a rollup's view */
 	TopicNotify notify;
 	char		channel[NAMEDATALEN];	/* to LISTEN on */
+	Interval	retain;			/* how long events are kept */
+	bool		stored;			/* that is longer than no time */
+	int64		retain_bytes;	/* how much of them is kept at most; 0: no limit */
 } Topic;
 
 /*
@@ -25,6 +36,9 @@ typedef struct Topic
  * false when it has none, or the extension is not installed. Reads the catalog each time.
  */
 extern bool topic_lookup(Oid relation, Topic *topic);
+
+/* What a row of the table topic says. */
+extern void topic_read(HeapTuple tuple, TupleDesc desc, Topic *topic);
 
 /*
  * The topic's name: the relation's qualified name, quoted where identifiers need it; NULL when the
@@ -48,5 +62,32 @@ extern bool topic_set_notify(Oid relation, TopicNotify notify);
 extern void topic_new_owner(Oid relation);
 
 extern void topic_owner_init(void);
+
+/*
+ * Between topic*.c
+ */
+
+/* An error where the relation is not the current user's, or is none. */
+extern void topic_check_owner(Oid relation);
+
+/* An error where this relation cannot be published, or not so. */
+extern void topic_check_relation(Relation rel, TopicNotify notify);
+
+/* An error where the server cannot publish. */
+extern void topic_check_server(void);
+
+/* The argument 0 of a function. */
+extern Oid	topic_relation_argument(FunctionCallInfo fcinfo);
+
+extern const char *topic_notify_name(TopicNotify notify);
+extern bool topic_has_row_security(Oid relation);
+
+/* The table topic, for one writer at a time. */
+extern Relation topic_open_catalog(void);
+
+/*
+ * Whoever caches what this topic is looks again, a decoder at this transaction's place in the log.
+ */
+extern void topic_invalidate(Oid relation);
 
 #endif							/* GS_TOPIC_H */

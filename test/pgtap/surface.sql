@@ -12,7 +12,8 @@ INSERT INTO contract VALUES
 	('rebuild_rollup(rollup regclass)', 'void', 'volatile'),
 	('fold_rollup(rollup regclass)', 'bigint', 'volatile'),
 	('event_key(of_row record)', 'json', 'stable'),
-	('create_topic(relation regclass, notify text DEFAULT ''position''::text, if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
+	('create_topic(relation regclass, notify text DEFAULT ''position''::text, retain interval DEFAULT NULL::interval, retain_bytes bigint DEFAULT NULL::bigint, key name[] DEFAULT NULL::name[], channel_by name[] DEFAULT NULL::name[], if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
+	('alter_topic(relation regclass, notify text DEFAULT NULL::text, retain interval DEFAULT NULL::interval, retain_bytes bigint DEFAULT NULL::bigint, channel_by name[] DEFAULT NULL::name[])', 'void', 'volatile'),
 	('drop_topic(relation regclass)', 'void', 'volatile'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
 	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
@@ -53,7 +54,7 @@ SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespa
 SELECT is_empty($$ SELECT description FROM member, pg_identify_object(classid, objid, 0) i WHERE i.schema = 'gymstream'
 	AND i.type NOT IN ('function', 'view', 'type', 'operator') $$, 'and nothing of another kind');
 SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
-SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created']);
+SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns']);
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
 	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
@@ -98,7 +99,7 @@ SELECT is_empty($$ SELECT objid::regclass, attname FROM member JOIN pg_attribute
 
 -- catalogs: everyone may read, nobody write; kept by pg_dump; read while decoding
 SELECT columns_are('gymstream_internal', 'rollup', ARRAY['rollup', 'definition', 'partials', 'created']);
-SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', 'notify', 'created']);
+SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns']);
 SELECT ok(has_table_privilege('public', objid, 'SELECT') AND NOT has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 	objid::regclass || ' may be read by everyone and written by nobody')
 FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass

@@ -156,6 +156,9 @@ run('old', 'SELECT gymstream.rebuild_rollup(rollup) FROM gymstream.rollups');
 is_exact('old', 'rebuilt');
 run('old', q{TRUNCATE booking RESTART IDENTITY; TRUNCATE visit; DROP TABLE visit_2; SELECT gymstream.drop_rollup('going'); SELECT gymstream.drop_topic('booking')});
 run('fresh', q{TRUNCATE booking RESTART IDENTITY; TRUNCATE visit; SELECT gymstream.drop_rollup('going'); SELECT gymstream.drop_topic('booking')});
+# topics of 0.1 go on as they were, and keep nothing
+is(run('old', q{SELECT bool_and(retain = '0') FROM gymstream.topics}), 't', 'topics keep nothing unless they are told to');
+run('old', q{SELECT gymstream.alter_topic(relation, retain => '1 day') FROM gymstream.topics});
 run($_, "$write; REFRESH MATERIALIZED VIEW kept") for qw(old fresh);
 
 # What is printed of views, triggers and indexes names the new schema.
