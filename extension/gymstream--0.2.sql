@@ -662,6 +662,33 @@ CREATE FUNCTION gymstream.drop_topic(relation regclass) RETURNS void
 COMMENT ON FUNCTION gymstream.drop_topic(regclass) IS 'no longer publishes the changes of a table or rollup';
 GRANT EXECUTE ON FUNCTION gymstream.drop_topic(regclass) TO PUBLIC;
 
+CREATE FUNCTION gymstream_internal.publish_row() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_publish_row';
+COMMENT ON FUNCTION gymstream_internal.publish_row() IS
+	'the function of the trigger on the table of a topic of no table: publishes what is inserted, and keeps no row';
+CREATE FUNCTION gymstream.create_event_topic(name text, notify text DEFAULT 'position', retain interval DEFAULT NULL,
+	retain_bytes bigint DEFAULT NULL, channel_by name[] DEFAULT NULL, if_not_exists boolean DEFAULT false)
+	RETURNS text
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_create_event_topic';
+COMMENT ON FUNCTION gymstream.create_event_topic(text, text, interval, bigint, name[], boolean) IS
+	'makes a topic of no table, for events that are published by themselves; returns the channel to LISTEN on';
+GRANT EXECUTE ON FUNCTION gymstream.create_event_topic(text, text, interval, bigint, name[], boolean) TO PUBLIC;
+CREATE FUNCTION gymstream.publish_event(topic regclass, key text, value jsonb, headers jsonb DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_publish_event';
+COMMENT ON FUNCTION gymstream.publish_event(regclass, text, jsonb, jsonb) IS
+	'publishes an event into a topic of no table, once the transaction is committed';
+GRANT EXECUTE ON FUNCTION gymstream.publish_event(regclass, text, jsonb, jsonb) TO PUBLIC;
+CREATE FUNCTION gymstream.topic_channel(topic regclass, key jsonb) RETURNS text
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topic_channel';
+COMMENT ON FUNCTION gymstream.topic_channel(regclass, jsonb) IS
+	'the channel to LISTEN on for events with these values, where a topic has channels by them';
+GRANT EXECUTE ON FUNCTION gymstream.topic_channel(regclass, jsonb) TO PUBLIC;
+CREATE PROCEDURE gymstream.wait_topic(topic regclass, lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME', 'gs_wait_topic';
+COMMENT ON PROCEDURE gymstream.wait_topic(regclass, pg_lsn, interval) IS
+	'returns when all is published that was committed up to a position of the write-ahead log: by this session, where none is given';
+GRANT EXECUTE ON PROCEDURE gymstream.wait_topic(regclass, pg_lsn, interval) TO PUBLIC;
+
 CREATE FUNCTION gymstream_internal.topics_changed() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'gs_topics_changed';
 COMMENT ON FUNCTION gymstream_internal.topics_changed() IS 'tells the workers of topics that a restored dump brings';

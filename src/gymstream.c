@@ -42,6 +42,7 @@ _PG_init(void)
 	read_init();
 	launcher_init();
 	topic_owner_init();
+	topic_columns_init();
 	database_init();
 	settings_done();
 }

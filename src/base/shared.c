@@ -64,6 +64,7 @@ shared_reset_place(SharedDatabase *place)
 	pg_atomic_init_u32(&place->queue_full, 0);
 	pg_atomic_init_u32(&place->owed, 0);
 	pg_atomic_init_u32(&place->slots_made, 0);
+	pg_atomic_init_u32(&place->decoder_begins, 0);
 	pg_atomic_init_u64(&place->wanted_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&place->decoded_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&place->sent_lsn, InvalidXLogRecPtr);
@@ -84,6 +85,8 @@ shared_fill(void)
 	MemSet(shared_state, 0, offsetof(SharedState, databases));
 	shared_state->lock = &GetNamedLWLockTranche("gymstream")->lock;
 	ConditionVariableInit(&shared_state->changed);
+	ConditionVariableInit(&shared_state->progress);
+	pg_atomic_init_u32(&shared_state->waiters, 0);
 	/* A backend begins with 0. So its first question looks for its place. */
 	pg_atomic_init_u32(&shared_state->generation, 1);
 	pg_atomic_init_u32(&shared_state->prepared_poke, 0);
@@ -185,6 +188,15 @@ shared_advance(pg_atomic_uint64 *lsn, XLogRecPtr to)
 
 	while (current < to && !pg_atomic_compare_exchange_u64(lsn, &current, to))
 		 /* current has been read again */ ;
+}
+
+void
+shared_wake_waiters(void)
+{
+	/* The LSN has moved before the count is read: who counts itself later finds it moved. */
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&shared_state->waiters) > 0)
+		ConditionVariableBroadcast(&shared_state->progress);
 }
 
 /* -----------------------------------------------------------------------------------------------

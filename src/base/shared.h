@@ -135,6 +135,8 @@ typedef struct SharedDatabase
 	pg_atomic_uint32 queue_full;	/* the last notifications were skipped */
 	pg_atomic_uint32 owed;		/* what all topics have to be told: OWED_... */
 	pg_atomic_uint32 slots_made;	/* by decoders */
+	/* odd while a decoder sets the LSNs back to where it begins */
+	pg_atomic_uint32 decoder_begins;
 
 	/* progress: LSNs only grow while workers run */
 	pg_atomic_uint64 wanted_lsn;	/* end of the last commit in this database */
@@ -155,6 +157,8 @@ typedef struct SharedState
 {
 	LWLock	   *lock;
 	ConditionVariable changed;	/* workers have ended, or a decoder has become ready */
+	ConditionVariable progress; /* decoded_lsn or published_lsn of a database have moved */
+	pg_atomic_uint32 waiters;	/* for that */
 	pg_atomic_uint32 generation;	/* grows whenever a place is taken or freed */
 	/* a prepared transaction will have to poke, or try its database, at commit */
 	pg_atomic_uint32 prepared_poke;
@@ -214,5 +218,8 @@ extern void shared_note_problem(SharedDatabase *place, int sqlerrcode, const cha
 extern void shared_note_well(SharedDatabase *place);
 
 extern void shared_advance(pg_atomic_uint64 *lsn, XLogRecPtr to);
+
+/* decoded_lsn or published_lsn have moved: wake who waits for that. Cheap where nobody does. */
+extern void shared_wake_waiters(void);
 
 #endif							/* GS_SHARED_H */

@@ -299,14 +299,13 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 		   const EventShape *shape, enum ReorderBufferChangeType action, const EventRow *new,
 		   const EventRow *old, const EventGaps *gaps)
 {
-	bool		is_insert = action == REORDER_BUFFER_CHANGE_INSERT;
 	bool		is_delete = action == REORDER_BUFFER_CHANGE_DELETE;
 	const Part	new_part = {"\"new\":", 0, shape->ncolumns, false, gaps ? gaps->new : NULL};
 	const Part old_part = {"\"old\":", 0, shape->ncolumns, !shape->full_identity,
 						   gaps ? gaps->old : NULL};
 	Notes		notes = {0};
 
-	append_head(out, options, stamp, shape, is_insert ? "insert" : is_delete ? "delete" : "update");
+	append_head(out, options, stamp, shape, event_action_name(action));
 	if (shape->details.len > 0)
 		buffer_append(out, shape->details.data, shape->details.len);
 	if (new != NULL)
@@ -326,7 +325,7 @@ event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 	}
 	else if (is_delete)
 		appendStringInfoString(out, ",\"old\":null");
-	if (new != NULL && !is_insert)
+	if (new != NULL && action == REORDER_BUFFER_CHANGE_UPDATE)
 	{
 		append_unchanged(out, shape, new);
 		if (old != NULL && shape->full_identity)
@@ -403,26 +402,23 @@ append_event(StringInfo out, Event *event)
 	return EVENT_WITH_GAPS;
 }
 
-/* The rows are taken apart into the shape's room, and their values point into the tuples. */
 EventResult
 event_change(StringInfo out, const EventOptions *options, const EventStamp *stamp,
-			 EventRelation *relation, ReorderBufferChange *change)
+			 EventShape *shape, ReorderBufferChange *change, const EventRow *new,
+			 const EventRow *old)
 {
-	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
-	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
-	EventShape *shape = &relation->shape;
-	Event		event = {options, stamp, shape, change->action};
+	Event		event = {options, stamp, shape, change->action, new, old};
 
-	if (new != NULL)
-	{
-		event_deform(shape, &shape->new, new);
-		event.new = &shape->new;
-	}
-	if (old != NULL)
-	{
-		event_deform(shape, &shape->old, old);
-		event.old = &shape->old;
-	}
+	return append_event(out, &event);
+}
+
+EventResult
+event_published(StringInfo out, const EventOptions *options, const EventStamp *stamp,
+				EventShape *shape, HeapTuple row)
+{
+	Event		event = {options, stamp, shape, EVENT_PUBLISHED, &shape->new};
+
+	event_deform(shape, &shape->new, row);
 	return append_event(out, &event);
 }
 

@@ -34,6 +34,9 @@ typedef struct EventOptions
 	bool		strict;			/* what cannot be rendered is an error */
 } EventOptions;
 
+/* the action of an event that was published by itself, among those of the server's changes */
+#define EVENT_PUBLISHED REORDER_BUFFER_CHANGE_MESSAGE
+
 /* how long an event may be at most: a buffer's room, without what else is in a message */
 #define EVENT_MAX_SIZE (1023 * 1024 * 1024)
 
@@ -170,7 +173,16 @@ typedef struct EventRelation
 	/* of partials, once there was an event: how many keys, and which of them canonical.h has */
 	int			nkeys;			/* -1: there was none */
 	Bitmapset  *alike;
+	/* of which its rows are events: its own, and those of partitioned tables that it is part of */
+	struct EventTopic *topics;
+	int			ntopics;
+	Oid		   *ancestors;		/* these tables, with a topic or without */
+	int			nancestors;
+	bool		is_ancestor;	/* of another entry: what invalidates this one, invalidates that */
 } EventRelation;
+
+/* Find the topics of an entry whose shape is ready: see event_topic.h. */
+extern void event_topics_init(EventRelation *relation, Relation rel);
 
 extern EventStamp event_stamp(const ReorderBufferTXN *txn);
 
@@ -186,9 +198,9 @@ extern EventRelation *event_relation(Relation rel);
 extern EventRelation *event_relation_by_oid(Oid relid);
 
 /*
- * True when this rollup (its view) has a topic. Cached, and never waits for a lock on the rollup.
+ * True when this table or rollup (its view) has a topic. Cached, and never waits for a lock on it.
  */
-extern bool event_rollup_is_published(Oid rollup);
+extern bool event_is_published(Oid relation);
 
 /* Whether events have a member for this column. */
 extern bool event_shows_column(Form_pg_attribute attribute);
@@ -217,13 +229,22 @@ event_is_unchanged(const EventColumn *column, const EventRow *row)
 		VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row->values[column->index]));
 }
 
-/* An insert, update or delete of a relation that is not hidden. Inside a transaction. */
+/* Take the rows of a change apart; NULL where it has none. */
+extern void event_take(EventShape *shape, ReorderBufferChange *change, const EventRow **new,
+					   const EventRow **old);
+
+/* An insert, update or delete, whose rows were taken apart. Inside a transaction. */
 extern EventResult event_change(StringInfo out, const EventOptions *options,
-								const EventStamp *stamp, EventRelation *relation,
-								ReorderBufferChange *change);
+								const EventStamp *stamp, EventShape *shape,
+								ReorderBufferChange *change, const EventRow *new,
+								const EventRow *old);
+
+/* An event that was published into a topic of no table: a row of its table's row type. */
+extern EventResult event_published(StringInfo out, const EventOptions *options,
+								   const EventStamp *stamp, EventShape *shape, HeapTuple row);
 
 /* How many bytes its rows have, uncompressed; reads no long value. */
-extern Size event_change_size(EventRelation *relation, ReorderBufferChange *change);
+extern Size event_change_size(EventShape *shape, ReorderBufferChange *change);
 
 /*
  * The same event from rows, new or old NULL where there is none; with gaps where some of it cannot
@@ -232,6 +253,9 @@ extern Size event_change_size(EventRelation *relation, ReorderBufferChange *chan
 extern void event_rows(StringInfo out, const EventOptions *options, const EventStamp *stamp,
 					   const EventShape *shape, enum ReorderBufferChangeType action,
 					   const EventRow *new, const EventRow *old, const EventGaps *gaps);
+
+/* What the change is called in events. */
+extern const char *event_action_name(enum ReorderBufferChangeType action);
 
 /* Append a column as event_rows does; argument is the shape. */
 extern void event_column(StringInfo out, void *argument, int column, Datum value);

@@ -6,6 +6,7 @@
 #include "decode/event.h"
 
 #include "access/relation.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -38,6 +39,20 @@ relation_forget(EventRelation *relation)
 	relation->topic_known = false;
 }
 
+/* The events of partitions bear the name and columns of a table that they are part of. */
+static void
+descendants_forget(Oid relid)
+{
+	HASH_SEQ_STATUS all;
+	EventRelation *relation;
+
+	hash_seq_init(&all, known_relations);
+	while ((relation = hash_seq_search(&all)) != NULL)
+		for (int i = 0; i < relation->nancestors; i++)
+			if (relation->ancestors[i] == relid)
+				relation_forget(relation);
+}
+
 /*
  * The server may call this wherever a catalog is read or a lock is taken. So it frees nothing and
  * reads no catalog. The table is there: the callback is registered after it.
@@ -51,14 +66,18 @@ relation_invalidated(Datum arg, Oid relid)
 	invalidation_count++;
 	if (OidIsValid(relid))
 	{
+		EventRelation *partials;
+
 		relation = hash_search(known_relations, &relid, HASH_FIND, NULL);
 		if (relation == NULL)
 			return;
 		relation_forget(relation);
 		/* the events of partials bear the view's name */
-		relation = hash_search(known_relations, &relation->partials, HASH_FIND, NULL);
-		if (relation != NULL)
-			relation_forget(relation);
+		partials = hash_search(known_relations, &relation->partials, HASH_FIND, NULL);
+		if (partials != NULL)
+			relation_forget(partials);
+		if (relation->is_ancestor)
+			descendants_forget(relid);
 		return;
 	}
 	hash_seq_init(&all, known_relations);
@@ -97,8 +116,8 @@ relations_drop_invalid(void)
 	hash_seq_init(&all, known_relations);
 	while ((relation = hash_seq_search(&all)) != NULL)
 	{
-		/* a rollup's view leads to its partials even when it is not prepared itself */
-		if (relation->valid || OidIsValid(relation->partials))
+		/* a rollup's view leads to its partials even when it is not prepared itself, and so on */
+		if (relation->valid || OidIsValid(relation->partials) || relation->is_ancestor)
 			continue;
 		if (relation->context != NULL)
 			MemoryContextDelete(relation->context);
@@ -144,6 +163,31 @@ relation_classify(EventRelation *relation, Relation rel)
 }
 
 /*
+ * The partitioned tables that the relation is part of. Their entries are made, if there are none:
+ * what invalidates them must lead here.
+ */
+static void
+relation_ancestors(EventRelation *relation, Relation rel)
+{
+	List	   *ancestors;
+	Oid		   *all;
+	int			n = 0;
+	ListCell   *cell;
+
+	if (!rel->rd_rel->relispartition)
+		return;
+	ancestors = get_partition_ancestors(relation->relid);
+	all = MemoryContextAlloc(relation->context, sizeof(Oid) * (list_length(ancestors) + 1));
+	foreach(cell, ancestors)
+	{
+		all[n++] = lfirst_oid(cell);
+		relation_entry(lfirst_oid(cell))->is_ancestor = true;
+	}
+	relation->ancestors = all;
+	relation->nancestors = n;
+}
+
+/*
  * Read the catalogs anew. The count is read before the first catalog is. When it has moved at the
  * end, the entry serves the caller at hand, and the next caller makes it anew. Old entries go
  * before the new one is made, while no caller holds one.
@@ -162,9 +206,12 @@ relation_prepare(Oid relid, Relation rel)
 	if (relation->context == NULL)
 		relation->context =
 			AllocSetContextCreate(TopMemoryContext, "gymstream relation", ALLOCSET_SMALL_SIZES);
+	/* An invalidation may come at any look-up, and must not find what is freed here. */
+	relation->nancestors = relation->ntopics = 0;
 	MemoryContextReset(relation->context);
 
 	relation_classify(relation, rel);
+	relation_ancestors(relation, rel);
 	if (relation->subject != relid)
 		/* the view's events change with its partials: this leads an invalidation to them */
 		relation_entry(relation->subject)->partials = relid;
@@ -174,6 +221,7 @@ relation_prepare(Oid relid, Relation rel)
 	relation->desc = relation->shape.desc;
 	relation->nkeys = -1;
 	relation->alike = NULL;
+	event_topics_init(relation, rel);
 	relation->valid = relation->topic_known = before == invalidation_count;
 	return relation;
 }
@@ -226,19 +274,19 @@ event_relation_by_oid(Oid relid)
 	return relation;
 }
 
-/* Reads one catalog and does not open the rollup: somebody may hold a lock on it. */
+/* Reads one catalog and does not open the relation: somebody may hold a lock on it. */
 bool
-event_rollup_is_published(Oid rollup)
+event_is_published(Oid relid)
 {
 	EventRelation *relation;
 	uint64		before;
 
 	relations_init();
-	relation = relation_entry(rollup);
+	relation = relation_entry(relid);
 	if (!relation->topic_known)
 	{
 		before = invalidation_count;
-		relation->has_topic = catalog_has_topic(rollup);
+		relation->has_topic = catalog_has_topic(relid);
 		relation->topic_known = before == invalidation_count;
 	}
 	return relation->has_topic;

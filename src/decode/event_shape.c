@@ -294,6 +294,27 @@ event_deform(const EventShape *shape, EventRow *row, HeapTuple tuple)
 	heap_deform_tuple(tuple, shape->desc, row->values, row->nulls);
 }
 
+/* The rows are in the shape's own room, and their values point into the tuples. */
+void
+event_take(EventShape *shape, ReorderBufferChange *change, const EventRow **new,
+		   const EventRow **old)
+{
+	HeapTuple	old_tuple = gs_change_tuple(change->data.tp.oldtuple);
+	HeapTuple	new_tuple = gs_change_tuple(change->data.tp.newtuple);
+
+	*new = *old = NULL;
+	if (new_tuple != NULL)
+	{
+		event_deform(shape, &shape->new, new_tuple);
+		*new = &shape->new;
+	}
+	if (old_tuple != NULL)
+	{
+		event_deform(shape, &shape->old, old_tuple);
+		*old = &shape->old;
+	}
+}
+
 /*
  * How many bytes a tuple has with those of its long values, uncompressed. Only the headers of long
  * values are read, which tell how long the values are. A value that did not come with the change is
@@ -318,12 +339,29 @@ whole_size(const EventShape *shape, EventRow *row, HeapTuple tuple)
 }
 
 Size
-event_change_size(EventRelation *relation, ReorderBufferChange *change)
+event_change_size(EventShape *shape, ReorderBufferChange *change)
 {
 	HeapTuple	old = gs_change_tuple(change->data.tp.oldtuple);
 	HeapTuple	new = gs_change_tuple(change->data.tp.newtuple);
-	EventShape *shape = &relation->shape;
 
 	return (old ? whole_size(shape, &shape->old, old) : 0) +
 		   (new ? whole_size(shape, &shape->new, new) : 0);
+}
+
+const char *
+event_action_name(enum ReorderBufferChangeType action)
+{
+	switch (action)
+	{
+		case REORDER_BUFFER_CHANGE_INSERT:
+			return "insert";
+		case REORDER_BUFFER_CHANGE_UPDATE:
+			return "update";
+		case REORDER_BUFFER_CHANGE_DELETE:
+			return "delete";
+		case EVENT_PUBLISHED:
+			return "event";
+		default:
+			elog(ERROR, "unexpected change %d", (int) action);
+	}
 }

@@ -13,7 +13,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "decode/truncate.h"
 
 /* a receiver hears of us at least every so many changes, shown or not */
 #define CHANGES_PER_PROGRESS 100
@@ -428,117 +427,6 @@ plugin_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int n, Relat
 		state->wire->truncate(plugin_write_begin(ctx), state, &stamp, shape,
 							  change->data.truncate.cascade, change->data.truncate.restart_seqs);
 		plugin_write_end(ctx);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(state->context);
-}
-
-/* A message, as it is shown. */
-typedef struct Message
-{
-	PluginState *state;
-	EventStamp	stamp;
-	bool		transactional;
-	const char *prefix;
-	const char *content;
-	Size		size;
-	const EventFault *fault;
-} Message;
-
-static void
-render_message(StringInfo out, void *argument)
-{
-	const Message *message = argument;
-
-	message->state->wire->message(out, message->state, &message->stamp, message->transactional,
-								  message->prefix, message->content, message->size, message->fault);
-}
-
-/* False, with nothing appended, where it is not shown. */
-static bool
-append_message(StringInfo out, Message *message)
-{
-	PluginState *state = message->state;
-	const EventOptions *options = &state->options.event;
-	RollupMessage rollup;
-	EventFault	fault;
-
-	/*
-	 * The prefix may be used by anybody. A content that is not a delta of a rollup is shown as a
-	 * message of others.
-	 */
-	if (message->transactional && strcmp(message->prefix, GS_MESSAGE_PREFIX) == 0 &&
-		message_read(message->content, message->size, message->stamp.xid, &rollup))
-	{
-		EventResult result;
-
-		if (state->in_stream && rollup.subxid != message->stamp.xid)
-			/* a reader of a streamed transaction drops it when the subtransaction is rolled back */
-			message->stamp.subxid = rollup.subxid;
-		if (!plugin_shows_rollup(state, rollup.rollup))
-			return false;
-		result = state->wire->rollup(out, state, &message->stamp, &rollup);
-		if (result == EVENT_WITH_GAPS)
-			state->unrendered++;
-		return result != EVENT_NONE;
-	}
-	if (!state->options.messages || !(state->options.actions & PLUGIN_MESSAGE) ||
-		!plugin_lists_prefix(&state->options, message->prefix))
-		return false;
-
-	/*
-	 * Formatters of ours alone render a message: it is always contained. What stands for its
-	 * content is short, and needs no second attempt.
-	 */
-	if (!event_try(render_message, out, message, true, options->size,
-				   options->strict ? NULL : &fault))
-	{
-		state->unrendered++;
-		message->fault = &fault;
-		render_message(out, message);
-	}
-	return true;
-}
-
-/*
- * A message that belongs to no transaction comes at once, and txn may be NULL then. In a walsender
- * no transaction is open at that time: no catalog may be read, and what needs one was looked up at
- * startup. The position of the message stands for the commit that it does not have.
- */
-static void
-plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
-			   bool transactional, const char *prefix, Size size, const char *content)
-{
-	PluginState *state = ctx->output_plugin_private;
-	MemoryContext old = MemoryContextSwitchTo(state->context);
-	Message		message = {state, {.commit_lsn = lsn}, transactional, prefix, content, size};
-	StringInfoData event;
-
-	plugin_progress(ctx);
-	if (transactional && (truncate_of_message(ctx, txn, lsn, prefix, size, content) ||
-						  plugin_schema_message(state, txn, prefix, size, content)))
-	{
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	if (transactional)
-		message.stamp = plugin_stamp(state, txn, NULL);
-
-	/*
-	 * A delta may turn out to be no event only while it is rendered. So it is rendered apart, and a
-	 * mark can still be written in front of it. The reset of the context frees the buffer.
-	 */
-	initStringInfo(&event);
-	state->change_lsn = lsn;
-	if (!state->options.skip_output && append_message(&event, &message))
-	{
-		if (transactional)
-			plugin_transaction_shown(ctx, txn);
-		appendBinaryStringInfo(plugin_write_begin(ctx), event.data, event.len);
-		plugin_write_end(ctx);
-		/* no commit will follow that would send it */
-		if (!transactional)
-			plugin_write_flush(ctx);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->context);

@@ -28,7 +28,8 @@ typedef enum PluginAction
 	PLUGIN_TRUNCATE = 1 << 3,
 	PLUGIN_ROLLUP = 1 << 4,
 	PLUGIN_MESSAGE = 1 << 5,
-	PLUGIN_ALL = (1 << 6) - 1
+	PLUGIN_EVENT = 1 << 6,
+	PLUGIN_ALL = (1 << 7) - 1
 } PluginAction;
 
 #define PLUGIN_ROWS (PLUGIN_INSERT | PLUGIN_UPDATE | PLUGIN_DELETE)
@@ -138,6 +139,9 @@ typedef struct PluginWire
 					 const EventShape *shape, bool cascade, bool restart_identity);
 	EventResult (*rollup)(StringInfo out, PluginState *state, const EventStamp *stamp,
 						  const RollupMessage *message);
+	/* an event of a topic of no table */
+	EventResult (*published)(StringInfo out, PluginState *state, const EventStamp *stamp,
+							 PluginRelation *relation, HeapTuple row);
 	void (*message)(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
 					const char *prefix, const char *content, Size size, const EventFault *fault);
 	/* see event_mark */
@@ -272,6 +276,12 @@ extern void plugin_schema_truncated(PluginState *state, Oid relid);
 
 /* Report progress now and then; call for each change. */
 extern void plugin_progress(LogicalDecodingContext *ctx);
+
+/* ---- plugin_message.c ---- */
+
+extern void plugin_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
+						   bool transactional, const char *prefix, Size size,
+						   const char *content);
 
 /* ---- plugin_stream.c ---- */
 

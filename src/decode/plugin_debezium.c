@@ -14,6 +14,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/seal.h"
+
 #define EPOCH_USECS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* What is prepared for a relation. */
@@ -476,6 +478,21 @@ debezium_rollup(StringInfo out, PluginState *state, const EventStamp *stamp,
 	return result;
 }
 
+static EventResult
+debezium_published(StringInfo out, PluginState *state, const EventStamp *stamp,
+				   PluginRelation *relation, HeapTuple row)
+{
+	EventOptions options = state->options.event;
+	StringInfoData event;
+	EventResult result;
+
+	options.size = options.size / 4 * 3;
+	initStringInfo(&event);
+	result = event_published(&event, &options, stamp, &relation->shape, row);
+	debezium_message(out, state, stamp, true, GS_MESSAGE_PREFIX, event.data, event.len, NULL);
+	return result;
+}
+
 /* [{"data_collection":"schema.table","event_count":n},...] of the transaction that ends */
 static void
 append_counts(StringInfo out, PluginState *state)
@@ -531,6 +548,7 @@ const PluginWire plugin_debezium = {
 	.prepare = debezium_prepare,
 	.truncate = debezium_truncate,
 	.rollup = debezium_rollup,
+	.published = debezium_published,
 	.message = debezium_message,
 	.mark = debezium_mark
 };

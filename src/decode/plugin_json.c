@@ -37,6 +37,13 @@ json_rollup(StringInfo out, PluginState *state, const EventStamp *stamp,
 	return event_rollup(out, &state->options.event, stamp, message);
 }
 
+static EventResult
+json_published(StringInfo out, PluginState *state, const EventStamp *stamp,
+			   PluginRelation *relation, HeapTuple row)
+{
+	return event_published(out, &state->options.event, stamp, &relation->shape, row);
+}
+
 static void
 json_message(StringInfo out, PluginState *state, const EventStamp *stamp, bool transactional,
 			 const char *prefix, const char *content, Size size, const EventFault *fault)
@@ -58,6 +65,7 @@ const PluginWire plugin_json = {
 	.prepare = json_prepare,
 	.truncate = json_truncate,
 	.rollup = json_rollup,
+	.published = json_published,
 	.message = json_message,
 	.mark = json_mark
 };

@@ -207,8 +207,8 @@ read_prefixes(PluginOptions *options, const PluginOption *option, const char *va
 static bool
 read_actions(PluginOptions *options, const PluginOption *option, const char *value)
 {
-	static const char *const names[] = {"insert",	"update", "delete",
-										"truncate", "rollup", "message"};
+	static const char *const names[] = {"insert", "update",  "delete", "truncate",
+										"rollup", "message", "event"};
 	List	   *given = NIL;
 	ListCell   *lc;
 

@@ -133,10 +133,15 @@ decide_actions(PluginState *state, Relation rel, PluginPublished *published)
 	char	   *name;
 
 	if (options->publications != NIL)
+	{
 		plugin_published(state, rel, published);
+		/* what is published by itself comes as what is inserted does */
+		if (published->actions & PLUGIN_INSERT)
+			published->actions |= PLUGIN_EVENT;
+	}
 	else
 	{
-		published->actions = PLUGIN_ROWS | PLUGIN_TRUNCATE;
+		published->actions = PLUGIN_ROWS | PLUGIN_TRUNCATE | PLUGIN_EVENT;
 		if (options->via_root && rel->rd_rel->relispartition)
 			published->shown = llast_oid(get_partition_ancestors(RelationGetRelid(rel)));
 	}

@@ -24,6 +24,8 @@
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 
+#include "base/seal.h"
+
 /* What matters of a relation. */
 typedef struct SchemaState
 {

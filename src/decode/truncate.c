@@ -8,6 +8,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
+#include "base/seal.h"
 #include "rollup/model/message.h"
 
 bool

@@ -88,6 +88,22 @@ skip_deadly(BatchEvent *event)
 	pg_atomic_fetch_add_u64(&batch_place->incomplete, 1);
 }
 
+/* The keys stand before the body proper, which may be empty. */
+static void
+take_keys(BatchEvent *event)
+{
+	const Frame *frame = &event->frame;
+
+	if (frame->key_size > 0)
+		event->key = pnstrdup(event->body, frame->key_size);
+	if (frame->old_key_size > 0)
+		event->old_key = pnstrdup(event->body + frame->key_size, frame->old_key_size);
+	event->body += frame->key_size + frame->old_key_size;
+	event->size -= frame->key_size + frame->old_key_size;
+	if (event->size == 0)
+		event->body = NULL;
+}
+
 void
 batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size size)
 {
@@ -95,6 +111,7 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 	MemoryContext old = MemoryContextSwitchTo(batch_context);
 
 	MemSet(event, 0, sizeof(*event));
+	event->stands_for = 1;
 	event->frame = *frame;
 	event->stamp = *stamp;
 
@@ -108,6 +125,7 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 		memcpy(event->body, body, size);
 		event->body[size] = '\0';
 		event->size = size;
+		take_keys(event);
 	}
 	/* What is skipped is no rollup's event any more, so this comes before the delta is taken. */
 	skip_deadly(event);
@@ -184,15 +202,46 @@ batch_position(const BatchEvent *event)
 	.index = event->frame.index,.offset = POSITION_NO_OFFSET};
 }
 
-/* A mark's own channel and name: the topic may be gone. */
-static void
-tell_mark(const BatchEvent *event)
+/* A mark's own channel and name: the topic may be gone. Returns how many notifications it is. */
+static int
+tell_mark(const BatchEvent *event, const BatchTopic *topic)
 {
 	const char *channel = event->body;
 	const char *name = channel + strlen(channel) + 1;
 	Position	position = batch_position(event);
 
+	if (topic->name != NULL && topic->topic.notify == TOPIC_NOTIFY_NONE)
+		return 0;
 	batch_notify(channel, batch_mark(name, &position, event->frame.action));
+	return 1;
+}
+
+/* An event on the topic's channel, or on those that are for its key. Returns how many they are. */
+static int
+tell_event(BatchEvent *event, BatchTopic *topic)
+{
+	const Frame *frame = &event->frame;
+	int			channels;
+	char	   *payload;
+	char		channel[NAMEDATALEN];
+	int			i = 0;
+
+	if (frame->kind == FRAME_ROLLUP)
+		batch_key(event, topic);
+	channels = frame->nchannels;
+	if (topic->topic.notify == TOPIC_NOTIFY_NONE)
+		return 0;
+	/* Values that nobody may see are in no channel's name. */
+	if (topic->topic.is_private)
+		channels = 0;
+	payload = batch_payload(batch_place, event, topic);
+	do
+	{
+		event_channel_name(channel, topic->topic.channel, topic->topic.relation,
+						   channels > 0 ? frame->channels[i] : "");
+		batch_notify(channel, payload);
+	} while (++i < channels);
+	return i;
 }
 
 static int
@@ -214,12 +263,9 @@ tell_events(void)
 		 * dropped here, and the topic's own mark follows in the log.
 		 */
 		if (batch_events[i].frame.kind == FRAME_MARK)
-			tell_mark(&batch_events[i]);
-		else if (topic->name == NULL || batch_events[i].merged)
-			continue;
-		else
-			batch_notify(topic->topic.channel, batch_payload(batch_place, &batch_events[i], topic));
-		notifications++;
+			notifications += tell_mark(&batch_events[i], topic);
+		else if (topic->name != NULL && !batch_events[i].merged)
+			notifications += tell_event(&batch_events[i], topic);
 	}
 	return notifications;
 }

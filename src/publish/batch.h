@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "base/shared.h"
+#include "decode/event_key.h"
 #include "publish/frame.h"
 #include "publish/readback.h"
 #include "topic/position.h"
@@ -42,11 +43,14 @@ typedef struct BatchEvent
 	EventStamp	stamp;
 	char	   *body;			/* NULL where there is none */
 	Size		size;
+	char	   *key;			/* as JSON; NULL where it is not known, or there is none */
+	char	   *old_key;		/* the same, where an update has changed it */
 
 	/* of a rollup's event */
 	RollupMessage delta;		/* its tuple becomes the sum of what it stands for */
 	HeapTuple	own;			/* the event's own */
 	bool		merged;			/* a later event of the same group has taken its delta */
+	int			stands_for;		/* so many events, itself included */
 	bool		read;			/* the row was wanted: */
 	ReadbackGroup group;
 } BatchEvent;
@@ -56,6 +60,9 @@ typedef struct BatchTopic
 {
 	Topic		topic;
 	char	   *name;			/* NULL: there is no such topic any more */
+	Oid			partials;		/* of a rollup, those that the keys are of */
+	EventKey	key;
+	EventKey	channel;
 } BatchTopic;
 
 extern BatchTopic *batch_topic(Oid relation);
@@ -68,6 +75,9 @@ extern void batch_notify(const char *channel, const char *payload);
 
 /* Merge the events of each rollup, and read the rows of those that remain where they are wanted. */
 extern void batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n);
+
+/* Find the key and the channel of a rollup's event, which is not to be merged any more. */
+extern void batch_key(BatchEvent *event, BatchTopic *topic);
 
 /* The text of a notification of an event. */
 extern char *batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic);

@@ -167,6 +167,7 @@ merge_event(BatchRollup *rollup, BatchEvent *event)
 		if (sum != NULL)
 		{
 			event->delta.tuple = sum;
+			event->stands_for += before->stands_for;
 			before->merged = true;
 		}
 	}

@@ -84,7 +84,7 @@ tell_topic(Oid relation, uint32 epoch, bool reset)
 	Position	position = {.epoch = epoch,.offset = POSITION_NO_OFFSET};
 
 	/* A topic that is gone has a mark of its own, or is in the list of dropped ones. */
-	if (topic->name == NULL)
+	if (topic->name == NULL || topic->topic.notify == TOPIC_NOTIFY_NONE)
 		return 0;
 	position.lsn = pg_atomic_read_u64(reset ? &owed_place->confirmed_lsn : &owed_place->told_lsn);
 	position.index = reset ? 0 : pg_atomic_read_u32(&owed_place->told_index);

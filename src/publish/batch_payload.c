@@ -138,10 +138,42 @@ batch_mark(const char *name, const Position *position, const char *action)
 	return payload.data;
 }
 
+/* ,"key":... and ,"old_key":... where it has changed; null where it is not known */
+static void
+append_keys(StringInfo payload, const BatchEvent *event)
+{
+	appendStringInfo(payload, ",\"key\":%s", event->key ? event->key : "null");
+	if (event->old_key != NULL)
+		appendStringInfo(payload, ",\"old_key\":%s", event->old_key);
+	if (event->frame.key_varies)
+		appendStringInfoString(payload, ",\"key_varies\":true");
+}
+
+/*
+ * What is too long for a notification is cut back to its head, which always fits. Then it says why
+ * the event is not here, and which one it was, where there is room for that.
+ */
+static void
+cut_back(StringInfo payload, int head, const BatchEvent *event)
+{
+	int			said;
+
+	payload->len = head;
+	appendStringInfo(payload, ",\"action\":\"%s\",\"%s\":true", event->frame.action,
+					 event->frame.skipped ? "skipped" : "truncated");
+	said = payload->len;
+	if (event->key != NULL)
+		append_keys(payload, event);
+	if (payload->len + 1 >= GS_NOTIFY_LIMIT)
+		payload->len = said;
+	appendStringInfoChar(payload, '}');
+}
+
 char *
 batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 {
-	bool		whole = topic->topic.notify == TOPIC_NOTIFY_ROW;
+	bool		rows = topic->topic.notify == TOPIC_NOTIFY_ROW;
+	bool		keys = topic->topic.notify == TOPIC_NOTIFY_KEY;
 	Position	position = batch_position(event);
 	char	   *json = NULL;
 	int			head;
@@ -151,24 +183,27 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 	 * The decoder has rendered a table's event. A rollup's event is rendered here, as its delta may
 	 * be a sum.
 	 */
-	if (whole)
+	if (rows)
 		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
 	if (event->frame.unrendered)
 		note_unrendered(place, event, &position);
-	/* The start fits into any notification. What is too long is cut back to it. */
 	append_start(&payload, topic->name, &position);
+	if (event->stands_for > 1)
+		appendStringInfo(&payload, ",\"merged\":%d", event->stands_for);
 	head = payload.len;
 	/* The JSON begins with a brace, in whose place a comma joins it to the start. */
 	if (json != NULL)
 		appendStringInfo(&payload, ",%s", json + 1);
+	else if (keys)
+	{
+		appendStringInfo(&payload, ",\"action\":\"%s\"", event->frame.action);
+		append_keys(&payload, event);
+		appendStringInfoChar(&payload, '}');
+	}
 	else
 		appendStringInfoChar(&payload, '}');
-	/* A topic that shows no rows lacks nothing. Any other one says why the event is not here. */
-	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && whole))
-	{
-		payload.len = head;
-		appendStringInfo(&payload, ",\"action\":\"%s\",\"%s\":true}", event->frame.action,
-						 event->frame.skipped ? "skipped" : "truncated");
-	}
+	/* A topic that shows positions lacks nothing. */
+	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && rows) || (keys && event->frame.skipped))
+		cut_back(&payload, head, event);
 	return payload.data;
 }

@@ -32,35 +32,21 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "decode/event.h"
-#include "decode/truncate.h"
+#include "publish/decoder.h"
 #include "publish/follow.h"
 #include "publish/frame.h"
-#include "rollup/model/message.h"
 #include "worker/incident.h"
 #include "worker/mark.h"
 
 #define FALLBACK_MS 10000		/* read and confirm WAL of other databases */
 #define UNCONFIRMED_MS 500		/* the same while something sent is not confirmed */
 #define SLOT_WAIT_MS 20			/* between looks for WAL while the slot is being made */
-/* not rendered: no notification has room for it, and an event has at most 1 GB */
-#define HUGE_CHANGE (64 * 1024 * 1024)
-#define HUGE_MESSAGE (256 * 1024)	/* the same of a rollup's delta */
 #define CONFIRM_BYTES (16 * 1024 * 1024)	/* confirm at least this often while busy */
 
-static SharedDatabase *decoder_place;
-static shm_mq_handle *decoder_queue;
+SharedDatabase *decoder_place;
+shm_mq_handle *decoder_queue;
 static bool wait_for_wal;		/* page_read waits: while the slot is being made */
-
-/* the transaction at hand */
-static bool begin_sent;			/* its BEGIN was sent */
-static uint32 last_index;
 static bool has_topics;			/* there were some when the slot was made */
-static MemoryContext event_context; /* reset after each event */
-
-/* what no notification has room for is not rendered whole */
-static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
-.size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
 
 /* -----------------------------------------------------------------------------------------------
  * Reading WAL
@@ -111,192 +97,6 @@ decoder_read_page(XLogReaderState *reader, XLogRecPtr page, int needed, XLogRecP
 #define DECODER_READER                                                                             \
 	XL_ROUTINE(.page_read = decoder_read_page, .segment_open = wal_segment_open,                   \
 			   .segment_close = wal_segment_close)
-
-/* -----------------------------------------------------------------------------------------------
- * What decoding calls: for each transaction its begin, changes and commit
- * ---------------------------------------------------------------------------------------------*/
-
-/* Send an event, and the transaction's begin before its first one. */
-static void
-decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
-{
-	if (!begin_sent)
-	{
-		Frame		begin = {.kind = FRAME_BEGIN,.stamp = event_stamp(txn)};
-
-		frame_send(decoder_queue, &begin, NULL, 0, false);
-		begin_sent = true;
-	}
-	/* The log alone decides on the index: what is decoded again has the same positions. */
-	event->index = ++last_index;
-	frame_send(decoder_queue, event, body, size, false);
-}
-
-/* Mark what is decoded now. False: it is to be left out. */
-static bool
-decoder_begin_event(ReorderBufferTXN *txn)
-{
-	MarkPoint	point = {txn->final_lsn, last_index + 1};
-
-	/* A transaction is marked once, at its first event. Near a death each event is marked. */
-	if (mark_is_near(point))
-		mark_set(point, point);
-	else if (!begin_sent)
-		mark_set((MarkPoint) {txn->final_lsn, 0}, (MarkPoint) {txn->final_lsn, MARK_LAST_INDEX});
-	return !mark_is_deadly(point);
-}
-
-static void
-decoder_skip(ReorderBufferTXN *txn, Oid subject, const char *action)
-{
-	Frame		event = {.kind = FRAME_LARGE_EVENT,.relation = subject,.skipped = true};
-
-	strlcpy(event.action, action, sizeof(event.action));
-	decoder_send(txn, &event, NULL, 0);
-}
-
-static void
-decoder_send_json(ReorderBufferTXN *txn, Oid subject, const char *action, StringInfo json,
-				  EventResult result)
-{
-	Frame event = {
-		.kind = FRAME_EVENT, .relation = subject, .unrendered = result == EVENT_WITH_GAPS};
-
-	strlcpy(event.action, action, sizeof(event.action));
-	if (json->len >= GS_NOTIFY_LIMIT || json->len == 0)
-	{
-		event.kind = FRAME_LARGE_EVENT;
-		json->len = 0;
-	}
-	decoder_send(txn, &event, json->data, json->len);
-}
-
-static void
-decoder_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
-{
-	begin_sent = false;
-	last_index = 0;
-}
-
-static void
-decoder_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, Relation rel,
-			   ReorderBufferChange *change)
-{
-	MemoryContext old = MemoryContextSwitchTo(event_context);
-	EventRelation *relation = event_relation(rel);
-
-	if (relation->has_topic && !relation->hidden)
-	{
-		EventStamp	stamp = event_stamp(txn);
-		Oid			subject = relation->subject;
-		const char *action = change->action == REORDER_BUFFER_CHANGE_INSERT ? "insert" :
-			change->action == REORDER_BUFFER_CHANGE_UPDATE ? "update" : "delete";
-		EventResult result = EVENT_NONE;
-		StringInfoData json;
-
-		initStringInfo(&json);
-		if (!decoder_begin_event(txn))
-			decoder_skip(txn, subject, action);
-		else
-		{
-			if (event_change_size(relation, change) < HUGE_CHANGE)
-				result = event_change(&json, &event_options, &stamp, relation, change);
-			decoder_send_json(txn, subject, action, &json, result);
-		}
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(event_context);
-}
-
-static void
-decoder_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, int nrelations,
-				 Relation relations[], ReorderBufferChange *change)
-{
-	MemoryContext old = MemoryContextSwitchTo(event_context);
-	EventStamp	stamp = event_stamp(txn);
-
-	for (int i = 0; i < nrelations; i++)
-	{
-		EventRelation *relation = event_relation(relations[i]);
-		Oid			subject = relation->subject;
-		StringInfoData json;
-
-		if (!relation->has_topic)
-			continue;
-		initStringInfo(&json);
-		follow_truncated(subject);
-		event_truncate(&json, &event_options, &stamp, &relation->shape,
-					   change->data.truncate.cascade, change->data.truncate.restart_seqs);
-		decoder_send_json(txn, subject, "truncate", &json, EVENT_WHOLE);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(event_context);
-}
-
-static void
-decoder_message(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr lsn,
-				bool transactional, const char *prefix, Size size, const char *content)
-{
-	MemoryContext old = MemoryContextSwitchTo(event_context);
-	RollupMessage message;
-
-	if (transactional && txn != NULL &&
-		!truncate_of_message(ctx, txn, lsn, prefix, size, content) &&
-		!follow_message(txn, prefix, size, content) && strcmp(prefix, GS_MESSAGE_PREFIX) == 0 &&
-		message_read(content, size, txn->xid, &message) &&
-		event_rollup_is_published(message.rollup))
-	{
-		Frame		event = {.kind = FRAME_ROLLUP,.relation = message.rollup,.action = "rollup"};
-
-		/* what takes so much room here takes more as text, and no notification has that */
-		if (size > HUGE_MESSAGE)
-		{
-			event.kind = FRAME_LARGE_EVENT;
-			size = 0;
-		}
-		decoder_send(txn, &event, content, size);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(event_context);
-}
-
-/* Tell of topics that the transaction has changed or dropped, behind everything that it did. */
-static void
-decoder_follow(ReorderBufferTXN *txn)
-{
-	MemoryContext old = MemoryContextSwitchTo(event_context);
-	FollowChange change;
-
-	while (follow_next(txn->final_lsn, &change))
-	{
-		Frame		event = {.kind = FRAME_MARK,.relation = change.relation};
-		StringInfoData body;
-
-		strlcpy(event.action, change.dropped ? "dropped" : "changed", sizeof(event.action));
-		initStringInfo(&body);
-		appendBinaryStringInfo(&body, change.channel, strlen(change.channel) + 1);
-		appendBinaryStringInfo(&body, change.name, strlen(change.name) + 1);
-		decoder_send(txn, &event, body.data, body.len);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(event_context);
-}
-
-static void
-decoder_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn, XLogRecPtr commit_lsn)
-{
-	if (rbtxn_has_catalog_changes(txn))
-		decoder_follow(txn);
-	if (begin_sent)
-	{
-		Frame		end = {.kind = FRAME_END,.end_lsn = txn->end_lsn};
-
-		/* The LSN moves before END does: nobody takes all for told while END is on its way. */
-		shared_advance(&decoder_place->sent_lsn, txn->end_lsn);
-		frame_send(decoder_queue, &end, NULL, 0, true);
-	}
-	begin_sent = false;
-}
 
 /* -----------------------------------------------------------------------------------------------
  * The slot
@@ -445,17 +245,19 @@ decoder_open(void)
 	/* Decoding goes on where the slot was confirmed, and leaves out what committed before. */
 	ctx = CreateDecodingContext(InvalidXLogRecPtr, NIL, false, DECODER_READER, NULL, NULL, NULL);
 	ctx->streaming = false;
-	ctx->callbacks.begin_cb = decoder_begin;
-	ctx->callbacks.change_cb = decoder_change;
-	ctx->callbacks.truncate_cb = decoder_truncate;
-	ctx->callbacks.message_cb = decoder_message;
-	ctx->callbacks.commit_cb = decoder_commit;
+	decoder_set_callbacks(ctx);
 	/* Reading begins earlier, so that transactions of that time are read whole. */
 	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
 
-	/* what an earlier decoder has sent and nobody published is sent again */
+	/*
+	 * What an earlier decoder has sent and nobody published is sent again. Who looks at both LSNs
+	 * meanwhile looks once more.
+	 */
+	pg_atomic_fetch_add_u32(&decoder_place->decoder_begins, 1);
+	pg_atomic_write_u64(&decoder_place->decoded_lsn, MyReplicationSlot->data.confirmed_flush);
 	pg_atomic_write_u64(&decoder_place->sent_lsn,
 						pg_atomic_read_u64(&decoder_place->published_lsn));
+	pg_atomic_fetch_add_u32(&decoder_place->decoder_begins, 1);
 	shared_advance(&decoder_place->wanted_lsn, MyReplicationSlot->data.confirmed_flush);
 	pg_atomic_write_u64(&decoder_place->confirmed_lsn, MyReplicationSlot->data.confirmed_flush);
 	shared_wake(decoder_place, SHARED_PUBLISHER);
@@ -553,6 +355,8 @@ decoder_run(void)
 		/* a publisher that is to end waits for this */
 		if (decoder_place->state != DATABASE_ACTIVE)
 			shared_wake(decoder_place, SHARED_PUBLISHER);
+		/* there may have been nothing to publish */
+		shared_wake_waiters();
 		mark_clear();
 		confirmed = decoder_confirm(ctx->reader->EndRecPtr);
 		decoder_sleep(confirmed ? FALLBACK_MS : UNCONFIRMED_MS);
@@ -578,8 +382,7 @@ decoder_main(Datum arg)
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "gymstream decoder");
 	MemoryContextSwitchTo(
 		AllocSetContextCreate(TopMemoryContext, "gymstream decoder", ALLOCSET_DEFAULT_SIZES));
-	event_context =
-		AllocSetContextCreate(CurrentMemoryContext, "gymstream event", ALLOCSET_DEFAULT_SIZES);
+	decoder_change_init();
 	before_shmem_exit(decoder_leave, (Datum) 0);
 	mark_open("decoder");
 

@@ -15,15 +15,19 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xlog.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/seal.h"
 #include "decode/event.h"
 #include "rollup/model/message.h"
 #include "topic/topic.h"
@@ -35,7 +39,8 @@
 typedef struct FollowLook
 {
 	uint32		columns;		/* hash of names and types */
-	Oid			file;			/* where its rows are */
+	uint32		files;			/* hash of where its rows are, or its partitions have theirs */
+	uint32		parts;			/* hash of its partitions */
 	char		name[NAMEDATALEN * 4 + 8];
 } FollowLook;
 
@@ -46,7 +51,7 @@ typedef struct Followed
 	char		channel[NAMEDATALEN];
 	FollowLook	look;
 	bool		truncated;		/* by the transaction at hand */
-	bool		rebuilt;		/* likewise */
+	bool		changed;		/* likewise: truncated in part, or a rollup that was rebuilt */
 } Followed;
 
 static HTAB *followed_topics = NULL;
@@ -92,6 +97,25 @@ hash_columns(uint32 hash, TupleDesc desc)
 	return hash;
 }
 
+/* No lock is taken: the historic snapshot keeps them as they were. */
+static void
+look_at_partitions(Oid relid, FollowLook *look)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(cell)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		look->parts = hash_combine(look->parts, murmurhash32(lfirst_oid(cell)));
+		look->files = hash_combine(
+			look->files, murmurhash32(((Form_pg_class) GETSTRUCT(tuple))->relfilenode));
+		ReleaseSysCache(tuple);
+	}
+}
+
 /* False when there is no such relation, or it has no topic. */
 static bool
 look_at(Oid relid, FollowLook *look)
@@ -99,6 +123,7 @@ look_at(Oid relid, FollowLook *look)
 	EventRelation *relation = event_relation_by_oid(relid);
 	HeapTuple	tuple;
 	char	   *name;
+	bool		is_partitioned;
 
 	MemSet(look, 0, sizeof(*look));
 
@@ -121,8 +146,11 @@ look_at(Oid relid, FollowLook *look)
 		return false;
 	/* Values are copied: the caches that they are from may change at any look-up. */
 	strlcpy(look->name, name, sizeof(look->name));
-	look->file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	look->files = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
+	is_partitioned = ((Form_pg_class) GETSTRUCT(tuple))->relkind == RELKIND_PARTITIONED_TABLE;
 	ReleaseSysCache(tuple);
+	if (is_partitioned)
+		look_at_partitions(relid, look);
 	return true;
 }
 
@@ -139,7 +167,7 @@ follow_relation(Oid relid)
 	entry = hash_search(followed_topics, &relid, HASH_ENTER, NULL);
 	strlcpy(entry->channel, topic.channel, sizeof(entry->channel));
 	entry->look = look;
-	entry->truncated = entry->rebuilt = false;
+	entry->truncated = entry->changed = false;
 }
 
 /* ALTER SCHEMA RENAME invalidates none of the relations whose name it changes. */
@@ -183,11 +211,13 @@ follow_begin(void)
 }
 
 void
-follow_truncated(Oid relation)
+follow_truncated(Oid relation, bool partly)
 {
 	Followed   *entry = hash_search(followed_topics, &relation, HASH_FIND, NULL);
 
-	if (entry != NULL)
+	if (entry != NULL && partly)
+		entry->changed = true;
+	else if (entry != NULL)
 		entry->truncated = true;
 }
 
@@ -203,7 +233,7 @@ follow_message(ReorderBufferTXN *txn, const char *prefix, Size size, const char 
 		return false;
 	entry = hash_search(followed_topics, &message.rollup, HASH_FIND, NULL);
 	if (entry != NULL)
-		entry->rebuilt = true;
+		entry->changed = true;
 	return true;
 }
 
@@ -214,6 +244,25 @@ find_subject(Oid relid)
 	EventRelation *relation = event_relation_by_oid(relid);
 
 	return relation != NULL ? relation->subject : relid;
+}
+
+/* A partition's change may be one of the tables that it is part of. */
+static void
+add_ancestors(void)
+{
+	int			n = list_length(to_check);
+
+	for (int i = 0; i < n; i++)
+	{
+		Oid			relid = list_nth_oid(to_check, i);
+		List	   *ancestors;
+
+		if (!get_rel_relispartition(relid))
+			continue;
+		ancestors = get_partition_ancestors(relid);
+		to_check = list_concat_unique_oid(to_check, ancestors);
+		list_free(ancestors);
+	}
 }
 
 /* The relations to look at. What is invalidated from here on is for the next transaction. */
@@ -234,9 +283,10 @@ gather_invalidated(void)
 	}
 	for (int i = 0; i < ninvalidated; i++)
 		to_check = list_append_unique_oid(to_check, invalidated_relations[i]);
-	MemoryContextSwitchTo(old);
 	ninvalidated = 0;
 	all_invalidated = false;
+	add_ancestors();
+	MemoryContextSwitchTo(old);
 }
 
 /* Whether listeners must know. */
@@ -245,7 +295,7 @@ compare_looks(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 {
 	FollowLook	before = entry->look;
 	bool		truncated = entry->truncated;
-	bool		rebuilt = entry->rebuilt;
+	bool		changed = entry->changed;
 	bool		there = look_at(entry->relation, &last_look);
 
 	change->relation = entry->relation;
@@ -261,15 +311,15 @@ compare_looks(Followed *entry, XLogRecPtr commit_lsn, FollowChange *change)
 	}
 	change->name = last_look.name;
 	entry->look = last_look;
-	entry->truncated = entry->rebuilt = false;
+	entry->truncated = entry->changed = false;
 
 	/*
 	 * A truncation is told as such, so the new file is none of its news. A transaction older than
 	 * the looks cannot be compared, and counts as a change.
 	 */
-	return rebuilt || before.columns != last_look.columns ||
+	return before.columns != last_look.columns || before.parts != last_look.parts ||
 		strcmp(before.name, last_look.name) != 0 ||
-		(before.file != last_look.file && !truncated) || commit_lsn < begun_at;
+		(before.files != last_look.files && !truncated) || changed || commit_lsn < begun_at;
 }
 
 bool

@@ -12,8 +12,8 @@
 /* Begin to follow the topics that there are. In a transaction, before decoding. */
 extern void follow_begin(void);
 
-/* A relation is truncated, which is told as such. */
-extern void follow_truncated(Oid relation);
+/* A relation is truncated, which is told as such; or only a part of it is, which is a change. */
+extern void follow_truncated(Oid relation, bool partly);
 
 /* If a transactional message says that a rollup was rebuilt, take it and return true. */
 extern bool follow_message(ReorderBufferTXN *txn, const char *prefix, Size size,

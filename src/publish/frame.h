@@ -12,7 +12,7 @@
 
 #include "storage/shm_mq.h"
 
-#include "decode/event.h"
+#include "decode/event_key.h"
 
 /* a notification's payload is shorter than this */
 #define GS_NOTIFY_LIMIT (BLCKSZ - NAMEDATALEN - 128)
@@ -20,8 +20,9 @@
 typedef enum FrameKind
 {
 	FRAME_BEGIN,				/* stamp */
-	FRAME_EVENT,				/* relation, index, action; the body is the JSON event */
-	FRAME_LARGE_EVENT,			/* the same, but too large for a notification: no body */
+	/* relation, index, action; the body is the event's keys, and behind them the JSON event */
+	FRAME_EVENT,
+	FRAME_LARGE_EVENT,			/* the same, but too large for a notification: the keys alone */
 	FRAME_ROLLUP,				/* relation, index; the body is the WAL message */
 	/* the same; the body is a topic's channel and name, each with a byte 0 behind */
 	FRAME_MARK,
@@ -37,6 +38,14 @@ typedef struct Frame
 	/* some of it could not be rendered: the event's member of that name says what */
 	bool		unrendered;
 	bool		skipped;		/* there is no body, since workers have died of it */
+	/* of the event's key, as JSON; 0: it has none, or it is not known */
+	uint32		key_size;
+	uint32		old_key_size;	/* of the key that it had before, where it has changed */
+	uint32		key_hash;
+	bool		key_varies;		/* equal keys may have other texts, and hashes */
+	int			nchannels;		/* of what follows; 0: one, the topic's own */
+	/* what the channels have in their names; an empty text is the topic's own channel */
+	char		channels[2][EVENT_CHANNEL_SIZE];
 	EventStamp	stamp;
 	XLogRecPtr	end_lsn;		/* end of the commit record */
 } Frame;

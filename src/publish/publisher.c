@@ -151,6 +151,7 @@ publisher_tell(void)
 	 * transaction's midst: the last whole one counts.
 	 */
 	shared_advance(&publisher_place->published_lsn, ended_lsn);
+	shared_wake_waiters();
 }
 
 /* Wait until everybody sees what the transaction did. */

@@ -54,13 +54,16 @@ topic_notify_name(TopicNotify notify)
 	return notify_names[notify];
 }
 
-static TopicNotify
-notify_of(const char *name)
+bool
+topic_notify_of(const char *name, TopicNotify *notify)
 {
 	for (int i = 0; i < lengthof(notify_names); i++)
 		if (strcmp(name, notify_names[i]) == 0)
-			return i;
-	return TOPIC_NOTIFY_POSITION;
+		{
+			*notify = i;
+			return true;
+		}
+	return false;
 }
 
 void
@@ -73,9 +76,11 @@ topic_read(HeapTuple tuple, TupleDesc desc, Topic *topic)
 	topic->relation = DatumGetObjectId(heap_getattr(tuple, TOPIC_RELATION, desc, &isnull));
 	value = heap_getattr(tuple, TOPIC_CHANNEL, desc, &isnull);
 	strlcpy(topic->channel, TextDatumGetCString(value), sizeof(topic->channel));
-	topic->notify =
-		notify_of(TextDatumGetCString(heap_getattr(tuple, TOPIC_NOTIFY, desc, &isnull)));
-	if (topic->notify == TOPIC_NOTIFY_ROW && topic_has_row_security(topic->relation))
+	topic->notify = TOPIC_NOTIFY_POSITION;
+	value = heap_getattr(tuple, TOPIC_NOTIFY, desc, &isnull);
+	(void) topic_notify_of(TextDatumGetCString(value), &topic->notify);
+	topic->is_private = topic_has_row_security(topic->relation);
+	if (topic->is_private && topic->notify != TOPIC_NOTIFY_NONE)
 		topic->notify = TOPIC_NOTIFY_POSITION;
 	topic->retain = no_time;
 	topic->retain_bytes = 0;
@@ -210,6 +215,8 @@ gs_drop_topic(PG_FUNCTION_ARGS)
 	 */
 	if (get_rel_name(relid) || !superuser())
 		topic_check_owner(relid);
+	if (catalog_has_topic(relid) && topic_drop_tableless(relid))
+		PG_RETURN_VOID();
 	if (!topic_delete(relid))
 	{
 		topic_check_owner(relid);

@@ -11,6 +11,7 @@
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/relcache.h"
 
 typedef enum TopicNotify
@@ -25,6 +26,8 @@ typedef struct Topic
 {
 	Oid			relation;		/* a table, or a rollup's view */
 	TopicNotify notify;
+	/* it has row-level security: nothing of its rows is told to everybody who listens */
+	bool		is_private;
 	char		channel[NAMEDATALEN];	/* to LISTEN on */
 	Interval	retain;			/* how long events are kept */
 	bool		stored;			/* that is longer than no time */
@@ -61,7 +64,13 @@ extern bool topic_set_notify(Oid relation, TopicNotify notify);
  */
 extern void topic_new_owner(Oid relation);
 
+/* DDL on a table, of any kind: an error where what has a topic would change unseen from now on. */
+extern void topic_check_altered(Oid relation);
+
 extern void topic_owner_init(void);
+
+/* Columns that topics name are renamed with the table's. */
+extern void topic_columns_init(void);
 
 /*
  * Between topic*.c
@@ -76,10 +85,35 @@ extern void topic_check_relation(Relation rel, TopicNotify notify);
 /* An error where the server cannot publish. */
 extern void topic_check_server(void);
 
+/*
+ * Whether the relation is the table of a topic of no table, which keeps no rows: its trigger says
+ * so.
+ */
+extern bool topic_is_tableless(Relation rel);
+
+/* Drop such a table, and its topic. False, and nothing is done, where it is none. */
+extern bool topic_drop_tableless(Oid relid);
+
+/* The SQL function, for those of other kinds of topics. */
+extern Datum gs_create_topic(PG_FUNCTION_ARGS);
+
 /* The argument 0 of a function. */
 extern Oid	topic_relation_argument(FunctionCallInfo fcinfo);
 
+/*
+ * An error where these columns cannot be told of each event: they are none, or one stands there
+ * twice, or old rows would not have them. argument is the name of the function's.
+ */
+extern void topic_check_columns(Relation rel, ArrayType *names, const char *argument);
+
+/*
+ * An error where nothing of the rows may be told to everybody who listens; what says what cannot be
+ * done with the table's name.
+ */
+extern void topic_check_public(Relation rel, const char *what, const char *hint);
+
 extern const char *topic_notify_name(TopicNotify notify);
+extern bool topic_notify_of(const char *name, TopicNotify *notify);
 extern bool topic_has_row_security(Oid relation);
 
 /* The table topic, for one writer at a time. */

@@ -6,7 +6,9 @@
 
 #include "access/transam.h"
 #include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -46,6 +48,71 @@ check_table(Relation rel)
 			   "Create the topic on the rollup.");
 }
 
+/* Why the changes of a table are not in the log, in words; NULL: they are. */
+static const char *
+unlogged_reason(Oid relid)
+{
+	if (get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
+		return "a foreign table";
+	return get_rel_persistence(relid) == RELPERSISTENCE_PERMANENT ? NULL : "not a logged table";
+}
+
+static void
+check_partitions(Relation rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(RelationGetRelid(rel), AccessShareLock, NULL))
+	{
+		const char *reason = unlogged_reason(lfirst_oid(cell));
+
+		if (reason != NULL)
+			refuse(rel, ERRCODE_WRONG_OBJECT_TYPE,
+				   psprintf("Its partition \"%s\" is %s: changes of that are not in the "
+							"write-ahead log.", get_rel_name(lfirst_oid(cell)), reason),
+				   "Create topics on its other partitions.");
+	}
+}
+
+/* The first of a table and its partitions whose changes are not in the log; InvalidOid: none. */
+static Oid
+find_unlogged(Oid relid)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+		if (unlogged_reason(lfirst_oid(cell)) != NULL)
+			return lfirst_oid(cell);
+	return InvalidOid;
+}
+
+/* A command has locked the table, and what it has brought to it. */
+void
+topic_check_altered(Oid relid)
+{
+	Oid			unlogged = InvalidOid;
+	List	   *topics;
+	ListCell   *cell;
+
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		unlogged = find_unlogged(relid);
+	else if (unlogged_reason(relid) != NULL)
+		unlogged = relid;
+	if (!OidIsValid(unlogged))
+		return;
+	topics = get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL;
+	foreach(cell, lcons_oid(relid, topics))
+		if (catalog_has_topic(lfirst_oid(cell)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("changes of \"%s\" could not be published any more",
+							get_rel_name(unlogged)),
+					 errdetail("It is %s: its changes are not in the write-ahead log, and \"%s\" "
+							   "has a topic.", unlogged_reason(unlogged),
+							   get_rel_name(lfirst_oid(cell))),
+					 errhint("Drop the topic first.")));
+}
+
 static void
 check_view(Relation rel)
 {
@@ -73,9 +140,8 @@ topic_check_relation(Relation rel, TopicNotify notify)
 			check_view(rel);
 			break;
 		case RELKIND_PARTITIONED_TABLE:
-			refuse(rel, ERRCODE_FEATURE_NOT_SUPPORTED,
-				   "Topics on partitioned tables are not supported yet.",
-				   "Create a topic on each of its partitions.");
+			check_table(rel);
+			check_partitions(rel);
 			break;
 		default:
 			ereport(ERROR,
@@ -83,14 +149,27 @@ topic_check_relation(Relation rel, TopicNotify notify)
 					 errmsg("cannot create a topic on \"%s\"", RelationGetRelationName(rel)),
 					 errdetail_relkind_not_supported(rel->rd_rel->relkind)));
 	}
-	if (notify == TOPIC_NOTIFY_ROW && topic_has_row_security(RelationGetRelid(rel)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot send the rows of \"%s\" to everybody who listens",
-						RelationGetRelationName(rel)),
-				 errdetail("Row-level security is enabled on it, and anyone may listen on any "
-						   "channel."),
-				 errhint("Use notify => 'position'.")));
+	if (notify == TOPIC_NOTIFY_ROW)
+		topic_check_public(rel, "send the rows of \"%s\" to everybody who listens",
+						   "Use notify => 'position'.");
+	if (notify == TOPIC_NOTIFY_KEY)
+		topic_check_public(rel, "send the keys of \"%s\" to everybody who listens",
+						   "Use notify => 'position'.");
+}
+
+void
+topic_check_public(Relation rel, const char *what, const char *hint)
+{
+	const char *name = RelationGetRelationName(rel);
+
+	if (!topic_has_row_security(RelationGetRelid(rel)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot %s", psprintf(what, name)),
+			 errdetail("Row-level security is enabled on it, and anyone may listen on any "
+					   "channel."),
+			 errhint("%s", hint)));
 }
 
 void

@@ -55,23 +55,21 @@ say_null(TopicWish *wish, AttrNumber column)
  * Arguments
  * ---------------------------------------------------------------------------------------------*/
 
+#define NOTIFY_HINT                                                                                \
+	"Use 'position' to send topic and position only, 'key' to send the key of what has changed, "  \
+	"'row' to send the whole event, or 'none' to send nothing."
+
 static TopicNotify
 notify_from_text(const char *notify)
 {
-	if (strcmp(notify, "position") == 0)
-		return TOPIC_NOTIFY_POSITION;
-	if (strcmp(notify, "row") == 0)
-		return TOPIC_NOTIFY_ROW;
-	if (strcmp(notify, "key") == 0 || strcmp(notify, "none") == 0)
+	TopicNotify found;
+
+	if (!topic_notify_of(notify, &found))
 		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("notify => '%s' is not supported yet", notify)));
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("invalid value \"%s\" for notify", notify),
-			 errhint("Use 'position' to send topic and position only, or 'row' to send the whole "
-					 "event.")));
-	return TOPIC_NOTIFY_POSITION;
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid value \"%s\" for notify", notify),
+				 errhint(NOTIFY_HINT)));
+	return found;
 }
 
 static void
@@ -113,39 +111,6 @@ take_retain_bytes(TopicWish *wish, int64 bytes)
 		say(wish, TOPIC_RETAIN_BYTES, Int64GetDatum(bytes));
 }
 
-/* The names are columns of the relation, each once. */
-static void
-check_columns(Relation rel, ArrayType *names, const char *argument)
-{
-	Datum	   *elements;
-	bool	   *nulls;
-	int			n;
-
-	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &elements, &nulls, &n);
-	for (int i = 0; i < n; i++)
-	{
-		AttrNumber	column;
-
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("%s must not have a null in it", argument)));
-		column = get_attnum(RelationGetRelid(rel), NameStr(*DatumGetName(elements[i])));
-		if (column <= 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_COLUMN),
-					 errmsg("column \"%s\" of relation \"%s\" does not exist",
-							NameStr(*DatumGetName(elements[i])), RelationGetRelationName(rel))));
-		for (int before = 0; before < i; before++)
-			if (namestrcmp(DatumGetName(elements[i]), NameStr(*DatumGetName(elements[before]))) ==
-				0)
-				ereport(ERROR,
-						(errcode(ERRCODE_DUPLICATE_COLUMN),
-						 errmsg("column \"%s\" appears twice in %s",
-								NameStr(*DatumGetName(elements[i])), argument)));
-	}
-}
-
 static void
 take_key(TopicWish *wish, Relation rel, ArrayType *key)
 {
@@ -159,18 +124,22 @@ take_key(TopicWish *wish, Relation rel, ArrayType *key)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("key must have a column"),
 				 errhint("Leave key out where the primary key is to be the events' key.")));
-	check_columns(rel, key, "key");
+	topic_check_columns(rel, key, "key");
 	say(wish, TOPIC_KEY_COLUMNS, PointerGetDatum(key));
 }
 
 static void
-take_channel_by(TopicWish *wish, ArrayType *columns)
+take_channel_by(TopicWish *wish, Relation rel, ArrayType *columns)
 {
-	if (ArrayGetNItems(ARR_NDIM(columns), ARR_DIMS(columns)) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("channel_by is not supported yet")));
-	say_null(wish, TOPIC_CHANNEL_COLUMNS);
+	if (ArrayGetNItems(ARR_NDIM(columns), ARR_DIMS(columns)) == 0)
+	{
+		say_null(wish, TOPIC_CHANNEL_COLUMNS);
+		return;
+	}
+	topic_check_columns(rel, columns, "channel_by");
+	topic_check_public(rel, "name the rows of \"%s\" in channels",
+					   "Leave channel_by out.");
+	say(wish, TOPIC_CHANNEL_COLUMNS, PointerGetDatum(columns));
 }
 
 /* -----------------------------------------------------------------------------------------------
@@ -206,12 +175,29 @@ complete_wish(TopicWish *wish)
 	say(wish, TOPIC_CREATED, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 }
 
+/* What is neither told nor kept is of no use. */
+static void
+check_use(Relation catalog, Relation rel, HeapTuple tuple)
+{
+	Topic		topic;
+
+	topic_read(tuple, RelationGetDescr(catalog), &topic);
+	if (topic.notify == TOPIC_NOTIFY_NONE && !topic.stored)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("nobody would know of the changes of \"%s\"", RelationGetRelationName(rel)),
+				 errdetail("With notify => 'none' no notifications are sent, and with retain => "
+						   "'0' no events are kept."),
+				 errhint("Choose another notify, or keep events for some time.")));
+}
+
 /* Put a new topic into the catalog; returns its channel. */
 static char *
 insert_topic(Relation catalog, Relation rel, TopicWish *wish)
 {
 	Oid			relid = RelationGetRelid(rel);
 	char	   *channel = choose_channel(catalog, relid);
+	HeapTuple	tuple;
 
 	if (!shared_prepare_decoder())
 		ereport(NOTICE,
@@ -221,18 +207,20 @@ insert_topic(Relation catalog, Relation rel, TopicWish *wish)
 	complete_wish(wish);
 	say(wish, TOPIC_RELATION, ObjectIdGetDatum(relid));
 	say(wish, TOPIC_CHANNEL, CStringGetTextDatum(channel));
-	CatalogTupleInsert(catalog,
-					   heap_form_tuple(RelationGetDescr(catalog), wish->values, wish->nulls));
+	tuple = heap_form_tuple(RelationGetDescr(catalog), wish->values, wish->nulls);
+	check_use(catalog, rel, tuple);
+	CatalogTupleInsert(catalog, tuple);
 	return channel;
 }
 
 /* Change what is said, and leave the rest. */
 static void
-update_topic(Relation catalog, HeapTuple tuple, TopicWish *wish)
+update_topic(Relation catalog, Relation rel, HeapTuple tuple, TopicWish *wish)
 {
 	/* the table of version 0.1 has no column for more than notify */
 	tuple = heap_modify_tuple(tuple, RelationGetDescr(catalog), wish->values, wish->nulls,
 							  wish->said);
+	check_use(catalog, rel, tuple);
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 }
 
@@ -266,7 +254,7 @@ write_topic(Relation rel, TopicWish *wish, bool if_not_exists)
 					(errcode(ERRCODE_DUPLICATE_OBJECT),
 					 errmsg("\"%s\" has a topic already, skipping", RelationGetRelationName(rel))));
 		else
-			update_topic(catalog, tuple, wish);
+			update_topic(catalog, rel, tuple, wish);
 	}
 	topic_invalidate(RelationGetRelid(rel));
 	CommandCounterIncrement();
@@ -322,8 +310,7 @@ gs_create_topic(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("notify must not be null"),
-				 errhint("Use 'position' to send topic and position only, or 'row' to send the "
-						 "whole event.")));
+				 errhint(NOTIFY_HINT)));
 	take_notify(&wish, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	rel = open_own(relid);
 	topic_check_relation(rel, wish.notify);
@@ -333,7 +320,7 @@ gs_create_topic(PG_FUNCTION_ARGS)
 		if (!PG_ARGISNULL(4))
 			take_key(&wish, rel, PG_GETARG_ARRAYTYPE_P(4));
 		if (!PG_ARGISNULL(5))
-			take_channel_by(&wish, PG_GETARG_ARRAYTYPE_P(5));
+			take_channel_by(&wish, rel, PG_GETARG_ARRAYTYPE_P(5));
 	}
 	topic_check_server();
 	channel = write_topic(rel, &wish, argument_switch(fcinfo, 6, "if_not_exists"));
@@ -356,9 +343,9 @@ gs_alter_topic(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 		take_notify(&wish, text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	take_arguments(fcinfo, &wish, 2, 3);
-	if (!PG_ARGISNULL(4))
-		take_channel_by(&wish, PG_GETARG_ARRAYTYPE_P(4));
 	rel = open_own(relid);
+	if (!PG_ARGISNULL(4))
+		take_channel_by(&wish, rel, PG_GETARG_ARRAYTYPE_P(4));
 	if (!catalog_has_topic(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

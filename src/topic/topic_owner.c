@@ -22,15 +22,17 @@ topic_new_owner(Oid relation)
 {
 	Topic		topic;
 
-	if (!topic_lookup(relation, &topic) || topic.notify != TOPIC_NOTIFY_ROW ||
+	if (!topic_lookup(relation, &topic) ||
+		(topic.notify != TOPIC_NOTIFY_ROW && topic.notify != TOPIC_NOTIFY_KEY) ||
 		!topic_set_notify(relation, TOPIC_NOTIFY_POSITION))
 		return;
 	ereport(NOTICE,
-			(errmsg("notifications of \"%s\" have no rows any more", get_rel_name(relation)),
+			(errmsg("notifications of \"%s\" have no %s any more", get_rel_name(relation),
+					topic.notify == TOPIC_NOTIFY_ROW ? "rows" : "keys"),
 			 errdetail("Only its owner can decide to send rows to everybody who listens, and it "
 					   "gets another owner."),
-			 errhint("The new owner runs gymstream.create_topic with notify => 'row' to send "
-					 "them.")));
+			 errhint("The new owner runs gymstream.create_topic with notify => '%s' to send "
+					 "them.", topic_notify_name(topic.notify))));
 }
 
 /* All relations that have a topic. */

@@ -14,6 +14,10 @@ INSERT INTO contract VALUES
 	('event_key(of_row record)', 'json', 'stable'),
 	('create_topic(relation regclass, notify text DEFAULT ''position''::text, retain interval DEFAULT NULL::interval, retain_bytes bigint DEFAULT NULL::bigint, key name[] DEFAULT NULL::name[], channel_by name[] DEFAULT NULL::name[], if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
 	('alter_topic(relation regclass, notify text DEFAULT NULL::text, retain interval DEFAULT NULL::interval, retain_bytes bigint DEFAULT NULL::bigint, channel_by name[] DEFAULT NULL::name[])', 'void', 'volatile'),
+	('create_event_topic(name text, notify text DEFAULT ''position''::text, retain interval DEFAULT NULL::interval, retain_bytes bigint DEFAULT NULL::bigint, channel_by name[] DEFAULT NULL::name[], if_not_exists boolean DEFAULT false)', 'text', 'volatile'),
+	('publish_event(topic regclass, key text, value jsonb, headers jsonb DEFAULT NULL::jsonb)', 'void', 'volatile'),
+	('topic_channel(topic regclass, key jsonb)', 'text', 'stable'),
+	('wait_topic(IN topic regclass, IN lsn pg_lsn DEFAULT NULL::pg_lsn, IN timeout interval DEFAULT NULL::interval)', NULL, 'volatile'),
 	('drop_topic(relation regclass)', 'void', 'volatile'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
 	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
@@ -52,7 +56,7 @@ SELECT set_eq($$ SELECT format_type(oid, NULL) FROM pg_type WHERE typnamespace =
 SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'gymstream'::regnamespace $$,
 	$$ SELECT format('gymstream.%s(gymstream."position",gymstream."position")', o) FROM unnest('{=,<>,<,<=,>,>=}'::text[]) o $$, 'its operators');
 SELECT is_empty($$ SELECT description FROM member, pg_identify_object(classid, objid, 0) i WHERE i.schema = 'gymstream'
-	AND i.type NOT IN ('function', 'view', 'type', 'operator') $$, 'and nothing of another kind');
+	AND i.type NOT IN ('function', 'procedure', 'view', 'type', 'operator') $$, 'and nothing of another kind');
 SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
 SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns']);
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
@@ -71,7 +75,7 @@ SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WH
 
 -- The others are there for views, triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
-	ARRAY['collect', 'flush', 'guards', 'readable', 'topic_restored', 'skip_row', 'before_drop', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
+	ARRAY['collect', 'flush', 'guards', 'readable', 'topic_restored', 'publish_row', 'skip_row', 'before_drop', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
 		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed',
 		'rollup_query', 'rollup_definition', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
 		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',

@@ -27,13 +27,21 @@ CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
 CREATE FOREIGN TABLE gym.remote (id int) SERVER elsewhere;
 ALTER FOREIGN TABLE gym.remote OWNER TO gs_topic_owner;
 
+SET ROLE gs_topic_owner;
+CREATE TABLE whole_elsewhere (id int) PARTITION BY LIST (id);
+CREATE TABLE whole_forgetful (id int) PARTITION BY LIST (id);
+CREATE UNLOGGED TABLE whole_forgetful_1 PARTITION OF whole_forgetful FOR VALUES IN (1);
+ALTER TABLE whole_elsewhere ATTACH PARTITION remote FOR VALUES IN (1);
+RESET ROLE;
+
 SET tap.role = gs_topic_owner;
 SELECT refused(format('SELECT gymstream.create_topic(%L)', relation), code, about, what) FROM (VALUES
 	('seen', '42809', 'seen', 'a view that is no rollup'),
 	('kept', '42809', 'kept', 'a materialized view'),
 	('passing', '42809', 'passing', 'a temporary table'),
 	('forgetful', '42809', 'forgetful', 'an unlogged table'),
-	('whole', '0A000', 'whole', 'a partitioned table'),
+	('whole_elsewhere', '42809', 'whole_elsewhere', 'a partitioned table with a foreign partition'),
+	('whole_forgetful', '42809', 'whole_forgetful', 'a partitioned table with an unlogged partition'),
 	('counter', '42809', 'counter', 'a sequence'),
 	('booking_pkey', '42809', 'booking_pkey', 'an index'),
 	('remote', '42809', 'remote', 'a foreign table'),
@@ -48,6 +56,13 @@ SELECT refused(call, code, about, what) FROM (VALUES
 	($$ SELECT gymstream.create_topic('booking', notify => NULL) $$, '22004|22023', 'null', 'no value for notify'),
 	($$ SELECT gymstream.create_topic(NULL) $$, '22004', 'null', 'no relation'),
 	($$ SELECT gymstream.create_topic('guarded', notify => 'row') $$, '0A000|55000|42501', 'guarded', 'rows under row-level security'),
+	($$ SELECT gymstream.create_topic('guarded', notify => 'key') $$, '0A000|55000|42501', 'guarded', 'keys under row-level security'),
+	($$ SELECT gymstream.create_topic('guarded', channel_by => '{id}') $$, '0A000|55000|42501', 'guarded', 'channels under row-level security'),
+	($$ SELECT gymstream.create_topic('booking', notify => 'none', retain => '0') $$, '22023', 'booking', 'a topic that nobody would know of'),
+	($$ SELECT gymstream.create_topic('booking', channel_by => '{class_id}') $$, '55000', 'class_id', 'channels by what is not in the replica identity'),
+	($$ SELECT gymstream.create_topic('booking', key => '{class_id}') $$, '55000', 'class_id', 'a key that is not in the replica identity'),
+	($$ SELECT gymstream.create_topic('booking', channel_by => '{nothing}') $$, '42703', 'nothing', 'channels by no column'),
+	($$ SELECT gymstream.create_topic('by_class', channel_by => '{count}') $$, '22023', 'count', 'channels by what a rollup does not group by'),
 	($$ SELECT gymstream.drop_topic('booking') $$, '42704', 'booking', 'dropping what is no topic'),
 	($$ INSERT INTO gymstream_internal.topic VALUES ('booking', 'x', 'row') $$, '42501', 'topic', 'writing the catalog')
 ) AS t (call, code, about, what);

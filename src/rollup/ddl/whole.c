@@ -416,6 +416,13 @@ look_at(const DdlObject *object, Node *command)
 	}
 }
 
+static void
+check_topic(const DdlObject *object)
+{
+	if (object->class == RelationRelationId)
+		topic_check_altered(object->object);
+}
+
 /* on_ddl(): event trigger for ddl_command_end */
 PG_FUNCTION_INFO_V1(gs_on_ddl);
 Datum
@@ -429,6 +436,8 @@ gs_on_ddl(PG_FUNCTION_ARGS)
 		keep_enabled(lfirst(cell));
 	foreach(cell, objects)
 		guard_check(lfirst(cell));
+	foreach(cell, objects)
+		check_topic(lfirst(cell));
 	foreach(cell, objects)
 		look_at(lfirst(cell), event->parsetree);
 	return PointerGetDatum(NULL);

@@ -31,9 +31,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/varlena.h"
 
 #include "base/argument.h"
+#include "base/name.h"
 #include "base/owner.h"
 #include "base/quiet.h"
 #include "rollup/define/fill.h"
@@ -43,54 +43,12 @@
 /*
  * Names
  */
-static void
-check_name_length(const char *name)
-{
-	int			len = 0;
-	bool		quoted = false;
-
-	for (const char *p = name; *p; p++)
-	{
-		if (*p == '"')
-		{
-			/* two of them inside quotes stand for one that counts */
-			if (quoted && p[1] == '"')
-				p++, len++;
-			else
-				quoted = !quoted;
-		}
-		else if (*p == '.' && !quoted)
-			len = 0;
-		else if (++len >= NAMEDATALEN)
-			ereport(ERROR,
-					(errcode(ERRCODE_NAME_TOO_LONG),
-					 errmsg("name of the rollup is too long: \"%s\"", name),
-					 errdetail("A name has at most %d bytes.", NAMEDATALEN - 1)));
-	}
-}
-
-RangeVar *
-define_parse_name(text *name)
-{
-	char	   *string = text_to_cstring(name);
-	List	   *parts = NIL;
-
-	check_name_length(string);
-	if (!SplitIdentifierString(pstrdup(string), '.', &parts) || parts == NIL ||
-		list_length(parts) > 2 || strlen(llast(parts)) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid name of a rollup: \"%s\"", string),
-				 errhint("Write a name, or schema.name, in double quotes where an SQL identifier "
-						 "needs them.")));
-	return makeRangeVar(list_length(parts) == 2 ? linitial(parts) : NULL, llast(parts), -1);
-}
 
 /* What a new rollup is to be called, whether or not there is such a relation. */
 static QualifiedName
 new_name(text *name)
 {
-	RangeVar   *relation = define_parse_name(name);
+	RangeVar   *relation = name_parse(name, "rollup");
 	QualifiedName	result = {RangeVarGetCreationNamespace(relation), relation->relname};
 
 	if (isAnyTempNamespace(result.schema))

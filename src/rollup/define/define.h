@@ -17,12 +17,6 @@
 extern Query *define_query(const char *text);
 
 /*
- * A rollup's name as people give it: name, or schema.name, in double quotes where an SQL identifier
- * needs them.
- */
-extern RangeVar *define_parse_name(text *name);
-
-/*
  * Those triggers of a rollup that are not there, on its source, on the partitions of that, and on
  * its partials. All fire always then. The caller is connected to SPI, and has locked all these
  * tables.

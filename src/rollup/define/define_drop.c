@@ -163,7 +163,7 @@ gs_drop_rollup(PG_FUNCTION_ARGS)
 
 	require_rollup(fcinfo);
 	argument_writes("gymstream.drop_rollup");
-	name = define_parse_name(PG_GETARG_TEXT_PP(0));
+	name = name_parse(PG_GETARG_TEXT_PP(0), "rollup");
 	rollup = RangeVarGetRelid(name, NoLock, if_exists);
 	if (!OidIsValid(rollup))
 		note_missing(text_to_cstring(PG_GETARG_TEXT_PP(0)));

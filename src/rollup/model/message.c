@@ -1,20 +1,16 @@
 /*
  * message.c: takes a rollup's delta and gives a transactional WAL message, and back. Reads no
- * catalog.
- *
- * Anyone may call pg_logical_emit_message with our prefix. A message therefore carries a seal: a
- * hash of its bytes that is keyed with the cluster's secret nonce, which no SQL user can read.
- * Without the right seal it is no message of ours, so that what the tuple's bytes say can be
- * trusted.
+ * catalog. A message carries a seal, so that what its bytes say can be trusted.
  */
 #include "rollup/model/message.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "replication/slot.h"
+
+#include "base/seal.h"
 
 /* what precedes the tuple's bytes; MAXALIGNed within the buffer that is logged */
 typedef struct MessageHeader
@@ -63,38 +59,6 @@ message_is_wanted(bool has_topic)
 	return XLogLogicalInfoActive() && (has_topic || slot_wants());
 }
 
-static uint64
-message_seal(const char *content, Size size, TransactionId xid)
-{
-	/*
-	 * The seal's own bytes are left out. The transaction is part of the key, so that a copy of a
-	 * message is none in another transaction.
-	 */
-	uint64		secret;
-
-	memcpy(&secret, GetMockAuthenticationNonce(), sizeof(secret));
-	return hash_bytes_extended((const unsigned char *) content + sizeof(uint64),
-							   size - sizeof(uint64), secret ^ xid);
-}
-
-static uint32
-message_row_type(TupleDesc desc)
-{
-	/*
-	 * Types count in their order, and dropped columns as places. So a message from before an ALTER
-	 * TABLE can be told apart.
-	 */
-	uint32		hash = desc->natts;
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		hash = hash_combine(hash, attribute->attisdropped ? 0 : murmurhash32(attribute->atttypid));
-	}
-	return hash;
-}
-
 void
 message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple delta,
 			  const uint8 *kinds)
@@ -106,7 +70,7 @@ message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple del
 							partials,
 							nkeys,
 							delta->t_len,
-							message_row_type(desc),
+							seal_row_type(desc),
 							nstates,
 							GetCurrentTransactionId()};
 	Size		size = sizeof(header) + delta->t_len + nstates;
@@ -119,7 +83,7 @@ message_write(Oid rollup, Oid partials, int nkeys, TupleDesc desc, HeapTuple del
 	 * The seal is over the bytes as they are logged, and for the transaction under which they are
 	 * decoded.
 	 */
-	header.seal = message_seal(content, size, GetTopTransactionId());
+	header.seal = seal_make(content, size, GetTopTransactionId());
 	memcpy(content, &header.seal, sizeof(header.seal));
 	gs_log_message(GS_MESSAGE_PREFIX, content, size);
 	pfree(content);
@@ -133,7 +97,7 @@ is_ours(const MessageHeader *header, const char *content, Size size, Transaction
 	 * Without the seal the fields may be anybody's. The lengths must agree, so that message_take
 	 * reads within the bytes.
 	 */
-	return header->seal == message_seal(content, size, xid) && header->version == MESSAGE_VERSION &&
+	return header->seal == seal_make(content, size, xid) && header->version == MESSAGE_VERSION &&
 		   header->tuple_len >= SizeofHeapTupleHeader &&
 		   header->tuple_len + header->nstates == size - sizeof(*header);
 }
@@ -185,7 +149,7 @@ message_write_note(Oid rollup, Oid partials, RollupNote note)
 	MessageHeader header = {0, MESSAGE_VERSION,			 rollup, partials, note, 0, 0,
 							0, GetCurrentTransactionId()};
 
-	header.seal = message_seal((const char *) &header, sizeof(header), GetTopTransactionId());
+	header.seal = seal_make((const char *) &header, sizeof(header), GetTopTransactionId());
 	gs_log_message(GS_MESSAGE_PREFIX, (const char *) &header, sizeof(header));
 }
 
@@ -200,7 +164,7 @@ message_read_note(const char *content, Size size, TransactionId xid, RollupMessa
 		return false;
 	memcpy(&header, content, sizeof(header));
 	if (header.version != MESSAGE_VERSION || header.tuple_len != 0 ||
-		header.seal != message_seal(content, size, xid))
+		header.seal != seal_make(content, size, xid))
 		return false;
 	memset(message, 0, sizeof(*message));
 	message->rollup = header.rollup;
@@ -214,7 +178,7 @@ bool
 message_fits(const RollupMessage *message, TupleDesc desc)
 {
 	/* The partials may have been altered since. A value stored elsewhere may be gone by now. */
-	return message->row_type == message_row_type(desc) &&
+	return message->row_type == seal_row_type(desc) &&
 		   HeapTupleHeaderGetNatts(message->tuple->t_data) == desc->natts &&
 		   message->nkeys + message->nstates == desc->natts &&
 		   !HeapTupleHasExternal(message->tuple);

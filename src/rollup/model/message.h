@@ -15,8 +15,6 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 
-#define GS_MESSAGE_PREFIX "gymstream"
-
 typedef struct RollupMessage
 {
 	Oid			rollup;			/* the view that users see */

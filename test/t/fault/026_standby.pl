@@ -41,6 +41,29 @@ SKIP:
 			"success\n" . ($id - 100), 'and shows what was written before the position that was waited for');
 	}
 }
+# the same by wait_topic, on any version: when the log is replayed
+for my $id (201 .. 203)
+{
+	my $written = $primary->safe_psql('postgres', "INSERT INTO booking VALUES ($id, 8); SELECT pg_current_wal_insert_lsn()");
+	is($standby->safe_psql('postgres', "CALL gymstream.wait_topic('by_class', '$written'); SELECT n FROM by_class WHERE class_id = 8"), $id - 200,
+		'what was written is there when the wait is over');
+}
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
+ok($standby->poll_query_until('postgres', q{SELECT pg_get_wal_replay_pause_state() = 'paused'}), 'replay stands still');
+my $paused = $primary->safe_psql('postgres', 'INSERT INTO booking VALUES (204, 8); SELECT pg_current_wal_insert_lsn()');
+my (undef, undef, $timeout) = $standby->psql('postgres', "CALL gymstream.wait_topic('by_class', '$paused', '10 ms')");
+like($timeout, qr/timeout while waiting/, 'and a wait has its time');
+my (undef, undef, $null) = $standby->psql('postgres', q{CALL gymstream.wait_topic('by_class')});
+like($null, qr/lsn must not be null on a standby/, 'a standby has no commit of its own');
+my $waiting = GymstreamListener->new($standby, 'postgres');
+my ($pid) = split /\n/, $waiting->ask('SELECT pg_backend_pid();');
+$waiting->{in} .= "CALL gymstream.wait_topic('by_class', '$paused');\n";
+$waiting->{psql}->pump_nb;
+ok($standby->poll_query_until('postgres', "SELECT wait_event_type = 'Extension' AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $pid"), 'who waits has no snapshot');
+$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
+is($waiting->ask('SELECT n FROM by_class WHERE class_id = 8;'), 4, 'and goes on with the replay');
+$waiting->close;
+
 my ($status, $out) = client('doctor', '-d', $standby->connstr('postgres'));
 is($status, 0, 'with which nothing is wrong');
 like($out, qr/^NOTE: +the server is a standby/m, 'as gymstream doctor says');

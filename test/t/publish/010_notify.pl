@@ -103,8 +103,8 @@ $node->safe_psql('postgres', q{INSERT INTO booking VALUES (9, repeat('x', 7000))
 @events = $listener->take(3);
 is(length($events[0]{new}{note}), 7000, 'a large event is whole');
 is_deeply([ map { JSON::PP::decode_json($_->{payload}) } @events[1, 2] ],
-	[ map { { topic => 'public.booking', position => $_->{position}, action => 'insert', truncated => JSON::PP::true } } @events[1, 2] ],
-	'a larger one says that it is truncated');
+	[ map { { topic => 'public.booking', position => $events[$_]{position}, action => 'insert', truncated => JSON::PP::true, key => { id => 9 + $_ } } } 1, 2 ],
+	'a larger one says that it is truncated, and of which row it is');
 
 # notify => 'position'
 $node->safe_psql('postgres', q{CREATE SCHEMA "Gym"; CREATE TABLE "Gym"."Visit ""x""" (id int);
