@@ -116,3 +116,76 @@ filter_takes(const Filter *filter, const Event *event)
 		has_keys(filter, &event->key) ||
 		has_keys(filter, &event->new_row) || has_keys(filter, &event->old_row);
 }
+
+/* Whether a row has all columns that are asked for, with values or nulls. */
+static bool
+has_columns(const Filter *filter, const EventRow *row)
+{
+	for (int i = 0; i < filter->nkeys; i++)
+	{
+		int			member = 0;
+
+		while (member < row->count &&
+			   strcmp(row->members[member].name, filter->keys[i].column) != 0)
+			member++;
+		if (member == row->count)
+			return false;
+	}
+	return true;
+}
+
+FilterVerdict
+filter_judge(const Filter *filter, const Event *event)
+{
+	const EventRow *rows[] = {&event->key, &event->old_key, &event->row, &event->new_row,
+	&event->old_row};
+	FilterVerdict verdict = FILTER_UNKNOWN;
+
+	if (filter->nkeys == 0 || event->action == EVENT_OTHER || event->action == EVENT_TRUNCATE)
+		return FILTER_YES;
+	for (int i = 0; i < lengthof(rows); i++)
+	{
+		if (has_keys(filter, rows[i]))
+			return FILTER_YES;
+		if (has_columns(filter, rows[i]))
+			verdict = FILTER_NO;
+	}
+	return verdict;
+}
+
+static void
+append_json(PQExpBuffer out, const char *text, size_t length)
+{
+	appendPQExpBufferChar(out, '"');
+	for (size_t i = 0; i < length; i++)
+	{
+		if (text[i] == '"' || text[i] == '\\')
+			appendPQExpBuffer(out, "\\%c", text[i]);
+		else if ((unsigned char) text[i] < 0x20)
+			appendPQExpBuffer(out, "\\u%04x", text[i]);
+		else
+			appendPQExpBufferChar(out, text[i]);
+	}
+	appendPQExpBufferChar(out, '"');
+}
+
+char *
+filter_json(const Filter *filter)
+{
+	PQExpBufferData out;
+
+	if (filter->nkeys == 0)
+		return NULL;
+	initPQExpBuffer(&out);
+	for (int i = 0; i < filter->nkeys; i++)
+	{
+		const FilterKey *key = &filter->keys[i];
+
+		appendPQExpBufferChar(&out, i == 0 ? '{' : ',');
+		append_json(&out, key->column, strlen(key->column));
+		appendPQExpBufferChar(&out, ':');
+		append_json(&out, key->value, strlen(key->value));
+	}
+	appendPQExpBufferChar(&out, '}');
+	return out.data;
+}

@@ -44,4 +44,18 @@ extern char *filter_tables(const Filter *filter);
  */
 extern bool filter_takes(const Filter *filter, const Event *event);
 
+/* What a topic's filter says of a notification. */
+typedef enum FilterVerdict
+{
+	FILTER_NO,
+	FILTER_YES,
+	FILTER_UNKNOWN				/* it does not say the values that are asked for */
+} FilterVerdict;
+
+/* Whether its keys let a notification pass; marks do, and what empties a table. */
+extern FilterVerdict filter_judge(const Filter *filter, const Event *event);
+
+/* The keys as a JSON object, as topic_channel takes it; to be freed. NULL: there are none. */
+extern char *filter_json(const Filter *filter);
+
 #endif

@@ -18,9 +18,9 @@
 
 /*
  * All that the client asks of gymstream's views: a row for each topic, each with the status.
- * Parameters: the names as they were given, the relations that they were, and the channels that
- * we listen on. A relation is found by its name, and as long as it lives also after it was
- * renamed.
+ * Parameters: the names as they were given, the relations that they were, the channels that we
+ * listen on, and the key of which we want to hear. A relation is found by its name, and as long
+ * as it lives also after it was renamed.
  */
 static const char look_query[] =
 "SELECT s.publisher_pid, s.publisher_since, s.problem, s.waiting_for,"
@@ -37,7 +37,10 @@ static const char look_query[] =
 "  AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped),"
 " EXISTS (SELECT FROM gymstream_internal.rollup r WHERE r.rollup OPERATOR(pg_catalog.=) c.oid),"
 " pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, "
-"'SELECT')"
+"'SELECT'),"
+" pg_catalog.array_to_string(t.channel_columns, ', '),"
+" CASE WHEN $4::pg_catalog.jsonb OPERATOR(pg_catalog.?&) t.channel_columns::pg_catalog.text[]"
+" THEN gymstream.topic_channel(c.oid, $4::pg_catalog.jsonb) END"
 " FROM gymstream.status s"
 " CROSS JOIN ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), "
 "pg_catalog.unnest($2::pg_catalog.oid[])) WITH ORDINALITY g (given, known, place)"
@@ -66,6 +69,8 @@ enum
 	LOOK_COLUMNS,
 	LOOK_IS_ROLLUP,
 	LOOK_MAY_READ,
+	LOOK_CHANNEL_COLUMNS,		/* NULL: it has one channel */
+	LOOK_KEY_CHANNEL,			/* NULL: the key does not name one */
 };
 
 /* NULL: it is null. */
@@ -111,43 +116,53 @@ add_element(PQExpBuffer array, bool first, const char *text)
 	appendPQExpBufferChar(array, '"');
 }
 
-/* The parameters of look_query: three arrays as text. */
+/* The channels that we listen on, each once: topics may be given twice. */
 static void
-fill_parameters(const Listener *l, PQExpBuffer arrays)
+add_channels(const Listener *l, PQExpBuffer array)
 {
-	int			nchannels = 0;
+	int			n = 0;
 
-	for (int i = 0; i < 3; i++)
-		initPQExpBuffer(&arrays[i]);
 	for (int i = 0; i < l->ntopics; i++)
 	{
 		const Topic *topic = &l->topics[i];
 		bool		twice = false;
 
-		add_element(&arrays[0], i == 0, topic->given);
-		add_element(&arrays[1], i == 0, topic->relation);
 		for (int before = 0; before < i; before++)
 			twice |= same_text(topic->channel, l->topics[before].channel);
 		if (topic->channel && !twice)
-			add_element(&arrays[2], nchannels++ == 0, topic->channel);
+			add_element(array, n++ == 0, topic->channel);
+		if (topic->key_channel && !twice)
+			add_element(array, n++ == 0, topic->key_channel);
 	}
-	if (nchannels == 0)
-		appendPQExpBufferChar(&arrays[2], '{');
-	for (int i = 0; i < 3; i++)
-		appendPQExpBufferChar(&arrays[i], '}');
+	if (n == 0)
+		appendPQExpBufferChar(array, '{');
 }
 
-void
-health_ask(Listener *l)
+/* Ask look_query, or have it sent, with what is known of the topics. */
+static PGresult *
+ask_look(Listener *l, const char *sql, bool send, PQExpBuffer error)
 {
 	PQExpBufferData arrays[3];
-	const char *params[3];
+	const char *params[4] = {[3] = l->key};
+	PGresult   *result = NULL;
 
-	fill_parameters(l, arrays);
 	for (int i = 0; i < 3; i++)
+		initPQExpBuffer(&arrays[i]);
+	for (int i = 0; i < l->ntopics; i++)
+	{
+		add_element(&arrays[0], i == 0, l->topics[i].given);
+		add_element(&arrays[1], i == 0, l->topics[i].relation);
+	}
+	add_channels(l, &arrays[2]);
+	for (int i = 0; i < 3; i++)
+	{
+		appendPQExpBufferChar(&arrays[i], '}');
 		params[i] = arrays[i].data;
-	/* a failure shows in the connection's status */
-	if (PQsendQueryParams(l->connection.pg, look_query, 3, NULL, params, NULL, NULL, 0))
+	}
+	/* a failure to send shows in the connection's status */
+	if (!send)
+		result = listener_query(l, sql, 4, params, error);
+	else if (PQsendQueryParams(l->connection.pg, sql, 4, NULL, params, NULL, NULL, 0))
 	{
 		l->asked = ASKED_HEALTH;
 		l->asked_at = loop_now();
@@ -155,6 +170,13 @@ health_ask(Listener *l)
 	}
 	for (int i = 0; i < 3; i++)
 		termPQExpBuffer(&arrays[i]);
+	return result;
+}
+
+void
+health_ask(Listener *l)
+{
+	(void) ask_look(l, look_query, true, NULL);
 }
 
 /*
@@ -217,11 +239,11 @@ find_gaps(Listener *l, const PGresult *look)
  */
 
 /*
- * Listen on the channel that the topic has now. False: it failed, and error says why, as
- * listener_read does.
+ * Listen on the channel that the topic has now, and keep its name. False: it failed, and error
+ * says why, as listener_read does.
  */
 static bool
-join_channel(Listener *l, Topic *topic, const char *channel, PQExpBuffer error)
+join_channel(Listener *l, char **kept, const char *channel, PQExpBuffer error)
 {
 	char	   *quoted = PQescapeIdentifier(l->connection.pg, channel, strlen(channel));
 	char	   *sql = psprintf("LISTEN %s", quoted);
@@ -229,7 +251,7 @@ join_channel(Listener *l, Topic *topic, const char *channel, PQExpBuffer error)
 	bool		done = result != NULL;
 
 	if (done)
-		listener_keep(&topic->channel, channel);
+		listener_keep(kept, channel);
 	PQclear(result);
 	free(sql);
 	PQfreemem(quoted);
@@ -250,6 +272,14 @@ topic_trouble(const Listener *l, const Topic *topic, const PGresult *look, int r
 		return psprintf("\"%s\" has no topic%s\nHINT:  SELECT gymstream.create_topic('%s', "
 						"notify => 'row');",
 						topic->given, topic->created ? " any more" : "", topic->given);
+	if (strcmp(PQgetvalue(look, row, LOOK_NOTIFY), "none") == 0)
+		return psprintf("no notifications are sent of \"%s\"\nHINT:  SELECT "
+						"gymstream.alter_topic('%s', notify => 'key');",
+						topic->given, topic->given);
+	if (look_text(look, row, LOOK_CHANNEL_COLUMNS) && !look_text(look, row, LOOK_KEY_CHANNEL))
+		return psprintf("\"%s\" has a channel for each value of %s\nHINT:  Name a value with "
+						"\"gymstream tail --key COLUMN=VALUE %s\".",
+						topic->given, look_text(look, row, LOOK_CHANNEL_COLUMNS), topic->given);
 	if (l->calls->reads && !look_is(look, row, LOOK_MAY_READ))
 		return psprintf("you may not read \"%s\"\nHINT:  GRANT SELECT ON %s TO %s;", topic->given,
 						look_text(look, row, LOOK_NAME), PQuser(l->connection.pg));
@@ -281,13 +311,16 @@ look_at_topic(Listener *l, int row, const PGresult *look)
 	char	   *trouble = topic_trouble(l, topic, look, row);
 	const char *why = trouble ? NULL : topic_changed(topic, look, row);
 	const char *channel = look_text(look, row, LOOK_CHANNEL);
+	const char *key_channel = look_text(look, row, LOOK_KEY_CHANNEL);
 	PQExpBufferData error;
 	bool		done = true;
 
 	/* Listen, where the topic has come or come back with another channel. */
 	initPQExpBuffer(&error);
 	if (channel && !same_text(channel, topic->channel))
-		done = join_channel(l, topic, channel, &error);
+		done = join_channel(l, &topic->channel, channel, &error);
+	if (done && key_channel && !same_text(key_channel, topic->key_channel))
+		done = join_channel(l, &topic->key_channel, key_channel, &error);
 	if (!done && error.len > 0)
 	{
 		free(trouble);
@@ -338,25 +371,17 @@ health_begin(Listener *l, PQExpBuffer error)
 {
 	/* not the text of later looks, for whoever watches us in pg_stat_activity */
 	char	   *sql = psprintf("%s /* before LISTEN */", look_query);
-	PQExpBufferData arrays[3];
-	const char *params[3];
-	PGresult   *look;
+	PGresult   *first = ask_look(l, sql, false, error);
 
-	fill_parameters(l, arrays);
-	for (int i = 0; i < 3; i++)
-		params[i] = arrays[i].data;
-	look = listener_query(l, sql, 3, params, error);
-	for (int i = 0; i < 3; i++)
-		termPQExpBuffer(&arrays[i]);
 	free(sql);
-	if (look == NULL)
+	if (first == NULL)
 		return false;
 
-	sender_learn(l, look);
-	l->was_ready = l->sender != 0 && look_is(look, 0, LOOK_READY);
-	l->skipped = atoll(PQgetvalue(look, 0, LOOK_SKIPPED));
-	look_further(l, look);
-	PQclear(look);
+	sender_learn(l, first);
+	l->was_ready = l->sender != 0 && look_is(first, 0, LOOK_READY);
+	l->skipped = atoll(PQgetvalue(first, 0, LOOK_SKIPPED));
+	look_further(l, first);
+	PQclear(first);
 	return PQstatus(l->connection.pg) == CONNECTION_OK;
 }
 
@@ -411,7 +436,10 @@ void
 health_forget(Listener *l)
 {
 	for (int i = 0; i < l->ntopics; i++)
+	{
 		listener_keep(&l->topics[i].channel, NULL);
+		listener_keep(&l->topics[i].key_channel, NULL);
+	}
 	l->unready = 0;
 	l->lag = 0;
 	listener_keep(&l->waiting_for, NULL);

@@ -13,9 +13,9 @@
 #include "client/feed/listener.h"
 
 /*
- * Connect, listen and read for the first time. calls and context must be set, the rest zero;
- * names live as long as the listener. False: it failed, which is told on stderr, or a signal
- * ended it. listener_stop frees in both cases.
+ * Connect, listen and read for the first time. calls and context must be set, key may be, the
+ * rest zero; names live as long as the listener. False: it failed, which is told on stderr, or a
+ * signal ended it. listener_stop frees in both cases.
  */
 extern bool listener_start(Listener *l, const ConnectOptions *options, const char *const *names,
 						   int nnames);

@@ -13,6 +13,7 @@ typedef struct Topic
 	const char *given;			/* its relation as the user wrote it */
 	char	   *name;			/* the same, qualified and quoted */
 	char	   *channel;		/* listened to; NULL: none */
+	char	   *key_channel;	/* likewise: the one for the listener's key, where it has such */
 	bool		is_rollup;
 	bool		rows;			/* its notifications carry the rows */
 	/* why nothing is heard of it, perhaps with a hint on a second line; NULL: it is heard */
@@ -74,6 +75,7 @@ typedef struct Listener
 	void	   *context;
 	Topic	   *topics;
 	int			ntopics;
+	char	   *key;			/* only events of this key, an object as JSON; NULL: all */
 	bool		joined;			/* this connection listens, and the program was told to read */
 	int64		heard;			/* notifications of the publisher */
 	int64		forged;			/* notifications of others */

@@ -50,6 +50,7 @@ event_action(const char *name)
 		{"delete", EVENT_DELETE},
 		{"truncate", EVENT_TRUNCATE},
 		{"message", EVENT_MESSAGE},
+		{"event", EVENT_PUBLISHED},
 	};
 
 	for (int i = 0; i < lengthof(actions); i++)
@@ -72,6 +73,7 @@ event_row(Event *event, const char *name)
 		{"new", &event->new_row},
 		{"old", &event->old_row},
 		{"key", &event->key},
+		{"old_key", &event->old_key},
 		{"row", &event->row},
 		{"after", &event->new_row},
 		{"before", &event->old_row},
@@ -400,6 +402,7 @@ event_free(Event *event)
 	free(event->old_row.members);
 	free(event->source.members);
 	free(event->key.members);
+	free(event->old_key.members);
 	free(event->row.members);
 	free(event->key_text);
 	free(event->texts);

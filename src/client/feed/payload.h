@@ -15,6 +15,7 @@ typedef enum EventAction
 	EVENT_TRUNCATE,
 	EVENT_ROLLUP,
 	EVENT_MESSAGE,
+	EVENT_PUBLISHED,			/* into a topic of no table */
 	/* in a slot a mark of a transaction; of a topic it says that it must be read anew */
 	EVENT_OTHER,
 } EventAction;
@@ -51,8 +52,9 @@ typedef struct Event
 	EventRow	new_row;
 	EventRow	old_row;
 	EventRow	source;			/* in Debezium's format: where it is from */
-	EventRow	key;			/* of a rollup: the group, */
-	EventRow	row;			/* and its row now; null: the group is gone */
+	EventRow	key;			/* of a rollup: the group; or a notification's key */
+	EventRow	old_key;		/* the key before, where an update has changed it */
+	EventRow	row;			/* of a rollup: the group's row now; null: it is gone */
 	char	   *key_text;		/* of a notification: the key as it is written, or NULL */
 	bool		key_varies;		/* another event may name the group by another key */
 	char	   *texts;			/* holds all names and texts */

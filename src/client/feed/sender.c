@@ -35,6 +35,12 @@ sender_prepare(Listener *l, PQExpBuffer error)
 	return result != NULL;
 }
 
+static bool
+is_channel(const char *channel, const PGnotify *notify)
+{
+	return channel && strcmp(notify->relname, channel) == 0;
+}
+
 void
 sender_collect(Listener *l)
 {
@@ -44,9 +50,8 @@ sender_collect(Listener *l)
 	{
 		int			topic = 0;
 
-		while (topic < l->ntopics &&
-			   (l->topics[topic].channel == NULL ||
-				strcmp(notify->relname, l->topics[topic].channel) != 0))
+		while (topic < l->ntopics && !is_channel(l->topics[topic].channel, notify) &&
+			   !is_channel(l->topics[topic].key_channel, notify))
 			topic++;
 		if (topic < l->ntopics)
 		{

@@ -113,6 +113,8 @@ set_interval(void *context, const char *value)
 static const CommandOption tail_options[] = {
 	{'n', "count", "COUNT", "stop after that many events",
 	set_count, "a whole number above zero"},
+	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated",
+	set_key, "COLUMN=VALUE"},
 	{'S', "slot", "NAME", "read this replication slot; all options below need it",
 	set_slot, "the name of a replication slot"},
 	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
@@ -129,8 +131,6 @@ static const CommandOption tail_options[] = {
 	set_until, "a position in the log, such as 0/16B3748, or now"},
 	{'t', "table", "NAME", "only this table or rollup; may be repeated",
 	set_table, "the name of a table or rollup"},
-	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated",
-	set_key, "COLUMN=VALUE"},
 	{0, "allow-missing", NULL, "with --table, --key: also names that no table has now",
 	.flag = offsetof(TailOptions, allow_missing)},
 	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated",
@@ -167,7 +167,7 @@ tail_check(const TailOptions *options, int arguments)
 {
 	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
 		options->stream.from ? "from" : options->until || options->until_now ? "until" :
-		options->filter.ntables ? "table" : options->filter.nkeys ? "key" :
+		options->filter.ntables ? "table" : options->allow_missing ? "allow-missing" :
 		options->stream.nplugin ? "option" :
 		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ?
 		"progress" : NULL;

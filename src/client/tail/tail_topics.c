@@ -14,6 +14,8 @@
 typedef struct Tail
 {
 	Listener	listener;
+	const Filter *filter;
+	bool		unknown;		/* told that a notification does not say what is asked for */
 	int64		left;			/* events to print before the end */
 } Tail;
 
@@ -36,6 +38,7 @@ tail_heard(void *context, int topic, const char *payload)
 {
 	Tail	   *tail = context;
 	Event		event;
+	FilterVerdict verdict;
 
 	if (tail->left == 0)
 		return;
@@ -46,11 +49,20 @@ tail_heard(void *context, int topic, const char *payload)
 				tail->listener.topics[topic].name);
 		return;
 	}
-	printf("%s\n", payload);
+	/* where there is a channel for the key, the server has chosen */
+	verdict = tail->listener.topics[topic].key_channel ? FILTER_YES :
+		filter_judge(tail->filter, &event);
+	if (verdict == FILTER_UNKNOWN && !tail->unknown)
+		fprintf(stderr,
+				"gymstream: notifications of %s do not always say the values of \"--key\": these "
+				"are shown too\n", tail->listener.topics[topic].name);
+	tail->unknown |= verdict == FILTER_UNKNOWN;
+	if (verdict != FILTER_NO)
+		printf("%s\n", payload);
 	if (event.action == EVENT_OTHER)
 		tell_gap(tail, topic, event.said);
 	event_free(&event);
-	if (--tail->left == 0)
+	if (verdict != FILTER_NO && --tail->left == 0)
 		loop_stop();
 }
 
@@ -66,11 +78,13 @@ int
 tail_topics(const TailOptions *options, const ConnectOptions *connect, const char *const *names,
 			int nnames)
 {
-	Tail		tail = {.listener.calls = &tail_calls,.left = options->count};
+	Tail		tail = {.listener.calls = &tail_calls,.left = options->count,
+	.filter = &options->filter};
 	struct pollfd output = {.fd = STDOUT_FILENO};
 	bool		done;
 
 	tail.listener.context = &tail;
+	tail.listener.key = filter_json(&options->filter);
 	done = listener_start(&tail.listener, connect, names, nnames);
 
 	/* an error of stdout is that its reader is gone */
