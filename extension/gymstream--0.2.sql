@@ -704,8 +704,45 @@ CREATE TRIGGER topic_restored BEFORE INSERT ON gymstream_internal.topic
 ALTER TABLE gymstream_internal.topic ENABLE ALWAYS TRIGGER topic_restored;
 COMMENT ON TRIGGER topic_restored ON gymstream_internal.topic IS 'skips topics of a restored dump that are there already';
 
+CREATE FUNCTION gymstream.read_topic(topic regclass, after gymstream.position DEFAULT NULL, max_events integer DEFAULT 1000)
+	RETURNS TABLE ("position" gymstream.position, action text, key jsonb, event json, commit_time timestamptz)
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 1000
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_read_topic';
+COMMENT ON FUNCTION gymstream.read_topic(regclass, gymstream.position, integer) IS
+	'the events of a topic after a position, or from the first one that is kept, in commit order; for whoever may select from the table or rollup';
+GRANT EXECUTE ON FUNCTION gymstream.read_topic(regclass, gymstream.position, integer) TO PUBLIC;
+CREATE FUNCTION gymstream.first_position(topic regclass) RETURNS gymstream.position
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_first_position';
+COMMENT ON FUNCTION gymstream.first_position(regclass) IS 'the position of the first event of a topic that is kept; null: none is';
+GRANT EXECUTE ON FUNCTION gymstream.first_position(regclass) TO PUBLIC;
+CREATE FUNCTION gymstream.last_position(topic regclass) RETURNS gymstream.position
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_last_position';
+COMMENT ON FUNCTION gymstream.last_position(regclass) IS 'the position of the last event of a topic: reading after it gives what comes next';
+GRANT EXECUTE ON FUNCTION gymstream.last_position(regclass) TO PUBLIC;
+CREATE FUNCTION gymstream.topic_position(topic regclass, at timestamptz) RETURNS gymstream.position
+	LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_topic_position';
+COMMENT ON FUNCTION gymstream.topic_position(regclass, timestamptz) IS
+	'the position after which the first event follows that was committed at this time or later';
+GRANT EXECUTE ON FUNCTION gymstream.topic_position(regclass, timestamptz) TO PUBLIC;
+CREATE FUNCTION gymstream_internal.topic_log(
+	topic regclass, OUT first_position gymstream.position, OUT last_position gymstream.position, OUT events bigint, OUT bytes bigint)
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_topic_log';
+COMMENT ON FUNCTION gymstream_internal.topic_log(regclass) IS 'what the view gymstream.topics shows of the events that are kept';
+GRANT EXECUTE ON FUNCTION gymstream_internal.topic_log(regclass) TO PUBLIC;
+
 CREATE VIEW gymstream.topics AS
-	SELECT relation, channel, notify, created, retain, retain_bytes, key_columns, channel_columns FROM gymstream_internal.topic;
+	SELECT topic.relation, topic.channel, topic.notify, topic.created, topic.retain, topic.retain_bytes, topic.key_columns,
+		topic.channel_columns, log.first_position, log.last_position, log.events, log.bytes
+	FROM gymstream_internal.topic LEFT JOIN LATERAL gymstream_internal.topic_log(topic.relation) log ON true;
 COMMENT ON VIEW gymstream.topics IS 'each table or rollup whose changes are published';
 COMMENT ON COLUMN gymstream.topics.relation IS 'the table or rollup';
 COMMENT ON COLUMN gymstream.topics.channel IS 'the channel to LISTEN on';
@@ -715,6 +752,10 @@ COMMENT ON COLUMN gymstream.topics.retain IS 'how long events are kept at least,
 COMMENT ON COLUMN gymstream.topics.retain_bytes IS 'how many bytes of events are kept at most; null: no limit';
 COMMENT ON COLUMN gymstream.topics.key_columns IS 'columns of an event''s key; null: primary key, replica identity, or a rollup''s keys';
 COMMENT ON COLUMN gymstream.topics.channel_columns IS 'columns by whose values there are channels; null: the topic has one channel';
+COMMENT ON COLUMN gymstream.topics.first_position IS 'position of the first event that is kept; null: none is';
+COMMENT ON COLUMN gymstream.topics.last_position IS 'position of the last event';
+COMMENT ON COLUMN gymstream.topics.events IS 'number of events that are kept';
+COMMENT ON COLUMN gymstream.topics.bytes IS 'what they take on disk';
 GRANT SELECT ON gymstream.topics TO PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------
@@ -813,6 +854,36 @@ COMMENT ON COLUMN gymstream_internal.epoch.timeline IS 'of the write-ahead log';
 COMMENT ON COLUMN gymstream_internal.epoch.since IS 'when it began';
 REVOKE ALL ON gymstream_internal.epoch FROM PUBLIC;
 
+CREATE TABLE gymstream_internal.segment (
+	topic		oid NOT NULL,
+	created		timestamptz NOT NULL,
+	number		integer NOT NULL,
+	segment		oid NOT NULL,
+	before		gymstream.position NOT NULL,
+	opened		timestamptz NOT NULL,
+	closed		timestamptz,
+	last		gymstream.position NOT NULL,
+	newest		timestamptz NOT NULL,
+	bytes		bigint NOT NULL,
+	ended		boolean NOT NULL,
+	dropping	boolean NOT NULL
+);
+CREATE INDEX ON gymstream_internal.segment (topic);
+COMMENT ON TABLE gymstream_internal.segment IS 'the tables that hold the events of topics; not dumped: a restored database has no events';
+COMMENT ON COLUMN gymstream_internal.segment.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.segment.created IS 'when its topic was created';
+COMMENT ON COLUMN gymstream_internal.segment.number IS 'which of the topic''s segments it is';
+COMMENT ON COLUMN gymstream_internal.segment.segment IS 'the segment''s table; 0: its events are gone';
+COMMENT ON COLUMN gymstream_internal.segment.before IS 'position of the event before its first one';
+COMMENT ON COLUMN gymstream_internal.segment.opened IS 'when it was begun';
+COMMENT ON COLUMN gymstream_internal.segment.closed IS 'since when nothing is added to it; null: it is the one that events go to';
+COMMENT ON COLUMN gymstream_internal.segment.last IS 'position of its last event, once it is closed';
+COMMENT ON COLUMN gymstream_internal.segment.newest IS 'the newest commit time up to its last event, once it is closed';
+COMMENT ON COLUMN gymstream_internal.segment.bytes IS 'its size, once it is closed';
+COMMENT ON COLUMN gymstream_internal.segment.ended IS 'events after it were not stored';
+COMMENT ON COLUMN gymstream_internal.segment.dropping IS 'it is about to be dropped';
+REVOKE ALL ON gymstream_internal.segment FROM PUBLIC;
+
 ------------------------------------------------------------------------------------------------------------------------
 -- Publications of all tables have those of gymstream too, and their subscribers need not: decoding passes over them.
 ------------------------------------------------------------------------------------------------------------------------
@@ -832,5 +903,9 @@ CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.epoch
 	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
 ALTER TABLE gymstream_internal.epoch ENABLE ALWAYS TRIGGER skip_row;
 COMMENT ON TRIGGER skip_row ON gymstream_internal.epoch IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.segment
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.segment ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.segment IS 'skips rows that a subscription to all tables copies from another server';
 
 SELECT gymstream_internal.renew_rollups();

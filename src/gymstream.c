@@ -9,6 +9,7 @@
 #include "base/owner.h"
 #include "base/settings.h"
 #include "base/shared.h"
+#include "log/log_head.h"
 #include "rollup/model/rollup.h"
 #include "rollup/model/standing.h"
 #include "rollup/partials/claim.h"
@@ -43,6 +44,7 @@ _PG_init(void)
 	launcher_init();
 	topic_owner_init();
 	topic_columns_init();
+	log_head_init();
 	database_init();
 	settings_done();
 }

@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 /*
  * Where the catalogs may be, in the order in which to look. Version 0.1 had one schema for all: a
@@ -165,10 +166,7 @@ catalog_open(const char *name, LOCKMODE lock)
 	return table_open(relid, NoLock);
 }
 
-/*
- * The index whose only column is this one. The catalogs have one for each column that is searched.
- */
-static Oid
+Oid
 catalog_index(Relation catalog, AttrNumber column)
 {
 	List	   *indexes = RelationGetIndexList(catalog);
@@ -435,12 +433,34 @@ catalog_owner(Oid relid)
 }
 
 bool
-catalog_has_topic(Oid relation)
+catalog_keeps(const Interval *retain)
+{
+	static const Interval no_time = {0};
+
+	return DatumGetBool(
+		DirectFunctionCall2(interval_gt, IntervalPGetDatum(retain), IntervalPGetDatum(&no_time)));
+}
+
+bool
+catalog_topic_stores(Oid relation, bool *stored)
 {
 	Relation	catalog = catalog_open(CATALOG_TOPIC, AccessShareLock);
-	bool		found = catalog && HeapTupleIsValid(catalog_find_topic(catalog, relation));
+	HeapTuple	tuple = catalog ? catalog_find_topic(catalog, relation) : NULL;
+	bool		isnull;
 
+	/* version 0.1 kept nothing */
+	*stored = HeapTupleIsValid(tuple) && RelationGetNumberOfAttributes(catalog) >= TOPIC_NATTS &&
+		catalog_keeps(DatumGetIntervalP(
+			heap_getattr(tuple, TOPIC_RETAIN, RelationGetDescr(catalog), &isnull)));
 	if (catalog)
 		table_close(catalog, AccessShareLock);
-	return found;
+	return HeapTupleIsValid(tuple);
+}
+
+bool
+catalog_has_topic(Oid relation)
+{
+	bool		stored;
+
+	return catalog_topic_stores(relation, &stored);
 }

@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 #include "access/htup.h"
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
@@ -40,6 +41,21 @@
 #define EPOCH_SINCE 4
 #define EPOCH_NATTS 4
 
+#define CATALOG_SEGMENT "segment"
+#define SEGMENT_TOPIC 1
+#define SEGMENT_CREATED 2
+#define SEGMENT_NUMBER 3
+#define SEGMENT_TABLE 4
+#define SEGMENT_BEFORE 5
+#define SEGMENT_OPENED 6
+#define SEGMENT_CLOSED 7
+#define SEGMENT_LAST 8
+#define SEGMENT_NEWEST 9
+#define SEGMENT_BYTES 10
+#define SEGMENT_ENDED 11
+#define SEGMENT_DROPPING 12
+#define SEGMENT_NATTS 12
+
 /*
  * The schema of the extension's catalogs, types and functions, or InvalidOid where it is not
  * installed.
@@ -64,6 +80,12 @@ extern Oid	catalog_type(const char *name);
 
 /* One of the extension's tables, opened with the lock; NULL when the extension is not installed. */
 extern Relation catalog_open(const char *name, LOCKMODE lock);
+
+/*
+ * The index whose only column is this one; InvalidOid: none. The catalogs have one for each column
+ * that is searched.
+ */
+extern Oid	catalog_index(Relation catalog, AttrNumber column);
 
 /* The row whose column is key, as a copy, or NULL. Historic while decoding. */
 extern HeapTuple catalog_find(Relation catalog, AttrNumber column, Datum key);
@@ -107,5 +129,11 @@ extern Oid	catalog_owner(Oid relid);
 
 /* Whether the relation, a table or a rollup, has a topic. */
 extern bool catalog_has_topic(Oid relation);
+
+/* The same, and whether its events are stored. */
+extern bool catalog_topic_stores(Oid relation, bool *stored);
+
+/* Whether a topic that keeps its events for this time keeps them at all. */
+extern bool catalog_keeps(const Interval *retain);
 
 #endif							/* GS_CATALOG_H */

@@ -202,6 +202,20 @@ gs_ordering_operator(Oid operator, Oid *family, Oid *type, bool *greater)
 #define gs_is_any_value(aggregate) (false)
 #endif
 
+/* 17: indexes have options and statistics targets */
+#include "catalog/index.h"
+#if PG_VERSION_NUM >= 170000
+#define gs_index_create(relation, name, info, columns, collations, classes, options)               \
+	index_create(relation, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,    \
+				 BTREE_AM_OID, InvalidOid, collations, classes, NULL, options, NULL, (Datum) 0, 0, \
+				 0, true, true, NULL)
+#else
+#define gs_index_create(relation, name, info, columns, collations, classes, options)               \
+	index_create(relation, name, InvalidOid, InvalidOid, InvalidOid, InvalidOid, info, columns,    \
+				 BTREE_AM_OID, InvalidOid, collations, classes, options, (Datum) 0, 0, 0, true,    \
+				 true, NULL)
+#endif
+
 /* 17: intervals can be infinite */
 #include "datatype/timestamp.h"
 #if PG_VERSION_NUM >= 170000

@@ -164,6 +164,7 @@ typedef struct EventRelation
 	/* gymstream's own tables, partials, no table at all: its rows are no events */
 	bool		hidden;
 	bool		has_topic;		/* the subject has a topic */
+	bool		stored;			/* which keeps its events */
 	/* what its events are about: relid itself, or for partials the rollup's view */
 	Oid			subject;
 	Oid			partials;		/* of a rollup's view; otherwise InvalidOid */
@@ -201,6 +202,9 @@ extern EventRelation *event_relation_by_oid(Oid relid);
  * True when this table or rollup (its view) has a topic. Cached, and never waits for a lock on it.
  */
 extern bool event_is_published(Oid relation);
+
+/* Whether its events are stored. */
+extern bool event_is_stored(Oid relation);
 
 /* Whether events have a member for this column. */
 extern bool event_shows_column(Form_pg_attribute attribute);

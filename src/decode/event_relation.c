@@ -159,7 +159,7 @@ relation_classify(EventRelation *relation, Relation rel)
 		relation->partials = catalog_rollup(ROLLUP_ROLLUP, relid, ROLLUP_PARTIALS);
 	if (OidIsValid(rollup))
 		relation->subject = rollup;
-	relation->has_topic = catalog_has_topic(relation->subject);
+	relation->has_topic = catalog_topic_stores(relation->subject, &relation->stored);
 }
 
 /*
@@ -275,8 +275,8 @@ event_relation_by_oid(Oid relid)
 }
 
 /* Reads one catalog and does not open the relation: somebody may hold a lock on it. */
-bool
-event_is_published(Oid relid)
+static EventRelation *
+relation_topic(Oid relid)
 {
 	EventRelation *relation;
 	uint64		before;
@@ -286,8 +286,20 @@ event_is_published(Oid relid)
 	if (!relation->topic_known)
 	{
 		before = invalidation_count;
-		relation->has_topic = catalog_has_topic(relid);
+		relation->has_topic = catalog_topic_stores(relid, &relation->stored);
 		relation->topic_known = before == invalidation_count;
 	}
-	return relation->has_topic;
+	return relation;
+}
+
+bool
+event_is_published(Oid relid)
+{
+	return relation_topic(relid)->has_topic;
+}
+
+bool
+event_is_stored(Oid relid)
+{
+	return relation_topic(relid)->stored;
 }

@@ -83,6 +83,7 @@ add_topic(EventRelation *relation, Relation rel, const TopicRow *row, Oid topic,
 
 	added->relation = topic;
 	added->shape = shape;
+	added->stored = event_is_stored(topic);
 	event_key_init(&added->key, relation->desc, key != NIL ? key : identity_columns(shape), old,
 				   relation->context);
 	event_key_init(&added->channel, relation->desc, channel, old, relation->context);

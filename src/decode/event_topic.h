@@ -12,6 +12,7 @@
 typedef struct EventTopic
 {
 	Oid			relation;		/* whose topic it is: the relation, or what it is a partition of */
+	bool		stored;			/* it keeps its events */
 	EventShape *shape;			/* under its name, with its columns */
 	EventKey	key;			/* of the events */
 	EventKey	channel;		/* the columns by which there are channels, if any */

@@ -6,6 +6,7 @@
  * A rollup's change has no counterpart there: it is a logical message whose content is the event of
  * the format 'json'.
  */
+#include "base/seal.h"
 #include "decode/plugin.h"
 
 #include "commands/dbcommands.h"

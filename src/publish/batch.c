@@ -13,6 +13,7 @@
 
 #include "base/settings.h"
 #include "decode/json.h"
+#include "log/log_write.h"
 #include "publish/epoch.h"
 #include "rollup/model/message.h"
 #include "worker/incident.h"
@@ -112,6 +113,7 @@ batch_add(const Frame *frame, const EventStamp *stamp, const char *body, Size si
 
 	MemSet(event, 0, sizeof(*event));
 	event->stands_for = 1;
+	event->offset = POSITION_NO_OFFSET;
 	event->frame = *frame;
 	event->stamp = *stamp;
 
@@ -199,7 +201,7 @@ Position
 batch_position(const BatchEvent *event)
 {
 	return (Position) {.epoch = batch_epoch,.lsn = event->stamp.commit_lsn,
-	.index = event->frame.index,.offset = POSITION_NO_OFFSET};
+	.index = event->frame.index,.offset = event->offset};
 }
 
 /* A mark's own channel and name: the topic may be gone. Returns how many notifications it is. */
@@ -226,7 +228,7 @@ tell_event(BatchEvent *event, BatchTopic *topic)
 	char		channel[NAMEDATALEN];
 	int			i = 0;
 
-	if (frame->kind == FRAME_ROLLUP)
+	if (frame->kind == FRAME_ROLLUP && event->key == NULL)
 		batch_key(event, topic);
 	channels = frame->nchannels;
 	if (topic->topic.notify == TOPIC_NOTIFY_NONE)
@@ -249,11 +251,6 @@ tell_events(void)
 {
 	int			notifications = 0;
 
-	/*
-	 * Merging comes first. It marks events whose delta a later one has taken, and reads the rows
-	 * that the others show.
-	 */
-	batch_merge_rollups(batch_place, batch_events, nevents);
 	for (int i = 0; i < nevents; i++)
 	{
 		BatchTopic *topic = batch_topic(batch_events[i].frame.relation);
@@ -297,20 +294,9 @@ commit_batch(void)
 	return committed;
 }
 
-/* In one transaction. False when there was no room; then nobody was told of anything. */
-static bool
-tell_all(int *notifications)
+static void
+begin_transaction(void)
 {
-	bool		told;
-
-	if (queue_is_full())
-		return false;
-
-	/*
-	 * A new epoch is written in a transaction of its own, which is on disk before an event bears
-	 * it. So the epoch is looked up before this transaction begins.
-	 */
-	batch_epoch = epoch_current(batch_place);
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 
@@ -321,6 +307,52 @@ tell_all(int *notifications)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(batch_context);
 	json_pin_settings();
+}
+
+static void
+commit_transaction(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(batch_context);
+}
+
+/*
+ * Store and tell; where there is nothing to store, in one transaction. False when there was no room
+ * for notifications; then nobody was told of anything.
+ */
+static bool
+tell_all(int *notifications)
+{
+	bool		full = queue_is_full();
+	bool		told;
+
+	/*
+	 * A new epoch is written in a transaction of its own, which is on disk before an event bears
+	 * it. So the epoch is looked up before this transaction begins.
+	 */
+	batch_epoch = epoch_current(batch_place);
+	if (full && !batch_logs(batch_events, nevents, batch_epoch))
+		return false;
+	begin_transaction();
+
+	/*
+	 * Merging comes first. It marks events whose delta a later one has taken, and reads the rows
+	 * that the others show.
+	 */
+	batch_merge_rollups(batch_place, batch_events, nevents);
+	/* Who is told of an event can read it: what is stored is committed before. */
+	if (batch_log(batch_place, batch_events, nevents, batch_epoch))
+	{
+		commit_transaction();
+		log_written();
+		begin_transaction();
+	}
+	if (full)
+	{
+		commit_transaction();
+		return false;
+	}
 
 	/* What is owed comes first, so that a listener reads anew before it follows further events. */
 	*notifications = batch_owed_tell(batch_epoch);

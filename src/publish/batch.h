@@ -41,6 +41,7 @@ typedef struct BatchEvent
 {
 	Frame		frame;
 	EventStamp	stamp;
+	int64		offset;			/* in the topic's log, or POSITION_NO_OFFSET */
 	char	   *body;			/* NULL where there is none */
 	Size		size;
 	char	   *key;			/* as JSON; NULL where it is not known, or there is none */
@@ -72,6 +73,18 @@ extern Position batch_position(const BatchEvent *event);
 
 /* Notify, as the transaction is committed. */
 extern void batch_notify(const char *channel, const char *payload);
+
+/*
+ * Append the events to the logs of topics that keep them, and give them their offsets. True where
+ * the transaction has to be committed, and log_written called, before anybody is told.
+ */
+extern bool batch_log(SharedDatabase *place, BatchEvent *events, int n, uint32 epoch);
+
+/* Whether that has anything to do, without a look at a catalog. */
+extern bool batch_logs(const BatchEvent *events, int n, uint32 epoch);
+
+/* A rollup's event as JSON, or NULL when there is none or it is too large. */
+extern char *batch_rollup_json(BatchEvent *event);
 
 /* Merge the events of each rollup, and read the rows of those that remain where they are wanted. */
 extern void batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n);

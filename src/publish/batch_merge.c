@@ -332,7 +332,7 @@ take_rollup(SharedDatabase *place, BatchEvent *events, int n)
 		if (is_of(&events[i], &rollup.rollup) && message_fits(&events[i].delta, rollup.desc))
 			rollup.events[rollup.n++] = &events[i];
 	merge_rollup(&rollup);
-	if (topic->topic.notify == TOPIC_NOTIFY_ROW)
+	if (topic->topic.notify == TOPIC_NOTIFY_ROW || topic->topic.stored)
 		read_rows(place, &rollup);
 }
 

@@ -47,7 +47,7 @@ append_group(StringInfo json, const ReadbackGroup *group)
 		case READBACK_NO_ROW:
 			appendStringInfoString(json, ",\"row\":null");
 			break;
-		/* Such an event has no JSON at all: rollup_json has seen to that. */
+		/* Such an event has no JSON at all: batch_rollup_json has seen to that. */
 		case READBACK_LONG:
 			break;
 		case READBACK_ROW:
@@ -62,9 +62,8 @@ append_group(StringInfo json, const ReadbackGroup *group)
 	}
 }
 
-/* A rollup's event as JSON, or NULL when there is none or it is too large. */
-static char *
-rollup_json(BatchEvent *event)
+char *
+batch_rollup_json(BatchEvent *event)
 {
 	EventRelation *relation = event_relation_by_oid(event->delta.partials);
 	StringInfoData json;
@@ -184,7 +183,7 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 	 * be a sum.
 	 */
 	if (rows)
-		json = event->frame.kind == FRAME_ROLLUP ? rollup_json(event) : event->body;
+		json = event->frame.kind == FRAME_ROLLUP ? batch_rollup_json(event) : event->body;
 	if (event->frame.unrendered)
 		note_unrendered(place, event, &position);
 	append_start(&payload, topic->name, &position);

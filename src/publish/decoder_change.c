@@ -32,6 +32,10 @@ static MemoryContext event_context; /* reset after each event */
 static const EventOptions event_options = {.xids = true,.lsn = true,.timestamp = true,
 .size = 8 * GS_NOTIFY_LIMIT,.skip_long = true};
 
+/* nor is what is longer than a log keeps */
+static const EventOptions stored_options = {.xids = true,.lsn = true,.timestamp = true,
+.size = GS_STORED_LIMIT,.skip_long = true};
+
 /* Send an event, and the transaction's begin before its first one. */
 static void
 decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
@@ -45,6 +49,8 @@ decoder_send(ReorderBufferTXN *txn, Frame *event, const char *body, Size size)
 	}
 	/* The log alone decides on the index: what is decoded again has the same positions. */
 	event->index = ++last_index;
+	/* as the catalogs were then: what is decoded again is stored again, or is not */
+	event->stored = event_is_stored(event->relation);
 	frame_send(decoder_queue, event, body, size, false);
 }
 
@@ -79,7 +85,8 @@ decoder_send_json(ReorderBufferTXN *txn, Frame *event, StringInfo body, EventRes
 
 	event->kind = FRAME_EVENT;
 	event->unrendered = result == EVENT_WITH_GAPS;
-	if (body->len - keys >= GS_NOTIFY_LIMIT || body->len == keys)
+	if ((body->len - keys >= GS_NOTIFY_LIMIT && !event_is_stored(event->relation)) ||
+		body->len == keys)
 	{
 		event->kind = FRAME_LARGE_EVENT;
 		body->len = keys;
@@ -116,7 +123,8 @@ decoder_row(ReorderBufferTXN *txn, EventTopic *topic, ReorderBufferChange *chang
 	event_take(topic->shape, change, &new, &old);
 	frame_keys(&event, &body, topic, new, old);
 	if (event_change_size(topic->shape, change) < HUGE_CHANGE)
-		result = event_change(&body, &event_options, &stamp, topic->shape, change, new, old);
+		result = event_change(&body, topic->stored ? &stored_options : &event_options, &stamp,
+							  topic->shape, change, new, old);
 	decoder_send_json(txn, &event, &body, result);
 }
 
@@ -200,7 +208,8 @@ decoder_published(ReorderBufferTXN *txn, const RowMessage *message)
 		event_deform(topic->shape, &topic->shape->new, message->row);
 		frame_keys(&event, &body, topic, &topic->shape->new, NULL);
 		if (message->row->t_len < HUGE_CHANGE)
-			result = event_published(&body, &event_options, &stamp, topic->shape, message->row);
+			result = event_published(&body, topic->stored ? &stored_options : &event_options,
+									 &stamp, topic->shape, message->row);
 		decoder_send_json(txn, &event, &body, result);
 	}
 }

@@ -17,6 +17,9 @@
 /* a notification's payload is shorter than this */
 #define GS_NOTIFY_LIMIT (BLCKSZ - NAMEDATALEN - 128)
 
+/* an event that is longer than this as text is not stored whole */
+#define GS_STORED_LIMIT (16 * 1024 * 1024)
+
 typedef enum FrameKind
 {
 	FRAME_BEGIN,				/* stamp */
@@ -37,6 +40,7 @@ typedef struct Frame
 	char		action[12];
 	/* some of it could not be rendered: the event's member of that name says what */
 	bool		unrendered;
+	bool		stored;			/* the topic kept its events when it happened */
 	bool		skipped;		/* there is no body, since workers have died of it */
 	/* of the event's key, as JSON; 0: it has none, or it is not known */
 	uint32		key_size;

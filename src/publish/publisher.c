@@ -24,8 +24,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "base/catalog.h"
+#include "log/log_write.h"
 #include "publish/batch.h"
 #include "publish/frame.h"
 #include "worker/mark.h"
@@ -36,11 +38,13 @@
 static SharedDatabase *publisher_place;
 static shm_mq_handle *publisher_queue;
 static uint32 seen_pokes;
+static TimestampTz looked_at;	/* at the catalogs */
 static DatabaseState served_state;	/* what this publisher is here for */
 static XLogRecPtr leave_at = InvalidXLogRecPtr; /* end when all up to here is told; invalid: stay */
 
 /* the transaction at hand */
 static EventStamp begun_stamp;
+static bool is_begun = false;	/* its end has not come yet */
 /* end of the last transaction that is whole, told or in the batch */
 static XLogRecPtr ended_lsn;
 
@@ -85,6 +89,8 @@ publisher_look(void)
 	 * more.
 	 */
 	seen_pokes = pg_atomic_read_u32(&publisher_place->pokes);
+	looked_at = GetCurrentTimestamp();
+	log_tidy_soon();
 	topics = publisher_count_topics();
 
 	/*
@@ -152,6 +158,7 @@ publisher_tell(void)
 	 */
 	shared_advance(&publisher_place->published_lsn, ended_lsn);
 	shared_wake_waiters();
+	(void) log_tidy();
 }
 
 /* Wait until everybody sees what the transaction did. */
@@ -203,6 +210,7 @@ publisher_receive(void)
 		{
 			case FRAME_BEGIN:
 				begun_stamp = frame.stamp;
+				is_begun = true;
 				/* What is in the batch can be seen already, and need not wait with this one. */
 				if (TransactionIdIsInProgress(begun_stamp.xid))
 				{
@@ -223,11 +231,17 @@ publisher_receive(void)
 				break;
 			case FRAME_END:
 				ended_lsn = frame.end_lsn;
+				is_begun = false;
 				break;
 		}
 	}
-	/* The queue is empty, and waiting for more would only delay what there is. */
-	publisher_tell();
+
+	/*
+	 * The queue is empty, and waiting for more would only delay what there is. But what is missing
+	 * of a transaction is on its way: what fits into one batch is stored and told as a whole.
+	 */
+	if (!is_begun)
+		publisher_tell();
 	return any;
 }
 
@@ -266,12 +280,12 @@ publisher_leave(void)
 	publisher_end(PUBLISHER_AGAIN);
 }
 
-/* Sleep until something is to be done. True when that took the longest time. */
+/* Sleep until something is to be done. True when it is time to look at the catalogs. */
 static bool
 publisher_sleep(void)
 {
 	long		stats_ms = pgstat_report_stat(false);
-	long		ms = batch_owed_any() ? OWED_MS : LOOK_MS;
+	long		ms = Min(batch_owed_any() ? OWED_MS : LOOK_MS, log_tidy());
 	int			events;
 
 	mark_clear();
@@ -282,7 +296,7 @@ publisher_sleep(void)
 		pgstat_report_stat(true);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
-	return stats_ms == 0 && ms == LOOK_MS && (events & WL_TIMEOUT);
+	return TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), LOOK_MS);
 }
 
 static void

@@ -82,6 +82,7 @@ topic_read(HeapTuple tuple, TupleDesc desc, Topic *topic)
 	topic->is_private = topic_has_row_security(topic->relation);
 	if (topic->is_private && topic->notify != TOPIC_NOTIFY_NONE)
 		topic->notify = TOPIC_NOTIFY_POSITION;
+	topic->created = DatumGetTimestampTz(heap_getattr(tuple, TOPIC_CREATED, desc, &isnull));
 	topic->retain = no_time;
 	topic->retain_bytes = 0;
 	/* version 0.1 kept nothing */
@@ -92,8 +93,7 @@ topic_read(HeapTuple tuple, TupleDesc desc, Topic *topic)
 		value = heap_getattr(tuple, TOPIC_RETAIN_BYTES, desc, &isnull);
 		topic->retain_bytes = isnull ? 0 : DatumGetInt64(value);
 	}
-	topic->stored = DatumGetBool(DirectFunctionCall2(
-		interval_gt, IntervalPGetDatum(&topic->retain), IntervalPGetDatum(&no_time)));
+	topic->stored = catalog_keeps(&topic->retain);
 }
 
 bool

@@ -29,6 +29,7 @@ typedef struct Topic
 	/* it has row-level security: nothing of its rows is told to everybody who listens */
 	bool		is_private;
 	char		channel[NAMEDATALEN];	/* to LISTEN on */
+	TimestampTz created;
 	Interval	retain;			/* how long events are kept */
 	bool		stored;			/* that is longer than no time */
 	int64		retain_bytes;	/* how much of them is kept at most; 0: no limit */

@@ -19,6 +19,11 @@ INSERT INTO contract VALUES
 	('topic_channel(topic regclass, key jsonb)', 'text', 'stable'),
 	('wait_topic(IN topic regclass, IN lsn pg_lsn DEFAULT NULL::pg_lsn, IN timeout interval DEFAULT NULL::interval)', NULL, 'volatile'),
 	('drop_topic(relation regclass)', 'void', 'volatile'),
+	('read_topic(topic regclass, after gymstream."position" DEFAULT NULL::gymstream."position", max_events integer DEFAULT 1000)',
+		'TABLE("position" gymstream."position", action text, key jsonb, event json, commit_time timestamp with time zone)', 'stable'),
+	('first_position(topic regclass)', 'gymstream."position"', 'stable'),
+	('last_position(topic regclass)', 'gymstream."position"', 'stable'),
+	('topic_position(topic regclass, at timestamp with time zone)', 'gymstream."position"', 'stable'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
 	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
 	('position_index(gymstream."position")', 'bigint', 'immutable'),
@@ -58,7 +63,8 @@ SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespa
 SELECT is_empty($$ SELECT description FROM member, pg_identify_object(classid, objid, 0) i WHERE i.schema = 'gymstream'
 	AND i.type NOT IN ('function', 'procedure', 'view', 'type', 'operator') $$, 'and nothing of another kind');
 SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
-SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns']);
+SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns',
+	'first_position', 'last_position', 'events', 'bytes']);
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
 	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
@@ -76,8 +82,8 @@ SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WH
 -- The others are there for views, triggers, types and event triggers. What PUBLIC may execute of them must be safe in any hands.
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
 	ARRAY['collect', 'flush', 'guards', 'readable', 'topic_restored', 'publish_row', 'skip_row', 'before_drop', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
-		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed',
 		'rollup_query', 'rollup_definition', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
+		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed', 'topic_log',
 		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',
 		'numeric_sum_agg', 'numeric_sum_merge',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
@@ -107,8 +113,9 @@ SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', '
 SELECT ok(has_table_privilege('public', objid, 'SELECT') AND NOT has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 	objid::regclass || ' may be read by everyone and written by nobody')
 FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass
-WHERE relkind IN ('r', 'v') AND relname <> 'epoch' ORDER BY objid::regclass::text;
+WHERE relkind IN ('r', 'v') AND relname NOT IN ('epoch', 'segment') ORDER BY objid::regclass::text;
 SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.epoch', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), 'the epochs are nobody else''s');
+SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.segment', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), 'nor are the segments');
 SELECT ok('user_catalog_table=true' = ANY (reloptions), relname || ' is read while decoding')
 FROM pg_class WHERE oid IN ('gymstream_internal.rollup'::regclass, 'gymstream_internal.topic'::regclass) ORDER BY relname;
 SELECT set_eq($$ SELECT unnest(extconfig)::regclass FROM pg_extension WHERE extname = 'gymstream' $$,

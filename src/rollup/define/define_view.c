@@ -176,7 +176,7 @@ static void
 quiet_catalogs(void)
 {
 	static const char *const tables[] = {CATALOG_ROLLUP, CATALOG_UNCOUNTED, CATALOG_TOPIC,
-										 CATALOG_EPOCH};
+										 CATALOG_EPOCH,      CATALOG_SEGMENT};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{

@@ -113,7 +113,7 @@ is(scalar(grep { $_->{row} && $_->{row}{q} == $_->{key}{k} } @events), 98, 'all 
 is(incident('parts'), q{22012|an event was told without the group's row|t}, 'the incident is remembered');
 my ($bad) = reverse grep { !exists $_->{row} } @events;
 is(sql(q{SELECT times, "position" FROM gymstream.incidents WHERE relation = 'parts'::regclass}),
-	"2|$bad->{position}", 'with the last position');
+	'2|' . $bad->{position} =~ s/\/[0-9A-F]{16}$//r, 'with the last position');
 is(sql('SELECT incomplete FROM gymstream.status'), 2, 'and counted');
 sql(q{UPDATE part SET b = 1 WHERE k = 7});
 is_deeply([ map { $_->{row} } $parts->take(1) ], [ { k => 7, q => 7 } ], 'once it can be computed it is told');

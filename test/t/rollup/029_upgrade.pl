@@ -204,7 +204,8 @@ my %catalogs = (
 );
 for my $what (sort keys %catalogs)
 {
-	my %rows = map { $_ => join "\n", sort split /\n(?=\S)/, run($_, $catalogs{$what}) } qw(old fresh);
+	# the tables of segments bear the number of the topic that they are of
+	my %rows = map { $_ => join "\n", sort grep { !/\blog_\d+_\d+/ } split /\n(?=\S)/, run($_, $catalogs{$what}) } qw(old fresh);
 	isnt($rows{old}, '', "$what: there are some") unless $what eq 'what the extension depends on';
 	is($rows{old}, $rows{fresh}, "$what: the same as in a fresh database");
 }
