@@ -452,6 +452,13 @@ CREATE FUNCTION gymstream.topic_position(topic regclass, at timestamptz) RETURNS
 COMMENT ON FUNCTION gymstream.topic_position(regclass, timestamptz) IS
 	'the position after which the first event follows that was committed at this time or later';
 GRANT EXECUTE ON FUNCTION gymstream.topic_position(regclass, timestamptz) TO PUBLIC;
+CREATE FUNCTION gymstream.snapshot_position(topic regclass) RETURNS gymstream.position
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_snapshot_position';
+COMMENT ON FUNCTION gymstream.snapshot_position(regclass) IS
+	'the position that the rows in the transaction''s snapshot are as of: reading after it gives each later change, and none earlier';
+GRANT EXECUTE ON FUNCTION gymstream.snapshot_position(regclass) TO PUBLIC;
 CREATE FUNCTION gymstream_internal.topic_log(
 	topic regclass, OUT first_position gymstream.position, OUT last_position gymstream.position, OUT events bigint, OUT bytes bigint)
 	LANGUAGE c STABLE STRICT PARALLEL UNSAFE

@@ -6,7 +6,7 @@
  * On a standby nothing is published. There it waits until the log is replayed, for which the server
  * wakes nobody: so it looks again and again.
  */
-#include "base/base.h"
+#include "publish/wait.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -143,6 +143,17 @@ wait_for_publisher(XLogRecPtr lsn, const WaitTime *time)
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(leave_wait, (Datum) 0);
 	leave_wait(0, (Datum) 0);
+}
+
+XLogRecPtr
+wait_all_published(void)
+{
+	XLogRecPtr	lsn = end_of_log();
+	WaitTime	for_ever = {0};
+
+	topic_check_server();
+	wait_for_publisher(lsn, &for_ever);
+	return lsn;
 }
 
 static void

@@ -23,6 +23,7 @@ INSERT INTO contract VALUES
 		'TABLE("position" gymstream."position", action text, key jsonb, event json, commit_time timestamp with time zone)', 'stable'),
 	('first_position(topic regclass)', 'gymstream."position"', 'stable'),
 	('last_position(topic regclass)', 'gymstream."position"', 'stable'),
+	('snapshot_position(topic regclass)', 'gymstream."position"', 'volatile'),
 	('topic_position(topic regclass, at timestamp with time zone)', 'gymstream."position"', 'stable'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
 	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
