@@ -202,6 +202,14 @@ gs_ordering_operator(Oid operator, Oid *family, Oid *type, bool *greater)
 #define gs_is_any_value(aggregate) (false)
 #endif
 
+/* 19: a descriptor made by hand is to be finished */
+#include "access/tupdesc.h"
+#if PG_VERSION_NUM >= 190000
+#define gs_tuple_desc_finish(desc) TupleDescFinalize(desc)
+#else
+#define gs_tuple_desc_finish(desc) ((void) (desc))
+#endif
+
 /* 17: indexes have options and statistics targets */
 #include "catalog/index.h"
 #if PG_VERSION_NUM >= 170000

@@ -44,6 +44,7 @@ table_columns(void)
 	/* Batches are compressed as a whole before they are cut into rows. */
 	TupleDescAttr(desc, LOG_BODY - 1)->attstorage = TYPSTORAGE_PLAIN;
 	TupleDescAttr(desc, LOG_BODY - 1)->attcompression = InvalidCompressionMethod;
+	gs_tuple_desc_finish(desc);
 	return desc;
 }
 

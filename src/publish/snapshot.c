@@ -36,8 +36,8 @@ check_transaction(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("snapshot_position needs a transaction that has one snapshot"),
-				 errhint("Begin it with BEGIN ISOLATION LEVEL REPEATABLE READ, and read the rows in "
-						 "it.")));
+				 errhint("Begin it with BEGIN ISOLATION LEVEL REPEATABLE READ, and read the rows "
+						 "in it.")));
 	/* What it has written it sees, and nobody knows yet where that will stand. */
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		ereport(ERROR,

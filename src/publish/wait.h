@@ -10,8 +10,8 @@
 
 /*
  * Return when all that has been committed is in the logs of topics, and told; gives the position of
- * the write-ahead log up to which that was. Not on a standby. The caller may hold a snapshot, but no
- * transaction id.
+ * the write-ahead log up to which that was. Not on a standby. The caller may hold a snapshot, but
+ * no transaction id.
  */
 extern XLogRecPtr wait_all_published(void);
 
