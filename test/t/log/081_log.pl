@@ -130,6 +130,18 @@ is($plain->safe_psql('postgres', q{SELECT count(*) FROM traffic WHERE id = -2}),
 $plain->safe_psql('postgres', 'ALTER SUBSCRIPTION everything REFRESH PUBLICATION');
 $plain->stop;
 
+# What one event has keeps nobody from the next: a key that jsonb cannot hold, a row that is too long
+$node->safe_psql('postgres', q{CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0});
+$node->safe_psql('ascii', q{CREATE EXTENSION gymstream; CREATE TABLE word (w text PRIMARY KEY); SELECT gymstream.create_topic('word')});
+$node->safe_psql('ascii', q{SET client_encoding = 'SQL_ASCII'; INSERT INTO word VALUES (E'\\351'), (E'\\\\u0000'), ('last')});
+ok($node->poll_query_until('ascii', q{SELECT count(*) = 3 FROM gymstream.read_topic('word')}), 'keys that are no text are read on over');
+is($node->safe_psql('ascii', q{SELECT string_agg(coalesce(key->>'w', 'null'), ' ' ORDER BY gymstream.position_offset(position)) FROM gymstream.read_topic('word')}), 'null \u0000 last', 'and are null');
+$node->safe_psql('ascii', q{SELECT gymstream.drop_topic('word')});
+sql(q{INSERT INTO traffic VALUES (-10, repeat('x', 17000000)), (-11, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 30000) i)), (-12, 'short')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 3 FROM gymstream.read_topic('traffic', max_events => NULL) WHERE (key->>'id')::int BETWEEN -12 AND -10}), 'long rows');
+is(sql(q{SELECT string_agg(coalesce(event->>'truncated', (event->'new'->>'note' = note)::text), ' ' ORDER BY id DESC)
+	FROM gymstream.read_topic('traffic', max_events => NULL) e JOIN traffic ON id = (key->>'id')::int WHERE id BETWEEN -12 AND -10}), 'true true true', 'are stored whole, or with their key alone');
+
 # a standby: reads the same; promoted, it has another epoch, says so in the log, and takes no bookmark of before
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('log_standby');
