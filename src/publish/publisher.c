@@ -33,6 +33,7 @@
 #include "worker/mark.h"
 
 #define LOOK_MS 60000			/* look at the catalogs again even if nobody asked for it */
+#define PARTIAL_MS 100			/* wait so long for the rest of a transaction */
 #define OWED_MS 1000			/* see whether there is room for what listeners are owed */
 
 static SharedDatabase *publisher_place;
@@ -45,6 +46,7 @@ static XLogRecPtr leave_at = InvalidXLogRecPtr; /* end when all up to here is to
 /* the transaction at hand */
 static EventStamp begun_stamp;
 static bool is_begun = false;	/* its end has not come yet */
+static TimestampTz begun_at;	/* when its begin came */
 /* end of the last transaction that is whole, told or in the batch */
 static XLogRecPtr ended_lsn;
 
@@ -211,6 +213,7 @@ publisher_receive(void)
 			case FRAME_BEGIN:
 				begun_stamp = frame.stamp;
 				is_begun = true;
+				begun_at = GetCurrentTimestamp();
 				/* What is in the batch can be seen already, and need not wait with this one. */
 				if (TransactionIdIsInProgress(begun_stamp.xid))
 				{
@@ -238,9 +241,10 @@ publisher_receive(void)
 
 	/*
 	 * The queue is empty, and waiting for more would only delay what there is. But what is missing
-	 * of a transaction is on its way: what fits into one batch is stored and told as a whole.
+	 * of a transaction is on its way: what fits into one batch is stored and told as a whole. One
+	 * of which most is not published may take the decoder long.
 	 */
-	if (!is_begun)
+	if (!is_begun || TimestampDifferenceExceeds(begun_at, GetCurrentTimestamp(), PARTIAL_MS))
 		publisher_tell();
 	return any;
 }
@@ -288,6 +292,8 @@ publisher_sleep(void)
 	long		ms = Min(batch_owed_any() ? OWED_MS : LOOK_MS, log_tidy());
 	int			events;
 
+	if (is_begun)
+		ms = Min(ms, PARTIAL_MS);
 	mark_clear();
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					   stats_ms > 0 ? Min(stats_ms, ms) : ms, PG_WAIT_EXTENSION);
