@@ -36,6 +36,8 @@ event_key_init(EventKey *key, TupleDesc desc, List *attributes, const Bitmapset 
 		key->contained &= key->columns[i].contained;
 		key->in_old &= identity == NULL || bms_is_member(attribute, identity);
 	}
+	if (n > 0)
+		gs_tuple_desc_finish(key->desc);
 	key->alike = canonical_find(key->desc, n);
 	MemoryContextSwitchTo(old);
 }

@@ -17,6 +17,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/invalidation.h"
 
 /* entries of relations dropped long ago are looked for when there are more than this */
 #define MANY_RELATIONS 1024
@@ -103,7 +104,7 @@ relations_init(void)
 	if (known_relations != NULL)
 		return;
 	known_relations = hash_create("gymstream relations", 64, &control, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
+	invalidation_watch(relation_invalidated);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidated, (Datum) 0);
 }
 

@@ -17,6 +17,8 @@
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 
+#include "base/invalidation.h"
+
 /* entries that are not valid are looked for when there are more than this */
 #define MANY_RELATIONS 1024
 
@@ -93,7 +95,7 @@ plugin_relations_init(PluginState *state, MemoryContext context)
 	if (registered)
 		return;
 	registered = true;
-	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
+	invalidation_watch(relation_invalidated);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, cache_invalidated, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, cache_invalidated, (Datum) 0);
 	/* the labels in schemas */

@@ -27,6 +27,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/invalidation.h"
 #include "base/seal.h"
 #include "decode/event.h"
 #include "rollup/model/message.h"
@@ -192,7 +193,7 @@ follow_begin(void)
 	 * The callback comes first, so that no change is missed while topics are read. Transactions
 	 * that committed before this LSN may be in the looks already.
 	 */
-	CacheRegisterRelcacheCallback(note_invalidated, (Datum) 0);
+	invalidation_watch(note_invalidated);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, note_schema, (Datum) 0);
 	begun_at = GetXLogInsertRecPtr();
 	/* Without the extension there is no topic yet, and one is met by its invalidation. */

@@ -22,13 +22,13 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "base/invalidation.h"
 #include "topic/row_message.h"
 
 #define KEY_SIZE 8000			/* the longest key */
@@ -99,7 +99,7 @@ has_topic(Oid relation)
 	{
 		published_relations =
 			hash_create("gymstream published relations", 16, &control, HASH_ELEM | HASH_BLOBS);
-		CacheRegisterRelcacheCallback(published_invalidated, (Datum) 0);
+		invalidation_watch(published_invalidated);
 	}
 	entry = hash_search(published_relations, &relation, HASH_FIND, &found);
 	if (found && entry->known)

@@ -21,6 +21,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/invalidation.h"
 #include "base/owner.h"
 #include "rollup/model/flatten.h"
 #include "rollup/model/standing.h"
@@ -227,6 +228,7 @@ compile_columns(Rollup *rollup, const RollupShape *shape)
 		rollup->columns[rollup->ncolumns++] = attnum;
 		TupleDescCopyEntry(row, rollup->ncolumns, desc, attnum);
 	}
+	gs_tuple_desc_finish(row);
 	rollup->old_row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
 	rollup->new_row = MakeSingleTupleTableSlot(row, &TTSOpsVirtual);
 	table_close(source, AccessShareLock);
@@ -588,6 +590,6 @@ invalidate_function(Datum arg, int cacheid, uint32 hashvalue)
 void
 rollup_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	invalidation_watch(invalidate_relation);
 	CacheRegisterSyscacheCallback(PROCOID, invalidate_function, (Datum) 0);
 }

@@ -22,6 +22,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/invalidation.h"
 #include "base/name.h"
 
 typedef struct StandingEntry
@@ -247,7 +248,7 @@ standing_trust(Oid partials)
 void
 standing_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	invalidation_watch(invalidate_relation);
 	CacheRegisterSyscacheCallback(AUTHOID, invalidate_role, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, invalidate_role, (Datum) 0);
 }

@@ -12,6 +12,7 @@
 #include "utils/syscache.h"
 
 #include "base/catalog.h"
+#include "base/invalidation.h"
 
 typedef struct GroupTable
 {
@@ -158,6 +159,6 @@ read_group_calls(const Node *node, GroupFunction function)
 void
 read_group_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate_table, (Datum) 0);
+	invalidation_watch(invalidate_table);
 	CacheRegisterSyscacheCallback(PROCOID, invalidate_functions, (Datum) 0);
 }

@@ -17,12 +17,12 @@
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "base/catalog.h"
+#include "base/invalidation.h"
 #include "rollup/write/condition.h"
 #include "rollup/write/flush.h"
 #include "rollup/write/pending.h"
@@ -382,7 +382,7 @@ ready_start(QueryDesc *query, int flags)
 void
 ready_init(void)
 {
-	CacheRegisterRelcacheCallback(invalidate_table, (Datum) 0);
+	invalidation_watch(invalidate_table);
 	next_start = ExecutorStart_hook;
 	ExecutorStart_hook = ready_start;
 }
