@@ -657,6 +657,321 @@ DELETE FROM pg_depend WHERE classid = 'pg_extension'::regclass
 ALTER EXTENSION gymstream ADD SCHEMA gymstream;
 
 ------------------------------------------------------------------------------------------------------------------------
+-- Consumer groups. All tables are written by C functions only; only who owns a group sees its events. Anyone may call the
+-- functions: they check that the caller is a member of the group's owner.
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE gymstream_internal.group_definition (
+	id				integer NOT NULL PRIMARY KEY,
+	name			text NOT NULL UNIQUE,
+	owner			regrole NOT NULL,
+	partitions		integer NOT NULL CHECK (partitions BETWEEN 1 AND 1024),
+	generation		integer NOT NULL,
+	paused			boolean NOT NULL,
+	max_attempts	integer NOT NULL,
+	retry_ms		bigint NOT NULL,
+	takeover_ms		bigint NOT NULL,
+	reset			text NOT NULL CHECK (reset IN ('earliest', 'latest', 'error')),
+	start			text NOT NULL CHECK (start IN ('earliest', 'latest')),
+	created			timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE gymstream_internal.group_definition IS 'each consumer group';
+COMMENT ON COLUMN gymstream_internal.group_definition.id IS 'what its locks and rows are known by';
+COMMENT ON COLUMN gymstream_internal.group_definition.name IS 'the group''s name';
+COMMENT ON COLUMN gymstream_internal.group_definition.owner IS 'whose it is: members of this role use it';
+COMMENT ON COLUMN gymstream_internal.group_definition.partitions IS 'how many workers can share a topic';
+COMMENT ON COLUMN gymstream_internal.group_definition.generation IS 'grows when its partitions are divided anew, or sent elsewhere';
+COMMENT ON COLUMN gymstream_internal.group_definition.paused IS 'polls give nothing';
+COMMENT ON COLUMN gymstream_internal.group_definition.max_attempts IS 'after so many an event is a dead letter';
+COMMENT ON COLUMN gymstream_internal.group_definition.retry_ms IS 'the pause before the second attempt, in milliseconds; twice as long each time';
+COMMENT ON COLUMN gymstream_internal.group_definition.takeover_ms IS 'how long a worker may be silent in a transaction, in milliseconds; 0: as long as it likes';
+COMMENT ON COLUMN gymstream_internal.group_definition.reset IS 'where it goes on when events that it had not polled are gone';
+COMMENT ON COLUMN gymstream_internal.group_definition.start IS 'where it begins in a database that a dump was restored into';
+COMMENT ON COLUMN gymstream_internal.group_definition.created IS 'when the group was created';
+GRANT SELECT ON gymstream_internal.group_definition TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.group_definition', '');
+
+CREATE TABLE gymstream_internal.group_topic (
+	group_id	integer NOT NULL,
+	topic		regclass NOT NULL,
+	number		integer NOT NULL,
+	PRIMARY KEY (group_id, topic)
+);
+COMMENT ON TABLE gymstream_internal.group_topic IS 'the topics of each consumer group';
+COMMENT ON COLUMN gymstream_internal.group_topic.group_id IS 'the group';
+COMMENT ON COLUMN gymstream_internal.group_topic.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.group_topic.number IS 'what the locks of its partitions are known by';
+GRANT SELECT ON gymstream_internal.group_topic TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('gymstream_internal.group_topic', '');
+
+CREATE TABLE gymstream_internal.group_bookmark (
+	group_id	integer NOT NULL,
+	topic		oid NOT NULL,
+	partition	integer NOT NULL,
+	serial		bigint NOT NULL,
+	next		bigint NOT NULL,
+	created		timestamptz NOT NULL
+);
+CREATE INDEX ON gymstream_internal.group_bookmark (group_id, topic, partition, serial);
+COMMENT ON TABLE gymstream_internal.group_bookmark IS
+	'how far each partition of a group is: the row with the highest serial counts; not dumped: a restored database has other events';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.group_id IS 'the group';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.partition IS 'the partition, from 0';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.serial IS 'one more than the row before';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.next IS 'the offset with which the partition goes on';
+COMMENT ON COLUMN gymstream_internal.group_bookmark.created IS 'when the topic was created that the offset is of';
+REVOKE ALL ON gymstream_internal.group_bookmark FROM PUBLIC;
+
+CREATE TABLE gymstream_internal.group_layout (
+	group_id	integer NOT NULL,
+	topic		oid NOT NULL,
+	partitions	integer NOT NULL,
+	next		bigint[] NOT NULL
+);
+CREATE INDEX ON gymstream_internal.group_layout (group_id, topic);
+COMMENT ON TABLE gymstream_internal.group_layout IS
+	'how far the partitions of a group were when there was another number of them; until all are past that; not dumped';
+COMMENT ON COLUMN gymstream_internal.group_layout.group_id IS 'the group';
+COMMENT ON COLUMN gymstream_internal.group_layout.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.group_layout.partitions IS 'how many there were';
+COMMENT ON COLUMN gymstream_internal.group_layout.next IS 'of each, the offset with which it would have gone on';
+REVOKE ALL ON gymstream_internal.group_layout FROM PUBLIC;
+
+CREATE TABLE gymstream_internal.group_event (
+	group_id		integer NOT NULL,
+	topic			oid NOT NULL,
+	dead			boolean NOT NULL,
+	event_offset	bigint NOT NULL,
+	key_hash		bigint NOT NULL,
+	attempts		integer NOT NULL,
+	due				timestamptz NOT NULL,
+	since			timestamptz NOT NULL,
+	"position"		gymstream.position NOT NULL,
+	commit_time		timestamptz NOT NULL,
+	cause			text,
+	key				text,
+	event			text NOT NULL
+);
+CREATE INDEX ON gymstream_internal.group_event (group_id, topic, dead, event_offset);
+COMMENT ON TABLE gymstream_internal.group_event IS
+	'events that a group has set aside: those that wait for another attempt, those that wait behind one of their key, and dead letters; not dumped';
+COMMENT ON COLUMN gymstream_internal.group_event.group_id IS 'the group';
+COMMENT ON COLUMN gymstream_internal.group_event.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream_internal.group_event.dead IS 'a dead letter: it is not tried any more';
+COMMENT ON COLUMN gymstream_internal.group_event.event_offset IS 'the event''s number in the topic';
+COMMENT ON COLUMN gymstream_internal.group_event.key_hash IS 'of its key';
+COMMENT ON COLUMN gymstream_internal.group_event.attempts IS 'how many have failed';
+COMMENT ON COLUMN gymstream_internal.group_event.due IS 'when the next one may be';
+COMMENT ON COLUMN gymstream_internal.group_event.since IS 'when it was set aside last';
+COMMENT ON COLUMN gymstream_internal.group_event."position" IS 'where it stands';
+COMMENT ON COLUMN gymstream_internal.group_event.commit_time IS 'when it was committed';
+COMMENT ON COLUMN gymstream_internal.group_event.cause IS 'why it was set aside';
+COMMENT ON COLUMN gymstream_internal.group_event.key IS 'its key, as JSON';
+COMMENT ON COLUMN gymstream_internal.group_event.event IS 'the event, as JSON';
+REVOKE ALL ON gymstream_internal.group_event FROM PUBLIC;
+
+CREATE FUNCTION gymstream.create_group(group_name text, topics regclass[], partitions integer DEFAULT 16, start text DEFAULT 'latest',
+	max_attempts integer DEFAULT 5, retry_delay interval DEFAULT '1 second', takeover interval DEFAULT '5 minutes',
+	reset text DEFAULT 'earliest', if_not_exists boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_create_group';
+COMMENT ON FUNCTION gymstream.create_group(text, regclass[], integer, text, integer, interval, interval, text, boolean) IS
+	'makes a consumer group, whose workers share the events of topics';
+GRANT EXECUTE ON FUNCTION gymstream.create_group(text, regclass[], integer, text, integer, interval, interval, text, boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.drop_group(group_name text, if_exists boolean DEFAULT false) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_drop_group';
+COMMENT ON FUNCTION gymstream.drop_group(text, boolean) IS 'drops a consumer group with its bookmarks and dead letters';
+GRANT EXECUTE ON FUNCTION gymstream.drop_group(text, boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.alter_group(group_name text, partitions integer DEFAULT NULL, max_attempts integer DEFAULT NULL,
+	retry_delay interval DEFAULT NULL, takeover interval DEFAULT NULL, reset text DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_alter_group';
+COMMENT ON FUNCTION gymstream.alter_group(text, integer, integer, interval, interval, text) IS
+	'changes a consumer group; what is null stays as it is';
+GRANT EXECUTE ON FUNCTION gymstream.alter_group(text, integer, integer, interval, interval, text) TO PUBLIC;
+
+CREATE FUNCTION gymstream.pause_group(group_name text) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_pause_group';
+COMMENT ON FUNCTION gymstream.pause_group(text) IS 'lets polls of a consumer group give nothing until it is resumed';
+GRANT EXECUTE ON FUNCTION gymstream.pause_group(text) TO PUBLIC;
+
+CREATE FUNCTION gymstream.resume_group(group_name text) RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_resume_group';
+COMMENT ON FUNCTION gymstream.resume_group(text) IS 'lets a paused consumer group go on';
+GRANT EXECUTE ON FUNCTION gymstream.resume_group(text) TO PUBLIC;
+
+CREATE FUNCTION gymstream.seek_group(group_name text, target text, topic regclass DEFAULT NULL, dry_run boolean DEFAULT false,
+	OUT topic_name regclass, OUT partition integer, OUT from_offset bigint, OUT to_offset bigint)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_seek_group';
+COMMENT ON FUNCTION gymstream.seek_group(text, text, regclass, boolean) IS
+	'lets a consumer group go on at the earliest or latest event, at a position or at a time; shows each partition''s move';
+GRANT EXECUTE ON FUNCTION gymstream.seek_group(text, text, regclass, boolean) TO PUBLIC;
+
+CREATE FUNCTION gymstream.poll_group(group_name text, max_events integer DEFAULT 100,
+	OUT topic regclass, OUT "position" gymstream.position, OUT key json, OUT event json, OUT commit_time timestamptz,
+	OUT attempt integer, OUT partition integer)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'gs_poll_group';
+COMMENT ON FUNCTION gymstream.poll_group(text, integer) IS
+	'gives events that no other worker of the group has; the commit of the transaction acks them';
+GRANT EXECUTE ON FUNCTION gymstream.poll_group(text, integer) TO PUBLIC;
+
+CREATE PROCEDURE gymstream.wait_group(group_name text, timeout interval DEFAULT NULL)
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'gs_wait_group';
+COMMENT ON PROCEDURE gymstream.wait_group(text, interval) IS
+	'returns when there may be something to poll, or the time is over; holds no snapshot meanwhile';
+GRANT EXECUTE ON PROCEDURE gymstream.wait_group(text, interval) TO PUBLIC;
+
+CREATE FUNCTION gymstream.reject_event(group_name text, topic regclass, "position" gymstream.position, reason text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_reject_event';
+COMMENT ON FUNCTION gymstream.reject_event(text, regclass, gymstream.position, text) IS
+	'makes an event that this transaction has polled a dead letter';
+GRANT EXECUTE ON FUNCTION gymstream.reject_event(text, regclass, gymstream.position, text) TO PUBLIC;
+
+CREATE FUNCTION gymstream.release_event(group_name text, topic regclass, "position" gymstream.position, delay interval DEFAULT NULL)
+	RETURNS void
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_release_event';
+COMMENT ON FUNCTION gymstream.release_event(text, regclass, gymstream.position, interval) IS
+	'lets an event that this transaction has polled come again later';
+GRANT EXECUTE ON FUNCTION gymstream.release_event(text, regclass, gymstream.position, interval) TO PUBLIC;
+
+CREATE FUNCTION gymstream.replay_events(group_name text, topic regclass DEFAULT NULL, "position" gymstream.position DEFAULT NULL,
+	since timestamptz DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_replay_events';
+COMMENT ON FUNCTION gymstream.replay_events(text, regclass, gymstream.position, timestamptz) IS
+	'lets dead letters be tried again: one, those since a time, or all; returns how many';
+GRANT EXECUTE ON FUNCTION gymstream.replay_events(text, regclass, gymstream.position, timestamptz) TO PUBLIC;
+
+CREATE FUNCTION gymstream.discard_events(group_name text, topic regclass DEFAULT NULL, "position" gymstream.position DEFAULT NULL,
+	since timestamptz DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_discard_events';
+COMMENT ON FUNCTION gymstream.discard_events(text, regclass, gymstream.position, timestamptz) IS
+	'throws dead letters away: one, those since a time, or all; returns how many';
+GRANT EXECUTE ON FUNCTION gymstream.discard_events(text, regclass, gymstream.position, timestamptz) TO PUBLIC;
+
+CREATE FUNCTION gymstream_internal.group_lag_rows(
+	OUT group_id integer, OUT topic regclass, OUT partition integer, OUT claim bigint, OUT next bigint, OUT events bigint,
+	OUT bytes bigint, OUT exact boolean, OUT oldest timestamptz)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
+	SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME', 'gs_group_lag_rows';
+COMMENT ON FUNCTION gymstream_internal.group_lag_rows() IS 'what the view gymstream.group_lag counts in the logs';
+GRANT EXECUTE ON FUNCTION gymstream_internal.group_lag_rows() TO PUBLIC;
+
+CREATE VIEW gymstream.group_lag AS
+	SELECT d.name AS group_name, l.topic, l.partition, l.next AS next_offset, l.events, l.bytes, l.exact, l.oldest,
+		extract(epoch FROM clock_timestamp() - l.oldest)::double precision AS seconds, c.pid AS owner,
+		coalesce(e.waiting, 0) AS waiting, coalesce(e.attempts, 0) AS attempts, e.due, coalesce(e.dead, 0) AS dead
+	FROM gymstream_internal.group_lag_rows() l
+		JOIN gymstream_internal.group_definition d ON d.id = l.group_id
+		LEFT JOIN (SELECT classid, objid, min(pid) AS pid FROM pg_catalog.pg_locks
+			WHERE locktype = 'advisory' AND objsubid = 7 AND granted
+				AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+			GROUP BY classid, objid) c ON c.classid = d.id::oid AND c.objid = l.claim::oid
+		LEFT JOIN (SELECT v.group_id, v.topic, (v.key_hash % g.partitions)::integer AS partition,
+				count(*) FILTER (WHERE NOT v.dead) AS waiting, max(v.attempts) FILTER (WHERE NOT v.dead) AS attempts,
+				min(v.due) FILTER (WHERE NOT v.dead AND v.attempts > 0) AS due, count(*) FILTER (WHERE v.dead) AS dead
+			FROM gymstream_internal.group_event v JOIN gymstream_internal.group_definition g ON g.id = v.group_id
+			GROUP BY 1, 2, 3) e ON e.group_id = l.group_id AND e.topic = l.topic::oid AND e.partition = l.partition;
+COMMENT ON VIEW gymstream.group_lag IS 'what consumer groups have not done yet, by topic and partition';
+COMMENT ON COLUMN gymstream.group_lag.group_name IS 'the group';
+COMMENT ON COLUMN gymstream.group_lag.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream.group_lag.partition IS 'the partition, from 0';
+COMMENT ON COLUMN gymstream.group_lag.next_offset IS 'the offset with which the partition goes on';
+COMMENT ON COLUMN gymstream.group_lag.events IS 'events that are not acked, without those that wait';
+COMMENT ON COLUMN gymstream.group_lag.bytes IS 'their size as JSON';
+COMMENT ON COLUMN gymstream.group_lag.exact IS 'false: too many were behind to be counted, and the rest is estimated';
+COMMENT ON COLUMN gymstream.group_lag.oldest IS 'when the oldest of them was committed';
+COMMENT ON COLUMN gymstream.group_lag.seconds IS 'how long ago that is';
+COMMENT ON COLUMN gymstream.group_lag.owner IS 'the process that has the partition; null: nobody, or a prepared transaction';
+COMMENT ON COLUMN gymstream.group_lag.waiting IS 'events that were set aside and will be tried again';
+COMMENT ON COLUMN gymstream.group_lag.attempts IS 'the most failed attempts of one of them';
+COMMENT ON COLUMN gymstream.group_lag.due IS 'when one that failed is tried again';
+COMMENT ON COLUMN gymstream.group_lag.dead IS 'dead letters';
+GRANT SELECT ON gymstream.group_lag TO PUBLIC;
+
+CREATE VIEW gymstream.groups AS
+	SELECT d.name AS group_name, d.owner, t.topics, d.partitions, d.paused, d.max_attempts,
+		d.retry_ms * interval '1 millisecond' AS retry_delay,
+		CASE WHEN d.takeover_ms > 0 THEN d.takeover_ms * interval '1 millisecond' END AS takeover, d.reset, d.created,
+		coalesce(l.events, 0) AS events, coalesce(l.most, 0) AS most_events, l.oldest,
+		coalesce(l.waiting, 0) AS waiting, coalesce(l.dead, 0) AS dead,
+		CASE WHEN t.missing IS NOT NULL THEN format('no topic any more: %s', t.missing)
+			WHEN l.dead > 0 THEN format('dead letters: %s, shown by gymstream.dead_letter', l.dead) END AS problem
+	FROM gymstream_internal.group_definition d
+		LEFT JOIN (SELECT m.group_id, array_agg(m.topic ORDER BY m.number) AS topics,
+				string_agg(m.topic::text, ', ' ORDER BY m.number) FILTER (WHERE k.relation IS NULL) AS missing
+			FROM gymstream_internal.group_topic m LEFT JOIN gymstream_internal.topic k ON k.relation = m.topic
+			GROUP BY 1) t ON t.group_id = d.id
+		LEFT JOIN (SELECT group_name, sum(events)::bigint AS events, max(events) AS most, min(oldest) AS oldest,
+				sum(waiting)::bigint AS waiting, sum(dead)::bigint AS dead
+			FROM gymstream.group_lag GROUP BY 1) l ON l.group_name = d.name;
+COMMENT ON VIEW gymstream.groups IS 'each consumer group';
+COMMENT ON COLUMN gymstream.groups.group_name IS 'the group''s name';
+COMMENT ON COLUMN gymstream.groups.owner IS 'whose it is: members of this role use it';
+COMMENT ON COLUMN gymstream.groups.topics IS 'the tables and rollups whose events it shares';
+COMMENT ON COLUMN gymstream.groups.partitions IS 'how many workers can share a topic';
+COMMENT ON COLUMN gymstream.groups.paused IS 'polls give nothing';
+COMMENT ON COLUMN gymstream.groups.max_attempts IS 'after so many an event is a dead letter';
+COMMENT ON COLUMN gymstream.groups.retry_delay IS 'the pause before the second attempt; twice as long each time';
+COMMENT ON COLUMN gymstream.groups.takeover IS 'how long a worker may be silent in a transaction; null: as long as it likes';
+COMMENT ON COLUMN gymstream.groups.reset IS 'where it goes on when events that it had not polled are gone';
+COMMENT ON COLUMN gymstream.groups.created IS 'when the group was created';
+COMMENT ON COLUMN gymstream.groups.events IS 'events that are not acked';
+COMMENT ON COLUMN gymstream.groups.most_events IS 'the same of the partition that has most: a stuck one shows here, and not in a sum';
+COMMENT ON COLUMN gymstream.groups.oldest IS 'when the oldest of them was committed';
+COMMENT ON COLUMN gymstream.groups.waiting IS 'events that were set aside and will be tried again';
+COMMENT ON COLUMN gymstream.groups.dead IS 'dead letters';
+COMMENT ON COLUMN gymstream.groups.problem IS 'what is wrong with it';
+GRANT SELECT ON gymstream.groups TO PUBLIC;
+
+CREATE VIEW gymstream.dead_letter WITH (security_barrier) AS
+	SELECT d.name AS group_name, e.topic::regclass AS topic, e."position", e.key::json AS key, e.event::json AS event,
+		e.commit_time, e.attempts, e.cause, e.since
+	FROM gymstream_internal.group_event e JOIN gymstream_internal.group_definition d ON d.id = e.group_id
+	WHERE e.dead AND pg_catalog.pg_has_role(d.owner::oid, 'USAGE')
+		AND pg_catalog.has_table_privilege(e.topic, 'SELECT')
+		AND NOT pg_catalog.row_security_active(e.topic);
+COMMENT ON VIEW gymstream.dead_letter IS
+	'events that groups have given up: those of the groups of your roles, on topics that you may read';
+COMMENT ON COLUMN gymstream.dead_letter.group_name IS 'the group';
+COMMENT ON COLUMN gymstream.dead_letter.topic IS 'the table or rollup';
+COMMENT ON COLUMN gymstream.dead_letter."position" IS 'where the event stands';
+COMMENT ON COLUMN gymstream.dead_letter.key IS 'its key';
+COMMENT ON COLUMN gymstream.dead_letter.event IS 'the event';
+COMMENT ON COLUMN gymstream.dead_letter.commit_time IS 'when it was committed';
+COMMENT ON COLUMN gymstream.dead_letter.attempts IS 'how many have failed';
+COMMENT ON COLUMN gymstream.dead_letter.cause IS 'why it was given up';
+COMMENT ON COLUMN gymstream.dead_letter.since IS 'when it was given up';
+GRANT SELECT ON gymstream.dead_letter TO PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------
 -- Publications of all tables have those of gymstream too, and their subscribers need not: decoding passes over them.
 ------------------------------------------------------------------------------------------------------------------------
 
@@ -679,5 +994,25 @@ CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.segment
 	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
 ALTER TABLE gymstream_internal.segment ENABLE ALWAYS TRIGGER skip_row;
 COMMENT ON TRIGGER skip_row ON gymstream_internal.segment IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.group_definition
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.group_definition ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.group_definition IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.group_topic
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.group_topic ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.group_topic IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.group_bookmark
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.group_bookmark ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.group_bookmark IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.group_layout
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.group_layout ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.group_layout IS 'skips rows that a subscription to all tables copies from another server';
+CREATE TRIGGER skip_row BEFORE INSERT ON gymstream_internal.group_event
+	FOR EACH ROW EXECUTE FUNCTION gymstream_internal.skip_row();
+ALTER TABLE gymstream_internal.group_event ENABLE ALWAYS TRIGGER skip_row;
+COMMENT ON TRIGGER skip_row ON gymstream_internal.group_event IS 'skips rows that a subscription to all tables copies from another server';
 
 SELECT gymstream_internal.renew_rollups();

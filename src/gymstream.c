@@ -10,6 +10,9 @@
 #include "base/settings.h"
 #include "base/shared.h"
 #include "log/log_head.h"
+#include "group/ack.h"
+#include "group/cell.h"
+#include "group/waiter.h"
 #include "rollup/model/rollup.h"
 #include "rollup/model/standing.h"
 #include "rollup/partials/claim.h"
@@ -45,6 +48,9 @@ _PG_init(void)
 	topic_owner_init();
 	topic_columns_init();
 	log_head_init();
+	cell_init();
+	waiter_init();
+	ack_init();
 	database_init();
 	settings_done();
 }

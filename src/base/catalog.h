@@ -55,6 +55,12 @@
 #define SEGMENT_ENDED 11
 #define SEGMENT_DROPPING 12
 #define SEGMENT_NATTS 12
+/* whose attribute numbers their modules know */
+#define CATALOG_GROUP_DEFINITION "group_definition"
+#define CATALOG_GROUP_TOPIC "group_topic"
+#define CATALOG_GROUP_BOOKMARK "group_bookmark"
+#define CATALOG_GROUP_LAYOUT "group_layout"
+#define CATALOG_GROUP_EVENT "group_event"
 
 /*
  * The schema of the extension's catalogs, types and functions, or InvalidOid where it is not

@@ -12,6 +12,7 @@ bool		settings_fold = true;
 bool		settings_enable_rollup_scan = true;
 int			settings_worker_timeout = 5000;
 int			settings_notify_queue_limit = 75;
+int			settings_group_partitions = 4096;
 
 static bool is_preloaded = false;
 
@@ -57,6 +58,12 @@ settings_init(void)
 		"and a "
 		"replication slot, and while partials are folded one more worker.",
 		&settings_max_databases, 16, 1, 1000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"gymstream.group_partitions",
+		"Sets the number of partitions of consumer groups that are kept in mind.",
+		"It counts those of all groups and topics of the server. Where there are more, polls look "
+		"at partitions in vain, and an event that failed may be tried more often.",
+		&settings_group_partitions, 4096, 64, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
 void

@@ -30,6 +30,12 @@ extern int	settings_worker_timeout;
 extern int	settings_notify_queue_limit;
 
 /*
+ * gymstream.group_partitions: the places in shared memory for partitions of groups. Set only where
+ * it is preloaded.
+ */
+extern int	settings_group_partitions;
+
+/*
  * True when the library was loaded by shared_preload_libraries, so that there are workers and
  * shared memory.
  */

@@ -25,6 +25,18 @@ INSERT INTO contract VALUES
 	('last_position(topic regclass)', 'gymstream."position"', 'stable'),
 	('snapshot_position(topic regclass)', 'gymstream."position"', 'volatile'),
 	('topic_position(topic regclass, at timestamp with time zone)', 'gymstream."position"', 'stable'),
+	('create_group(group_name text, topics regclass[], partitions integer DEFAULT 16, start text DEFAULT ''latest''::text, max_attempts integer DEFAULT 5, retry_delay interval DEFAULT ''00:00:01''::interval, takeover interval DEFAULT ''00:05:00''::interval, reset text DEFAULT ''earliest''::text, if_not_exists boolean DEFAULT false)', 'void', 'volatile'),
+	('drop_group(group_name text, if_exists boolean DEFAULT false)', 'void', 'volatile'),
+	('alter_group(group_name text, partitions integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, retry_delay interval DEFAULT NULL::interval, takeover interval DEFAULT NULL::interval, reset text DEFAULT NULL::text)', 'void', 'volatile'),
+	('pause_group(group_name text)', 'void', 'volatile'),
+	('resume_group(group_name text)', 'void', 'volatile'),
+	('seek_group(group_name text, target text, topic regclass DEFAULT NULL::regclass, dry_run boolean DEFAULT false, OUT topic_name regclass, OUT partition integer, OUT from_offset bigint, OUT to_offset bigint)', 'SETOF record', 'volatile'),
+	('poll_group(group_name text, max_events integer DEFAULT 100, OUT topic regclass, OUT "position" gymstream."position", OUT key json, OUT event json, OUT commit_time timestamp with time zone, OUT attempt integer, OUT partition integer)', 'SETOF record', 'volatile'),
+	('wait_group(IN group_name text, IN timeout interval DEFAULT NULL::interval)', NULL, 'volatile'),
+	('reject_event(group_name text, topic regclass, "position" gymstream."position", reason text DEFAULT NULL::text)', 'void', 'volatile'),
+	('release_event(group_name text, topic regclass, "position" gymstream."position", delay interval DEFAULT NULL::interval)', 'void', 'volatile'),
+	('replay_events(group_name text, topic regclass DEFAULT NULL::regclass, "position" gymstream."position" DEFAULT NULL::gymstream."position", since timestamp with time zone DEFAULT NULL::timestamp with time zone)', 'bigint', 'volatile'),
+	('discard_events(group_name text, topic regclass DEFAULT NULL::regclass, "position" gymstream."position" DEFAULT NULL::gymstream."position", since timestamp with time zone DEFAULT NULL::timestamp with time zone)', 'bigint', 'volatile'),
 	('position_epoch(gymstream."position")', 'bigint', 'immutable'),
 	('position_lsn(gymstream."position")', 'pg_lsn', 'immutable'),
 	('position_index(gymstream."position")', 'bigint', 'immutable'),
@@ -56,7 +68,7 @@ SELECT set_eq($$ SELECT DISTINCT schema::text FROM member, pg_identify_object(cl
 SELECT set_eq($$ SELECT signature, result, volatility, to_public FROM function WHERE pronamespace = 'gymstream'::regnamespace $$,
 	$$ SELECT signature, result, volatility, true FROM contract $$, 'the functions that people call, each for everyone');
 SELECT set_eq($$ SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'gymstream'::regnamespace $$,
-	$$ SELECT name, 'v' FROM unnest('{rollups, topics, status, incidents, progress_create_rollup}'::text[]) name $$, 'the views');
+	$$ SELECT name, 'v' FROM unnest('{rollups, topics, status, incidents, progress_create_rollup, groups, group_lag, dead_letter}'::text[]) name $$, 'the views');
 SELECT set_eq($$ SELECT format_type(oid, NULL) FROM pg_type WHERE typnamespace = 'gymstream'::regnamespace AND typrelid = 0 AND typelem = 0 $$,
 	ARRAY['gymstream."position"'], 'the type');
 SELECT set_eq($$ SELECT oid::regoperator::text FROM pg_operator WHERE oprnamespace = 'gymstream'::regnamespace $$,
@@ -66,6 +78,11 @@ SELECT is_empty($$ SELECT description FROM member, pg_identify_object(classid, o
 SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'definition', 'groups', 'partials', 'marked', 'size', 'created', 'problem']);
 SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns',
 	'first_position', 'last_position', 'events', 'bytes']);
+SELECT columns_are('gymstream', 'groups', ARRAY['group_name', 'owner', 'topics', 'partitions', 'paused', 'max_attempts', 'retry_delay',
+	'takeover', 'reset', 'created', 'events', 'most_events', 'oldest', 'waiting', 'dead', 'problem']);
+SELECT columns_are('gymstream', 'group_lag', ARRAY['group_name', 'topic', 'partition', 'next_offset', 'events', 'bytes', 'exact', 'oldest',
+	'seconds', 'owner', 'waiting', 'attempts', 'due', 'dead']);
+SELECT columns_are('gymstream', 'dead_letter', ARRAY['group_name', 'topic', 'position', 'key', 'event', 'commit_time', 'attempts', 'cause', 'since']);
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);
 SELECT columns_are('gymstream', 'status', ARRAY['preloaded', 'wal_level', 'launcher_pid', 'publisher_pid', 'decoder_pid', 'folder_pid',
 	'slot_name', 'decoded_lsn', 'published_lsn', 'confirmed_lsn', 'lag_bytes', 'retained_bytes', 'topics', 'events', 'notifications',
@@ -84,7 +101,7 @@ SELECT is_empty($$ SELECT name FROM (SELECT unnest(proargnames) FROM function WH
 SELECT set_eq($$ SELECT DISTINCT proname::text FROM function WHERE to_public AND pronamespace = 'gymstream_internal'::regnamespace $$,
 	ARRAY['collect', 'flush', 'guards', 'readable', 'topic_restored', 'publish_row', 'skip_row', 'before_drop', 'truncated', 'truncating', 'flush_pending', 'guard_partials', 'on_drop', 'before_partition', 'on_partition',
 		'rollup_query', 'rollup_definition', 'rollup_stray_keys', 'rollup_source', 'rollup_problem', 'count_rollup', 'total', 'keep', 'sole',
-		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'create_progress_rows', 'incident_rows', 'topics_changed', 'topic_log',
+		'on_drop_partition', 'on_ddl', 'key_hash', 'key_image', 'status_row', 'progress', 'group_lag_rows', 'create_progress_rows', 'incident_rows', 'topics_changed', 'topic_log',
 		'numeric_sum_in', 'numeric_sum_out', 'numeric_sum_add', 'numeric_sum_accumulate', 'numeric_sum_total', 'numeric_sum_average',
 		'numeric_sum_agg', 'numeric_sum_merge',
 		'float_sum_in', 'float_sum_out', 'float_sum_add', 'float_sum_accumulate', 'float_sum_total', 'float_sum_total_real',
@@ -114,13 +131,15 @@ SELECT columns_are('gymstream_internal', 'topic', ARRAY['relation', 'channel', '
 SELECT ok(has_table_privilege('public', objid, 'SELECT') AND NOT has_table_privilege('public', objid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
 	objid::regclass || ' may be read by everyone and written by nobody')
 FROM member JOIN pg_class c ON c.oid = objid AND classid = 'pg_class'::regclass
-WHERE relkind IN ('r', 'v') AND relname NOT IN ('epoch', 'segment') ORDER BY objid::regclass::text;
+WHERE relkind IN ('r', 'v') AND relname NOT IN ('epoch', 'segment', 'group_bookmark', 'group_layout', 'group_event') ORDER BY objid::regclass::text;
 SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.epoch', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), 'the epochs are nobody else''s');
 SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.segment', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), 'nor are the segments');
+SELECT ok(NOT has_table_privilege('public', 'gymstream_internal.' || name, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE'), name || ' is nobody else''s')
+FROM unnest('{group_bookmark, group_layout, group_event}'::text[]) name;
 SELECT ok('user_catalog_table=true' = ANY (reloptions), relname || ' is read while decoding')
 FROM pg_class WHERE oid IN ('gymstream_internal.rollup'::regclass, 'gymstream_internal.topic'::regclass) ORDER BY relname;
 SELECT set_eq($$ SELECT unnest(extconfig)::regclass FROM pg_extension WHERE extname = 'gymstream' $$,
-	ARRAY['gymstream_internal.topic']::regclass[], 'pg_dump keeps what nothing else says');
+	ARRAY['gymstream_internal.topic', 'gymstream_internal.group_definition', 'gymstream_internal.group_topic']::regclass[], 'pg_dump keeps what nothing else says');
 
 SELECT * FROM finish();
 ROLLBACK;

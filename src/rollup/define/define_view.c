@@ -176,7 +176,9 @@ static void
 quiet_catalogs(void)
 {
 	static const char *const tables[] = {CATALOG_ROLLUP, CATALOG_UNCOUNTED, CATALOG_TOPIC,
-										 CATALOG_EPOCH,      CATALOG_SEGMENT};
+										 CATALOG_EPOCH, CATALOG_SEGMENT, CATALOG_GROUP_DEFINITION,
+										 CATALOG_GROUP_TOPIC, CATALOG_GROUP_BOOKMARK,
+										 CATALOG_GROUP_LAYOUT, CATALOG_GROUP_EVENT};
 
 	for (int i = 0; i < lengthof(tables); i++)
 	{
