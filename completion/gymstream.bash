@@ -16,9 +16,10 @@ _gymstream()
 		return
 	fi
 	case $previous in
-		-f | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null ;;
+		-f | --output | --bookmark) mapfile -t COMPREPLY < <(compgen -f -- "$word"); compopt -o filenames 2>/dev/null ;;
 		-x | --exec) mapfile -t COMPREPLY < <(compgen -c -- "$word") ;;
 		-h | --host) mapfile -t COMPREPLY < <(compgen -A hostname -- "$word"; compgen -d -- "$word"); compopt -o filenames 2>/dev/null ;;
+		--from) mapfile -t COMPREPLY < <(compgen -W 'earliest latest' -- "$word") ;;
 		--until) mapfile -t COMPREPLY < <(compgen -W now -- "$word") ;;
 		*)
 			help=$("$program" "$command" --help 2>/dev/null)

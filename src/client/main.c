@@ -5,7 +5,9 @@
  */
 #include "postgres_fe.h"
 
+#include "client/consume/consume.h"
 #include "client/doctor/doctor.h"
+#include "client/doctor/groups.h"
 #include "client/doctor/slots.h"
 #include "client/tail/tail.h"
 #include "client/watch/screen.h"
@@ -19,7 +21,10 @@ static const struct
 }			commands[] = {
 	{"watch", watch_main, "show rollups as live tables"},
 	{"tail", tail_main, "print the events of topics or of a replication slot as JSON lines"},
+	{"consume", consume_main, "work for a consumer group: a command for each of its events"},
 	{"slots", slots_main, "show the server's replication slots, and which of them are in danger"},
+	{"groups", groups_main, "show consumer groups, and how far behind they are"},
+	{"metrics", metrics_main, "print figures of topics and groups for Prometheus"},
 	{"doctor", doctor_main, "check the server's settings, and say what to change"},
 };
 

@@ -8,6 +8,7 @@
 
 #include "client/base/loop.h"
 #include "client/doctor/doctor.h"
+#include "client/doctor/groups.h"
 #include "client/doctor/slots.h"
 
 /* Rows; NULL: a query failed, and the checks end. */
@@ -292,6 +293,21 @@ doctor_identities(Doctor *d)
 					  "was updated or deleted");
 }
 
+/* Consumer groups that fall behind, and dead letters. */
+static void
+doctor_groups(Doctor *d)
+{
+	char	   *has = doctor_value(d, "SELECT pg_catalog.to_regclass('gymstream.group_lag')");
+	PGresult   *groups = has && !d->failed ? groups_read(&d->connection, NULL) : NULL;
+
+	if (has && groups == NULL)
+		d->failed = true;
+	if (groups)
+		groups_find(groups, GROUPS_WARN, &d->findings);
+	PQclear(groups);
+	free(has);
+}
+
 /*
  * Slots, and reading them
  */
@@ -369,6 +385,8 @@ doctor_check(Doctor *d)
 	/* otherwise it would say the same again */
 	if (d->extension && !standby && findings_count(&d->findings, FINDING_ERROR) == 0)
 		doctor_status(d);
+	if (d->extension)
+		doctor_groups(d);
 	doctor_plugins(d);
 	doctor_slots(d);
 	doctor_pending(d);

@@ -11,6 +11,7 @@ typedef struct SinkOptions
 	const char *file;			/* NULL: not to a file */
 	const char *command;		/* NULL: not to a command */
 	bool		restart;		/* start the command again when it has ended */
+	bool		bound;			/* the command does not outlive us, where that can be seen to */
 	int64		rotate_bytes;	/* a new file after so many; 0: no matter how many */
 	int64		rotate_seconds; /* a new file at each multiple of this, by UTC; 0: never */
 } SinkOptions;

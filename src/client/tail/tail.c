@@ -1,8 +1,8 @@
 /*
  * tail.c: "gymstream tail": events as JSON lines.
  *
- * Takes the command line, gives it to one of two ways to hear of events: the notifications of
- * topics, or a replication slot.
+ * Takes the command line, gives it to one of three ways to hear of events: the notifications of
+ * topics, their logs, or a replication slot.
  */
 #include "postgres_fe.h"
 
@@ -21,10 +21,19 @@ set_slot(void *context, const char *value)
 	return *value != '\0';
 }
 
+/* What it may be is known when all options are. */
 static bool
 set_from(void *context, const char *value)
 {
-	return lsn_parse(value, &((TailOptions *) context)->stream.from);
+	((TailOptions *) context)->from = value;
+	return *value != '\0';
+}
+
+static bool
+set_bookmark(void *context, const char *value)
+{
+	((TailOptions *) context)->bookmark = value;
+	return *value != '\0';
 }
 
 static bool
@@ -115,7 +124,11 @@ static const CommandOption tail_options[] = {
 	set_count, "a whole number above zero"},
 	{'k', "key", "COLUMN=VALUE", "only rows with that value; may be repeated",
 	set_key, "COLUMN=VALUE"},
-	{'S', "slot", "NAME", "read this replication slot; all options below need it",
+	{0, "from", "POSITION|TIME|LSN", "read what is stored first; or earliest, latest",
+	set_from, "earliest, latest, a position or a time; with --slot an LSN"},
+	{'b', "bookmark", "FILE", "keep there how far the topics were read",
+	set_bookmark, "the name of a file"},
+	{'S', "slot", "NAME", "read this replication slot",
 	set_slot, "the name of a replication slot"},
 	{0, "create-slot", NULL, "make the slot first", .flag = offsetof(TailOptions, create)},
 	{0, "if-not-exists", NULL, "with --create-slot: unless it is there",
@@ -125,16 +138,16 @@ static const CommandOption tail_options[] = {
 	{0, "failover", NULL, "with --create-slot: standbys keep a copy (PostgreSQL 17)",
 	 .flag = offsetof(TailOptions, failover)},
 	{0, "drop-slot", NULL, "drop the slot, and do no more", .flag = offsetof(TailOptions, drop)},
-	{0, "from", "LSN", "pass over what was committed before",
-	set_from, "a position in the log, such as 0/16B3748"},
-	{0, "until", "LSN|now", "stop after what was committed up to there",
-	set_until, "a position in the log, such as 0/16B3748, or now"},
-	{'t', "table", "NAME", "only this table or rollup; may be repeated",
+	{'t', "table", "NAME", "with --slot: only this table or rollup; may be repeated",
 	set_table, "the name of a table or rollup"},
 	{0, "allow-missing", NULL, "with --table, --key: also names that no table has now",
 	.flag = offsetof(TailOptions, allow_missing)},
-	{'o', "option", "NAME[=VALUE]", "an option for the output plugin; may be repeated",
+	{'o', "option", "NAME[=VALUE]", "with --slot: for the output plugin; may be repeated",
 	set_plugin, "NAME or NAME=VALUE"},
+	{0, "progress", NULL, "with --slot: show how far a long catch-up is",
+	 .flag = offsetof(TailOptions, progress)},
+	{0, "until", "LSN|now", "stop after what is there; with --slot at an LSN",
+	set_until, "a position in the log, such as 0/16B3748, or now"},
 	{'f', "output", "FILE", "append to a file",
 	set_output, "the name of a file"},
 	{0, "rotate", "SIZE|TIME", "with --output: begin a new file at 100MB, or each 1h",
@@ -146,8 +159,6 @@ static const CommandOption tail_options[] = {
 	 .flag = offsetof(TailOptions, sink.restart)},
 	{'s', "status-interval", "SECONDS", "how often to confirm what is safe (1)",
 	set_interval, "seconds, from 0.01 to 3600"},
-	{0, "progress", NULL, "show how far a long catch-up is",
-	 .flag = offsetof(TailOptions, progress)},
 	{0},
 };
 
@@ -157,23 +168,42 @@ static const Command tail_command = {
 	.about = "Prints each event of tables and rollups as a line of JSON, as it happens.\n\n"
 	"With topics, what happens from now on. Each needs one:\n"
 	"  SELECT gymstream.create_topic('booking', notify => 'row');\n"
+	"With --from or --bookmark, first what the topics have stored, and nothing is missed.\n"
 	"With a replication slot, all that was committed since the slot was read last.",
 	.options = tail_options,
 };
+
+static bool
+reads_log(const TailOptions *options)
+{
+	return options->stream.slot == NULL && (options->from || options->bookmark);
+}
+
+/* Options that need a slot, or the logs of topics. */
+static void
+check_source(const TailOptions *options)
+{
+	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
+		options->until ? "until" :
+		options->filter.ntables ? "table" : options->allow_missing ? "allow-missing" :
+		options->stream.nplugin ? "option" : options->progress ? "progress" : NULL;
+	const char *stored_only = options->until_now ? "until" :
+		options->sink.file ? "output" : options->sink.command ? "exec" : NULL;
+
+	if (options->stream.slot == NULL && slot_only)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\"", slot_only);
+	if (options->stream.slot == NULL && !reads_log(options) && stored_only)
+		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\" or \"--from\"",
+							stored_only);
+	if (options->stream.slot && options->bookmark)
+		options_usage_error(&tail_command, "\"--bookmark\" is for topics: a slot is its own");
+}
 
 /* Options that make no sense together. */
 static void
 tail_check(const TailOptions *options, int arguments)
 {
-	const char *slot_only = options->create ? "create-slot" : options->drop ? "drop-slot" :
-		options->stream.from ? "from" : options->until || options->until_now ? "until" :
-		options->filter.ntables ? "table" : options->allow_missing ? "allow-missing" :
-		options->stream.nplugin ? "option" :
-		options->sink.file ? "output" : options->sink.command ? "exec" : options->progress ?
-		"progress" : NULL;
-
-	if (options->stream.slot == NULL && slot_only)
-		options_usage_error(&tail_command, "option \"--%s\" needs \"--slot\"", slot_only);
+	check_source(options);
 	if (options->stream.slot == NULL && arguments == 0)
 		options_usage_error(&tail_command, "no topic is given");
 	if (options->stream.slot && arguments > 0)
@@ -195,6 +225,16 @@ tail_check(const TailOptions *options, int arguments)
 		options_usage_error(&tail_command, "option \"--rotate\" needs \"--output\"");
 	if (options->sink.restart && !options->sink.command)
 		options_usage_error(&tail_command, "option \"--restart\" needs \"--exec\"");
+}
+
+/* With a slot "--from" is a position in the server's log. */
+static void
+take_from(TailOptions *options)
+{
+	if (options->stream.slot && options->from && !lsn_parse(options->from, &options->stream.from))
+		options_usage_error(&tail_command, "invalid value \"%s\" for option \"--from\": with "
+							"\"--slot\" it takes a position in the log, such as 0/16B3748",
+							options->from);
 }
 
 /*
@@ -256,6 +296,7 @@ tail_main(int argc, char **argv)
 	int			first = options_parse(&tail_command, argc, argv, &connect, &options);
 
 	tail_check(&options, argc - first);
+	take_from(&options);
 	options.stream.filtered = filter_is_set(&options.filter);
 	if (plugin_chooses(&options))
 		options.stream.tables = filter_tables(&options.filter);
@@ -263,5 +304,7 @@ tail_main(int argc, char **argv)
 	loop_start();
 	if (options.stream.slot)
 		return tail_slot(&options, &connect);
+	if (reads_log(&options))
+		return tail_log(&options, &connect, (const char *const *) argv + first, argc - first);
 	return tail_topics(&options, &connect, (const char *const *) argv + first, argc - first);
 }

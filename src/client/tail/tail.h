@@ -1,5 +1,5 @@
 /*
- * tail.h: "gymstream tail": its options, and its two ways to hear of events
+ * tail.h: "gymstream tail": its options, and its ways to hear of events
  */
 #ifndef GYMSTREAM_CLIENT_TAIL_H
 #define GYMSTREAM_CLIENT_TAIL_H
@@ -15,6 +15,8 @@ typedef struct TailOptions
 	StreamOptions stream;		/* no slot: topics */
 	SinkOptions sink;
 	Filter		filter;
+	const char *from;			/* where to begin, as it was given; NULL: not said */
+	const char *bookmark;		/* the file that says how far topics were read; NULL: none does */
 	Lsn			until;			/* 0: no end */
 	bool		until_now;
 	bool		create;
@@ -29,6 +31,13 @@ typedef struct TailOptions
 
 /* The command "gymstream tail". Gives the exit status. */
 extern int	tail_main(int argc, char **argv);
+
+/*
+ * The same of what the topics' logs have, and then of what comes, whose positions a bookmark
+ * keeps. Gives the exit status.
+ */
+extern int	tail_log(const TailOptions *options, const ConnectOptions *connect,
+					 const char *const *names, int nnames);
 
 /* Print the events of topics until something ends it. Gives the exit status. */
 extern int	tail_topics(const TailOptions *options, const ConnectOptions *connect,

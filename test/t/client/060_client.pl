@@ -41,7 +41,7 @@ sub start_client
 # The command line
 #
 
-for my $command ([], ['watch'], ['tail'])
+for my $command ([], ['watch'], ['tail'], ['consume'], ['groups'], ['metrics'])
 {
 	my ($status, $out, $err) = client(@$command, '--help');
 

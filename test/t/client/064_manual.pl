@@ -35,7 +35,7 @@ my $manual = slurp_file("$top/doc/gymstream.1") =~ s/\\-/-/gr =~ s/\\&//gr;
 my %written = map { $_ => 1 } $manual =~ /^\.It ((?:Fl \S+ , )?Fl -[a-z-]+)/mg;
 my %helped;
 my @commands = (client('--help'))[1] =~ s/.*^Commands:$//msr =~ /^  ([a-z]+) +\S/mg;
-is_deeply([ sort @commands ], [ sort qw(watch tail slots doctor) ], 'the commands');
+is_deeply([ sort @commands ], [ sort qw(watch tail consume groups metrics slots doctor) ], 'the commands');
 for my $command (@commands)
 {
 	my $help = (client($command, '--help'))[1];

@@ -70,7 +70,7 @@ for my $shell (sort keys %shells)
 		};
 
 		$completes->('gymstream --he', 'gymstream --help');
-		for my $command (qw(watch tail slots doctor))
+		for my $command (qw(watch tail consume groups metrics slots doctor))
 		{
 			$completes->('gymstream ' . substr($command, 0, 2), "gymstream $command");
 			$completes->("gymstream $command " . substr($_, 0, -1), "gymstream $command $_")
@@ -78,6 +78,8 @@ for my $shell (sort keys %shells)
 		}
 		$completes->('gymstream tail --until n', 'gymstream tail --until now');
 		$completes->('gymstream tail --until=n', 'gymstream tail --until=now');
+		$completes->('gymstream tail --from ea', 'gymstream tail --from earliest');
+		$completes->('gymstream tail --bookmark so', 'gymstream tail --bookmark some\ file');
 		$completes->('gymstream tail --output so', 'gymstream tail --output some\ file');
 		$completes->('gymstream tail --output=so', 'gymstream tail --output=some\ file');
 		$completes->('gymstream tail -f fo', 'gymstream tail -f folder/');
