@@ -60,7 +60,7 @@ load --command='CREATE DATABASE gym'
 export PGDATABASE=gym
 say "loading 20 gyms, 2,000 classes, 100,000 members and what they booked so far"
 load --command='CREATE EXTENSION gymstream' --file="$GS_TOP/demo/schema.sql"
-say "creating three rollups and four topics"
+say "creating four rollups, six topics and a group of workers"
 load --file="$GS_TOP/demo/rollups.sql"
 say "opening the gyms: $rate transactions a second from 8 connections"
 

@@ -29,9 +29,12 @@ board_ready(void *context, bool again, PQExpBuffer error)
 	board->dirty = true;
 	board->lost_some = again;
 	if (again)
-		return chain_read_rollups(&board->chain, &board->listener, error);
+		return chain_read_rollups(&board->chain, &board->listener, error) &&
+			mail_read(&board->mail, &board->listener, error);
 	if (!chain_read(&board->chain, &board->listener, error) ||
-		!chain_read_rollups(&board->chain, &board->listener, error))
+		!chain_read_rollups(&board->chain, &board->listener, error) ||
+		!mail_begin(&board->mail, &board->listener, error) ||
+		!mail_read(&board->mail, &board->listener, error))
 		return false;
 	result = listener_read(&board->listener, "SELECT count(*) FROM booking", error);
 	if (result == NULL)
@@ -86,8 +89,12 @@ board_heard(void *context, int topic, const char *payload)
 		chain_attendance(&board->chain, &event, loop_now());
 	else if (topic == TOPIC_DAY_REVENUE)
 		chain_day_revenue(&board->chain, &event);
-	else
+	else if (topic == TOPIC_SALES)
 		chain_sales(&board->chain, &event);
+	else if (topic == TOPIC_SENT)
+		mail_sent(&board->mail, &event);
+	else
+		mail_worker(&board->mail, &event);
 	event_free(&event);
 
 	board->dirty = true;
@@ -112,7 +119,8 @@ read_stale(Board *board)
 	if (!board->stale || !listener_connected(&board->listener))
 		return;
 	initPQExpBuffer(&error);
-	board->stale = !chain_read_rollups(&board->chain, &board->listener, &error);
+	board->stale = !chain_read_rollups(&board->chain, &board->listener, &error) ||
+		!mail_read(&board->mail, &board->listener, &error);
 	termPQExpBuffer(&error);
 	board->dirty = true;
 }
@@ -154,6 +162,7 @@ board_seconds(Board *board, int64 now)
 		memmove(board->seconds, board->seconds + 1, sizeof(double) * (BOARD_SECONDS - 1));
 		board->seconds[BOARD_SECONDS - 1] = board->booked - board->booked_before;
 		board->booked_before = board->booked;
+		mail_second(&board->mail);
 		board->dirty = true;
 		if (!board->on_screen)
 			board_print_second(board, now);
@@ -197,6 +206,7 @@ check_traffic(Board *board)
 
 	if (board->traffic > 0 && waitpid(board->traffic, &status, WNOHANG) == board->traffic)
 	{
+		kill(-board->traffic, SIGTERM);	/* what it has started */
 		board->traffic = 0;
 		board->traffic_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		board->dirty = true;
@@ -311,7 +321,7 @@ int
 main(int argc, char **argv)
 {
 	static const char *const topics[] = {"booking", "class_attendance", "gym_day_revenue",
-										 "gym_sales"};
+										 "gym_sales", "message_worker", "worker"};
 	static Board board = {.listener.calls = &board_calls,.traffic_status = -1,
 						  .ends = LOOP_NEVER,.fade_at = LOOP_NEVER};
 	ConnectOptions options = {0};

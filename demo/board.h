@@ -7,6 +7,7 @@
 #include "gym.h"
 
 #include "latency.h"
+#include "mail.h"
 
 #define BOARD_SECONDS	240		/* of bookings a second that are kept for the curve */
 #define BOARD_NEWS		64		/* bookings that are kept for the list of the latest */
@@ -18,6 +19,8 @@ enum
 	TOPIC_ATTENDANCE,
 	TOPIC_DAY_REVENUE,
 	TOPIC_SALES,
+	TOPIC_SENT,
+	TOPIC_WORKER,
 	TOPIC_COUNT,
 };
 
@@ -32,6 +35,7 @@ typedef struct Board
 {
 	Listener	listener;
 	Chain		chain;
+	Mail		mail;
 	bool		on_screen;
 	bool		dirty;
 	int64		started;		/* all times on loop_now's clock */

@@ -13,7 +13,7 @@
 #define WIDE_COLUMNS	120		/* from here on there is room for words and days */
 #define LEAST_COLUMNS	40
 #define LEAST_LINES		10
-#define HEAD_LINES		4		/* title, two lines of figures, heads of the panels */
+#define HEAD_LINES		5		/* title, three lines of figures, heads of the panels */
 
 typedef struct Panel
 {
@@ -148,6 +148,29 @@ board_draw_figures(const Board *board)
 	x = board_pair(2, 1, board_number(board->booked), "booked");
 	x = board_pair(2, x, board_number(board->cancelled), "cancelled");
 	board_pair(2, x, board_number(board->listener.heard), "events");
+}
+
+/* What each worker does; the others go on where one is killed. */
+static void
+board_draw_mail(const Board *board)
+{
+	int			x = board_pair(3, 1, board_number(mail_all(&board->mail)), "confirmed");
+
+	for (int i = 0; i < MAIL_WORKERS; i++)
+	{
+		const MailWorker *worker = &board->mail.workers[i];
+		char		text[64];
+
+		if (!worker->works)
+			continue;
+		if (worker->killed)
+			snprintf(text, sizeof(text), "worker %d killed", i + 1);
+		else
+			snprintf(text, sizeof(text), "worker %d %s/s", i + 1, board_number(worker->rate));
+		if (x + (int) strlen(text) >= screen_columns())
+			return;
+		x = screen_text(3, x, worker->killed ? STYLE_ALARM : STYLE_GOOD, text) + 2;
+	}
 }
 
 static ScreenStyle
@@ -327,6 +350,7 @@ board_draw(Board *board, int64 now)
 	}
 	board_draw_title(board, now);
 	board_draw_figures(board);
+	board_draw_mail(board);
 	board_draw_classes(board, panel, now);
 	if (both)
 	{
@@ -347,12 +371,23 @@ board_print_second(const Board *board, int64 now)
 {
 	Latency		recent = board_recent(board);
 	int			full = 0;
+	int			workers = 0;
+	int			killed = 0;
 
+	for (int i = 0; i < MAIL_WORKERS; i++)
+	{
+		workers += board->mail.workers[i].works && !board->mail.workers[i].killed;
+		killed += board->mail.workers[i].killed;
+	}
 	for (int i = 0; i < board->chain.nclasses; i++)
 		full += board->chain.classes[i].attendance >= board->chain.classes[i].capacity;
 	printf("%s  %s bookings/s  %s booked  %s cancelled  %s events", board_clock(board, now),
 		   board_number((int64) board->seconds[BOARD_SECONDS - 1]), board_number(board->booked),
 		   board_number(board->cancelled), board_number(board->listener.heard));
+	printf("  %s confirmed by %s", board_number(mail_all(&board->mail)),
+		   count_of(workers, "worker", "workers"));
+	if (killed > 0)
+		printf(", %d killed", killed);
 	printf("  %s full  p50 %s  p99 %s\n", count_of(full, "class", "classes"),
 		   board_duration(latency_at(&recent, 0.5)),
 		   board_duration(latency_at(&recent, 0.99)));

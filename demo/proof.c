@@ -18,7 +18,8 @@ static const char writers_query[] =
 "current_database()";
 static const char verify_query[] =
 "SELECT name, (SELECT count(*) FROM gymstream.verify_rollup(name::regclass))"
-" FROM (VALUES ('class_attendance'), ('gym_day_revenue'), ('gym_sales')) AS rollup (name)";
+" FROM (VALUES ('class_attendance'), ('gym_day_revenue'), ('gym_sales'), "
+"('message_worker')) AS rollup (name)";
 static const char overbooked_query[] =
 "SELECT count(*) FROM class JOIN class_attendance USING (class_id) WHERE attendance > capacity";
 
@@ -107,6 +108,24 @@ proof_verify(Board *board, PQExpBuffer error)
 	return fine;
 }
 
+/* Each booking was confirmed once, whoever was killed. */
+static bool
+proof_mail(Board *board, int64 made, PQExpBuffer error)
+{
+	int64		sent;
+	int64		again;
+	int			killed = 0;
+
+	if (!mail_finish(&board->mail, &board->listener, loop_now() + DRAIN_MOST, &sent, &again,
+					 error))
+		return false;
+	for (int i = 0; i < MAIL_WORKERS; i++)
+		killed += board->mail.workers[i].killed;
+	return proof_line(sent == made && again == 0, "confirmed", "%s bookings, %s twice; %d worker%s "
+					  "killed meanwhile", board_number(sent), again == 0 ? "none" :
+					  board_number(again), killed, killed == 1 ? "" : "s");
+}
+
 static bool
 proof_all(Board *board, int64 ran, PQExpBuffer error)
 {
@@ -135,6 +154,7 @@ proof_all(Board *board, int64 ran, PQExpBuffer error)
 	fine &= proof_line(overbooked == 0, "overbooked", "%s class%s",
 					   overbooked == 0 ? "no" : board_number(overbooked),
 					   overbooked == 1 ? "" : "es");
+	fine &= proof_mail(board, made, error);
 	if (board->traffic_status >= 0)
 		fine &= proof_line(false, "traffic", "ended too early, with status %d",
 						   board->traffic_status);

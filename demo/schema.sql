@@ -36,6 +36,18 @@ CREATE TABLE booking (
 	cancelled_at	timestamptz
 );
 
+-- what the workers send: each booking is to be confirmed once
+CREATE TABLE message (
+	booking_id		bigint NOT NULL,
+	worker			int NOT NULL,
+	sent_at			timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE worker (
+	worker			int PRIMARY KEY,
+	state			text NOT NULL
+);
+
 INSERT INTO gym
 SELECT n, name, (21000 + 13000 * random())::int * 100
 FROM unnest(ARRAY['Amsterdam', 'Athína', 'Barcelona', 'Berlin', 'Brussels', 'Dublin', 'Genève', 'Göteborg',

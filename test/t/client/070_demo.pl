@@ -13,7 +13,7 @@ use Test::More;
 
 my $top = "$FindBin::Bin/../../..";
 delete $ENV{PGAPPNAME};
-my $node = start_gymstream('demo', 'fsync = off');
+my $node = start_gymstream('demo', 'fsync = off', 'max_connections = 40');
 my $pg_config = $ENV{PG_CONFIG} // 'pg_config';
 
 like(qx{make -C "$top" PG_CONFIG=/nonexistent/pg_config 2>&1}, qr/postgresql-server-dev-NN.*PG_CONFIG=/, 'make without a server says what it needs');
@@ -59,8 +59,10 @@ $board->finish;
 is($board->result(0), 0, 'it proves itself') or diag($out);
 like($out, qr/^0:03  .*bookings\/s/m, 'a line a second without a terminal');
 like($out, qr/^  ok     \Q$_\E /m, "proved: $_")
-	for 'bookings made', 'events received', 'verify_rollup', 'board', 'overbooked', 'latency';
+	for 'bookings made', 'events received', 'verify_rollup', 'board', 'overbooked', 'confirmed', 'latency';
 unlike($out, qr/WRONG/, 'nothing is wrong');
+like($out, qr/ confirmed by [23] workers, 1 killed  /, 'a worker was killed, and the others went on');
+like($out, qr/^  ok     confirmed +[\d,]+ bookings, none twice; 1 worker killed meanwhile$/m, 'each booking is confirmed once');
 ok(wait_until(sub { others() == 0 }), 'the traffic is gone');
 is(differences($node), '', 'the rollups are exact');
 
