@@ -370,7 +370,7 @@ bool
 health_begin(Listener *l, PQExpBuffer error)
 {
 	/* not the text of later looks, for whoever watches us in pg_stat_activity */
-	char	   *sql = psprintf("%s /* before LISTEN */", look_query);
+	char	   *sql = psprintf("/* before LISTEN */ %s", look_query);
 	PGresult   *first = ask_look(l, sql, false, error);
 
 	free(sql);

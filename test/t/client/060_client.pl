@@ -24,7 +24,7 @@ sub listeners
 {
 	return split /\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity
 		WHERE application_name = 'gymstream' AND state = 'idle' AND query !~ 'before LISTEN'
-		AND query ~ '^LISTEN|^EXECUTE|^SELECT gymstream.event_key|FROM gymstream\.status'});
+		AND query ~ '^LISTEN|^EXECUTE|^SELECT gymstream.event_key|^SELECT s\.publisher_pid'});
 }
 
 # Start in the background, and wait until it listens.

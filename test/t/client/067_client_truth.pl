@@ -30,7 +30,7 @@ sub start_both
 	%runs = (watch => spawn_client('watch', '-d', $connect, $name), tail => spawn_client('tail', '-d', $connect, $name));
 	shows($runs{watch}, 'out', qr/^\Q$name\E: \d+ rows?$/m, "watch $name: it has read");
 	ok(wait_until(sub { sql(q{SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE application_name = 'gymstream'
-		AND query !~ 'before LISTEN' AND query ~ '^LISTEN|^EXECUTE|^SELECT gymstream.event_key|FROM gymstream\.status'}) eq '2' }), 'both listen');
+		AND query !~ 'before LISTEN' AND query ~ '^LISTEN|^EXECUTE|^SELECT gymstream.event_key|^SELECT s\.publisher_pid'}) eq '2' }), 'both listen');
 }
 
 sub stop_both
