@@ -727,7 +727,8 @@ CREATE TABLE gymstream_internal.group_layout (
 	group_id	integer NOT NULL,
 	topic		oid NOT NULL,
 	partitions	integer NOT NULL,
-	next		bigint[] NOT NULL
+	next		bigint[] NOT NULL,
+	created		timestamptz NOT NULL
 );
 CREATE INDEX ON gymstream_internal.group_layout (group_id, topic);
 COMMENT ON TABLE gymstream_internal.group_layout IS
@@ -736,6 +737,7 @@ COMMENT ON COLUMN gymstream_internal.group_layout.group_id IS 'the group';
 COMMENT ON COLUMN gymstream_internal.group_layout.topic IS 'the table or rollup';
 COMMENT ON COLUMN gymstream_internal.group_layout.partitions IS 'how many there were';
 COMMENT ON COLUMN gymstream_internal.group_layout.next IS 'of each, the offset with which it would have gone on';
+COMMENT ON COLUMN gymstream_internal.group_layout.created IS 'when the topic was created that the offsets are of';
 REVOKE ALL ON gymstream_internal.group_layout FROM PUBLIC;
 
 CREATE TABLE gymstream_internal.group_event (
@@ -876,7 +878,7 @@ GRANT EXECUTE ON FUNCTION gymstream.discard_events(text, regclass, gymstream.pos
 
 CREATE FUNCTION gymstream_internal.group_lag_rows(
 	OUT group_id integer, OUT topic regclass, OUT partition integer, OUT claim bigint, OUT next bigint, OUT events bigint,
-	OUT bytes bigint, OUT exact boolean, OUT oldest timestamptz)
+	OUT bytes bigint, OUT exact boolean, OUT oldest timestamptz, OUT lost bigint)
 	RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED
 	SET search_path = pg_catalog, pg_temp
@@ -885,7 +887,7 @@ COMMENT ON FUNCTION gymstream_internal.group_lag_rows() IS 'what the view gymstr
 GRANT EXECUTE ON FUNCTION gymstream_internal.group_lag_rows() TO PUBLIC;
 
 CREATE VIEW gymstream.group_lag AS
-	SELECT d.name AS group_name, l.topic, l.partition, l.next AS next_offset, l.events, l.bytes, l.exact, l.oldest,
+	SELECT d.name AS group_name, l.topic, l.partition, l.next AS next_offset, l.events, l.bytes, l.exact, l.lost, l.oldest,
 		extract(epoch FROM clock_timestamp() - l.oldest)::double precision AS seconds, c.pid AS owner,
 		coalesce(e.waiting, 0) AS waiting, coalesce(e.attempts, 0) AS attempts, e.due, coalesce(e.dead, 0) AS dead
 	FROM gymstream_internal.group_lag_rows() l
@@ -907,6 +909,8 @@ COMMENT ON COLUMN gymstream.group_lag.next_offset IS 'the offset with which the 
 COMMENT ON COLUMN gymstream.group_lag.events IS 'events that are not acked, without those that wait';
 COMMENT ON COLUMN gymstream.group_lag.bytes IS 'their size as JSON';
 COMMENT ON COLUMN gymstream.group_lag.exact IS 'false: too many were behind to be counted, and the rest is estimated';
+COMMENT ON COLUMN gymstream.group_lag.lost IS
+	'about how many events the topic''s retention has dropped that the partition had not polled; the next poll does what the group''s reset says, and forgets them';
 COMMENT ON COLUMN gymstream.group_lag.oldest IS 'when the oldest of them was committed';
 COMMENT ON COLUMN gymstream.group_lag.seconds IS 'how long ago that is';
 COMMENT ON COLUMN gymstream.group_lag.owner IS 'the process that has the partition; null: nobody, or a prepared transaction';
@@ -921,8 +925,9 @@ CREATE VIEW gymstream.groups AS
 		d.retry_ms * interval '1 millisecond' AS retry_delay,
 		CASE WHEN d.takeover_ms > 0 THEN d.takeover_ms * interval '1 millisecond' END AS takeover, d.reset, d.created,
 		coalesce(l.events, 0) AS events, coalesce(l.most, 0) AS most_events, l.oldest,
-		coalesce(l.waiting, 0) AS waiting, coalesce(l.dead, 0) AS dead,
+		coalesce(l.waiting, 0) AS waiting, coalesce(l.dead, 0) AS dead, coalesce(l.lost, 0) AS lost,
 		CASE WHEN t.missing IS NOT NULL THEN format('no topic any more: %s', t.missing)
+			WHEN l.lost > 0 THEN format('events dropped by retention before it had polled them: about %s', l.lost)
 			WHEN l.dead > 0 THEN format('dead letters: %s, shown by gymstream.dead_letter', l.dead) END AS problem
 	FROM gymstream_internal.group_definition d
 		LEFT JOIN (SELECT m.group_id, array_agg(m.topic ORDER BY m.number) AS topics,
@@ -930,7 +935,7 @@ CREATE VIEW gymstream.groups AS
 			FROM gymstream_internal.group_topic m LEFT JOIN gymstream_internal.topic k ON k.relation = m.topic
 			GROUP BY 1) t ON t.group_id = d.id
 		LEFT JOIN (SELECT group_name, sum(events)::bigint AS events, max(events) AS most, min(oldest) AS oldest,
-				sum(waiting)::bigint AS waiting, sum(dead)::bigint AS dead
+				sum(waiting)::bigint AS waiting, sum(dead)::bigint AS dead, sum(lost)::bigint AS lost
 			FROM gymstream.group_lag GROUP BY 1) l ON l.group_name = d.name;
 COMMENT ON VIEW gymstream.groups IS 'each consumer group';
 COMMENT ON COLUMN gymstream.groups.group_name IS 'the group''s name';
@@ -948,6 +953,8 @@ COMMENT ON COLUMN gymstream.groups.most_events IS 'the same of the partition tha
 COMMENT ON COLUMN gymstream.groups.oldest IS 'when the oldest of them was committed';
 COMMENT ON COLUMN gymstream.groups.waiting IS 'events that were set aside and will be tried again';
 COMMENT ON COLUMN gymstream.groups.dead IS 'dead letters';
+COMMENT ON COLUMN gymstream.groups.lost IS
+	'about how many events the topics'' retention has dropped that the group had not polled, until its next poll';
 COMMENT ON COLUMN gymstream.groups.problem IS 'what is wrong with it';
 GRANT SELECT ON gymstream.groups TO PUBLIC;
 

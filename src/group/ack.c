@@ -16,6 +16,7 @@
 static List *transaction_acks = NIL;
 static List *kept_events = NIL;
 static List *due_cells = NIL;	/* of CellKey */
+static List *changed_groups = NIL;
 static int64 events_given = 0;
 
 /* A parked event that was given. */
@@ -24,6 +25,7 @@ typedef struct Kept
 	int32		group;
 	Oid			topic;
 	Parked		parked;
+	SubTransactionId subid;
 } Kept;
 
 const Ack *
@@ -72,6 +74,7 @@ ack_keep(int32 group, Oid topic, const Parked *parked)
 	kept->group = group;
 	kept->topic = topic;
 	kept->parked = *parked;
+	kept->subid = GetCurrentSubTransactionId();
 	event->body = pnstrdup(event->body, event->size);
 	event->key = event->key ? pnstrdup(event->key, event->key_size) : NULL;
 	kept_events = lappend(kept_events, kept);
@@ -104,10 +107,20 @@ ack_due_at_commit(const CellKey *key)
 	MemoryContextSwitchTo(old);
 }
 
+void
+ack_changed_at_commit(int32 group)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	changed_groups = list_append_unique_int(changed_groups, group);
+	MemoryContextSwitchTo(old);
+}
+
 CellKey
 ack_cell(const Ack *ack)
 {
-	CellKey		key = {MyDatabaseId, ack->group, ack->topic, ack->partition};
+	CellKey		key = {MyDatabaseId, ack->group, ack->topic, ack->partition,
+						   ack->bookmark.created};
 
 	return key;
 }
@@ -158,6 +171,7 @@ forget_all(void)
 	transaction_acks = NIL;
 	kept_events = NIL;
 	due_cells = NIL;
+	changed_groups = NIL;
 	events_given = 0;
 }
 
@@ -213,6 +227,10 @@ at_release(ResourceReleasePhase phase, bool commit, bool top_level, void *arg)
 		cell_set_due(key, CELL_UNKNOWN);
 		waiter_wake(key->group);
 	}
+	/* What they know of the group is old: none of them may wait on. */
+	foreach(cell, changed_groups)
+		if (commit)
+			waiter_wake_all(lfirst_int(cell));
 	forget_all();
 }
 
@@ -227,12 +245,18 @@ at_subxact_event(SubXactEvent event, SubTransactionId mine, SubTransactionId par
 		foreach(cell, transaction_acks)
 			if (((Ack *) lfirst(cell))->subid == mine)
 				transaction_acks = foreach_delete_current(transaction_acks, cell);
+		foreach(cell, kept_events)
+			if (((Kept *) lfirst(cell))->subid == mine)
+				kept_events = foreach_delete_current(kept_events, cell);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		foreach(cell, transaction_acks)
 			if (((Ack *) lfirst(cell))->subid == mine)
 				((Ack *) lfirst(cell))->subid = parent;
+		foreach(cell, kept_events)
+			if (((Kept *) lfirst(cell))->subid == mine)
+				((Kept *) lfirst(cell))->subid = parent;
 	}
 }
 

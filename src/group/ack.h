@@ -43,6 +43,9 @@ extern const Parked *ack_kept(int32 group, Oid topic, int64 offset);
 /* Once the transaction has committed, a parked event of the partition may be tried. */
 extern void ack_due_at_commit(const CellKey *key);
 
+/* Once the transaction has committed, all who wait for the group poll: it is another one. */
+extern void ack_changed_at_commit(int32 group);
+
 /* Where in shared memory a partition is that was polled. */
 extern CellKey ack_cell(const Ack *ack);
 

@@ -11,6 +11,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/argument.h"
+#include "group/ack.h"
 #include "group/bookmark.h"
 #include "group/cell.h"
 #include "group/parked.h"
@@ -89,13 +90,14 @@ static void
 divide_anew(const ConsumerGroup *group, const GroupTopic *topic, int partitions, Snapshot snapshot)
 {
 	int			divisor = common_divisor(group->partitions, partitions);
-	Layout		layout = {group->partitions, palloc(sizeof(int64) * group->partitions)};
+	Layout		layout = {group->partitions, palloc(sizeof(int64) * group->partitions),
+						  topic->created};
 	int64		hindmost = PG_INT64_MAX;
 
 	read_bookmarks(group, topic, snapshot, layout.next);
 	for (int i = 0; i < group->partitions; i++)
 		hindmost = Min(hindmost, layout.next[i]);
-	partition_forget_layouts(group, topic->topic, hindmost);
+	partition_forget_layouts(group, topic, hindmost);
 	partition_write_layout(group, topic->topic, &layout);
 	for (int i = 0; i < partitions; i++)
 	{
@@ -160,6 +162,7 @@ gs_alter_group(PG_FUNCTION_ARGS)
 		SET_COLUMN(DEFINITION_RESET, CStringGetTextDatum(admin_reset(fcinfo, ARG_RESET)));
 #undef SET_COLUMN
 	group_change(&group, values, replace);
+	ack_changed_at_commit(group.id);
 	PG_RETURN_VOID();
 }
 
@@ -177,6 +180,7 @@ set_paused(FunctionCallInfo fcinfo, bool paused)
 	values[DEFINITION_PAUSED - 1] = BoolGetDatum(paused);
 	replace[DEFINITION_PAUSED - 1] = true;
 	group_change(&group, values, replace);
+	ack_changed_at_commit(group.id);
 }
 
 /* pause_group(group_name text) returns void: polls give nothing until it is resumed. */
@@ -227,7 +231,7 @@ seek_topic(FunctionCallInfo fcinfo, const ConsumerGroup *group, const GroupTopic
 		return;
 	/* What waits is either given again by the log, or passed over. */
 	parked_forget_waiting(group, topic->topic);
-	partition_forget_layouts(group, topic->topic, PG_INT64_MAX);
+	partition_forget_layouts(group, topic, PG_INT64_MAX);
 }
 
 static void
@@ -282,6 +286,9 @@ gs_seek_group(PG_FUNCTION_ARGS)
 	values[DEFINITION_GENERATION - 1] = Int32GetDatum(group.generation + 1);
 	replace[DEFINITION_GENERATION - 1] = true;
 	if (!dry_run)
+	{
 		group_change(&group, values, replace);
+		ack_changed_at_commit(group.id);
+	}
 	return (Datum) 0;
 }

@@ -20,6 +20,7 @@
 
 #include "base/argument.h"
 #include "base/catalog.h"
+#include "group/ack.h"
 #include "group/bookmark.h"
 #include "group/cell.h"
 #include "group/partition.h"
@@ -305,6 +306,7 @@ gs_drop_group(PG_FUNCTION_ARGS)
 	for (int i = 0; i < lengthof(tables); i++)
 		delete_rows(tables[i], &group);
 	cell_forget(group.id);
+	ack_changed_at_commit(group.id);
 	CommandCounterIncrement();
 	PG_RETURN_VOID();
 }

@@ -118,6 +118,12 @@ cell_read(const CellKey *key, int32 generation)
 	return copy;
 }
 
+int64
+cell_frontier(const CellKey *key, int32 generation)
+{
+	return cell_table ? cell_read(key, generation).frontier : 0;
+}
+
 void
 cell_write(const Cell *cell)
 {

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 
+#include "access/xlogdefs.h"
 #include "datatype/timestamp.h"
 
 /* of Cell.due */
@@ -19,6 +20,7 @@ typedef struct CellKey
 	int32		group;
 	Oid			topic;
 	int32		partition;
+	TimestampTz created;		/* the topic: made again, it has other events */
 } CellKey;
 
 typedef struct Cell
@@ -29,6 +31,7 @@ typedef struct Cell
 	/* the last delivery: failed, if the claim is free and the newest bookmark's serial is this */
 	int64		serial;			/* -1: none */
 	int64		offset;			/* of its first event */
+	XLogRecPtr	lsn;			/* and where that was committed */
 	int64		upto;			/* the offset after its last one */
 	bool		alone;			/* that was all that its transaction was given */
 	bool		parked;			/* it had been parked before */
@@ -44,6 +47,9 @@ typedef struct Cell
 
 /* A copy of the partition's cell, which is fresh where there is none or it is of an older time. */
 extern Cell cell_read(const CellKey *key, int32 generation);
+
+/* Its frontier; 0: nothing is known, as on a standby, or where the library is not preloaded. */
+extern int64 cell_frontier(const CellKey *key, int32 generation);
 
 /* Write what the claim's holder knows. Of what others have set meanwhile, due stays theirs. */
 extern void cell_write(const Cell *cell);

@@ -14,6 +14,7 @@
 
 #include "base/catalog.h"
 #include "group/bookmark.h"
+#include "group/cell.h"
 #include "group/partition.h"
 #include "log/log_scan.h"
 
@@ -27,6 +28,7 @@ typedef struct Lag
 	int64		events;
 	int64		bytes;
 	bool		exact;
+	int64		lost;			/* dropped by retention */
 	TimestampTz oldest;			/* 0: nothing is behind */
 } Lag;
 
@@ -60,10 +62,22 @@ estimate_rest(const ConsumerGroup *group, Lag *lags, int64 reached, int64 next)
 	}
 }
 
+/* Of the events that are gone each partition had its share, as far as anybody knows. */
+static void
+estimate_lost(const ConsumerGroup *group, const GroupTopic *topic, int partition, Lag *lag,
+			  int64 first)
+{
+	CellKey		key = {MyDatabaseId, group->id, topic->topic, partition, topic->created};
+	int64		frontier = cell_frontier(&key, group->generation);
+	int64		gone = first - Max(lag->next, frontier);
+
+	lag->lost = gone <= 0 ? 0 : (gone - 1) / group->partitions + 1;
+}
+
 static void
 count_topic(const ConsumerGroup *group, const GroupTopic *topic, Snapshot snapshot, Lag *lags)
 {
-	List	   *layouts = partition_layouts(group, topic->topic);
+	List	   *layouts = partition_layouts(group, topic);
 	int64		from = PG_INT64_MAX;
 	int64		counted = 0;
 	int64		first,
@@ -83,6 +97,7 @@ count_topic(const ConsumerGroup *group, const GroupTopic *topic, Snapshot snapsh
 			lag->bookmark.next :
 			group->start_latest ? next : first;
 		from = Min(from, lag->next);
+		estimate_lost(group, topic, i, lag, first);
 	}
 	reached = next;
 	if (from < next)
@@ -114,7 +129,8 @@ show_topic(ReturnSetInfo *result, const ConsumerGroup *group, const GroupTopic *
 			Int32GetDatum(group->id), ObjectIdGetDatum(topic->topic),
 			Int32GetDatum(i), Int64GetDatum((int64) topic->number << 16 | i),
 			Int64GetDatum(lag->next), Int64GetDatum(lag->events), Int64GetDatum(lag->bytes),
-			BoolGetDatum(lag->exact), TimestampTzGetDatum(lag->oldest)};
+			BoolGetDatum(lag->exact), TimestampTzGetDatum(lag->oldest),
+			Int64GetDatum(lag->lost)};
 		bool		nulls[lengthof(values)] = {false};
 
 		nulls[8] = lag->oldest == 0;

@@ -61,13 +61,6 @@ refuse_event(const ConsumerGroup *group, const Position *position)
 
 /* ---- events of this transaction ---- */
 
-static bool
-is_same(const LogEvent *event, const Position *position)
-{
-	return event->offset == position->offset && event->epoch == position->epoch &&
-		event->lsn == position->lsn && event->index == position->index;
-}
-
 /* Whether the transaction has polled the event of the log. */
 static bool
 is_polled(const ConsumerGroup *group, const GroupTopic *topic, const LogEvent *event)
@@ -75,7 +68,7 @@ is_polled(const ConsumerGroup *group, const GroupTopic *topic, const LogEvent *e
 	const Ack  *ack = ack_find(group->id, topic->topic, event->key_hash % group->partitions);
 
 	return ack && event->offset >= ack->from && event->offset < ack->bookmark.next &&
-		!partition_is_done(partition_layouts(group, topic->topic), event->offset,
+		!partition_is_done(partition_layouts(group, topic), event->offset,
 						   event->key_hash);
 }
 
@@ -91,16 +84,15 @@ find_polled(const ConsumerGroup *group, const GroupTopic *topic, const Position 
 	bool		found;
 
 	/* What is set aside, the transaction was not given, or no longer has. */
-	if (parked_find(group, relation, position->offset, false) ||
-		parked_find(group, relation, position->offset, true))
+	if (parked_is_aside(group, relation, position))
 		refuse_event(group, position);
-	if (kept && is_same(&kept->event, position))
+	if (kept && parked_is_at(&kept->event, position))
 	{
 		*polled = *kept;
 		return polled;
 	}
 	scan = log_scan_begin(relation, position->offset, GetActiveSnapshot());
-	found = log_scan_next(scan, &event) && is_same(&event, position) &&
+	found = log_scan_next(scan, &event) && parked_is_at(&event, position) &&
 		is_polled(group, topic, &event);
 	if (found)
 	{
@@ -115,26 +107,32 @@ find_polled(const ConsumerGroup *group, const GroupTopic *topic, const Position 
 }
 
 static Parked *
-polled_argument(FunctionCallInfo fcinfo, ConsumerGroup *group, Oid *relation)
+polled_argument(FunctionCallInfo fcinfo, ConsumerGroup *group, const GroupTopic **topic)
 {
-	const GroupTopic *topic;
 	const Position *position;
 
 	group_argument(fcinfo, 0, group);
 	cell_check();
-	*relation = topic_argument(fcinfo, 1);
-	topic = group_topic(group, *relation);
+	*topic = group_topic(group, topic_argument(fcinfo, 1));
 	position = position_argument(fcinfo, 2);
 	if (!ack_has(group->id))
 		refuse_event(group, position);
-	return find_polled(group, topic, position);
+	return find_polled(group, *topic, position);
+}
+
+static CellKey
+cell_of(const ConsumerGroup *group, const GroupTopic *topic, const Parked *parked)
+{
+	CellKey		key = {MyDatabaseId, group->id, topic->topic,
+					   parked->event.key_hash % group->partitions, topic->created};
+
+	return key;
 }
 
 static void
-set_due(const ConsumerGroup *group, Oid topic, const Parked *parked)
+set_due(const ConsumerGroup *group, const GroupTopic *topic, const Parked *parked)
 {
-	CellKey		key = {MyDatabaseId, group->id, topic,
-					   parked->event.key_hash % group->partitions};
+	CellKey		key = cell_of(group, topic, parked);
 
 	cell_set_due(&key, Max(parked->due, CELL_UNKNOWN + 1));
 }
@@ -148,7 +146,7 @@ Datum
 gs_reject_event(PG_FUNCTION_ARGS)
 {
 	ConsumerGroup group;
-	Oid			topic;
+	const GroupTopic *topic;
 	Parked	   *parked;
 
 	argument_writes("gymstream.reject_event");
@@ -157,7 +155,7 @@ gs_reject_event(PG_FUNCTION_ARGS)
 	parked->dead = true;
 	parked->cause = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	parked->due = GetCurrentTimestamp();
-	parked_insert(&group, topic, parked);
+	parked_insert(&group, topic->topic, parked);
 	PG_RETURN_VOID();
 }
 
@@ -171,7 +169,7 @@ Datum
 gs_release_event(PG_FUNCTION_ARGS)
 {
 	ConsumerGroup group;
-	Oid			topic;
+	const GroupTopic *topic;
 	Parked	   *parked;
 
 	argument_writes("gymstream.release_event");
@@ -187,7 +185,7 @@ gs_release_event(PG_FUNCTION_ARGS)
 					 errmsg("delay must not be negative")));
 		parked->due = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 	}
-	parked_insert(&group, topic, parked);
+	parked_insert(&group, topic->topic, parked);
 	if (!parked->dead)
 		set_due(&group, topic, parked);
 	PG_RETURN_VOID();
@@ -199,18 +197,27 @@ gs_release_event(PG_FUNCTION_ARGS)
 static bool
 is_meant(FunctionCallInfo fcinfo, const Parked *parked)
 {
-	if (!PG_ARGISNULL(2) && !is_same(&parked->event, position_argument(fcinfo, 2)))
+	if (!PG_ARGISNULL(2) && !parked_is_at(&parked->event, position_argument(fcinfo, 2)))
 		return false;
 	return PG_ARGISNULL(3) || parked->since >= PG_GETARG_TIMESTAMPTZ(3);
 }
 
-static void
-tell_at_commit(const ConsumerGroup *group, Oid topic, const Parked *parked)
+/* False: it waits already, as one that has failed again since the group was sent back does. */
+static bool
+replay_letter(const ConsumerGroup *group, const GroupTopic *topic, Parked *parked)
 {
-	CellKey		key = {MyDatabaseId, group->id, topic,
-					   parked->event.key_hash % group->partitions};
+	const LogEvent *event = &parked->event;
+	Position	position = {event->epoch, event->index, event->lsn, event->offset};
+	CellKey		key = cell_of(group, topic, parked);
 
+	if (parked_is_aside(group, topic->topic, &position))
+		return false;
+	parked->dead = false;
+	parked->attempts = 0;
+	parked->due = CELL_UNKNOWN + 1;
+	parked_insert(group, topic->topic, parked);
 	ack_due_at_commit(&key);
+	return true;
 }
 
 /* Take those that are meant away; with replay they are tried again. Gives how many. */
@@ -227,27 +234,23 @@ for_dead_letters(FunctionCallInfo fcinfo, bool replay)
 	cell_check();
 	/* One at a time. */
 	partition_lock_group(&group);
+	/* It may have been changed while we waited. */
+	group_argument(fcinfo, 0, &group);
 	foreach(cell, group_topics(&group))
 	{
-		Oid			topic = ((GroupTopic *) lfirst(cell))->topic;
+		const GroupTopic *topic = lfirst(cell);
 
-		if (!PG_ARGISNULL(1) && PG_GETARG_OID(1) != topic)
+		if (!PG_ARGISNULL(1) && PG_GETARG_OID(1) != topic->topic)
 			continue;
-		foreach(letter, parked_dead(&group, topic))
+		foreach(letter, parked_dead(&group, topic->topic))
 		{
 			Parked	   *parked = lfirst(letter);
 
 			if (!is_meant(fcinfo, parked))
 				continue;
 			parked_delete(parked);
-			count++;
-			if (!replay)
-				continue;
-			parked->dead = false;
-			parked->attempts = 0;
-			parked->due = CELL_UNKNOWN + 1;
-			parked_insert(&group, topic, parked);
-			tell_at_commit(&group, topic, parked);
+			if (!replay || replay_letter(&group, topic, parked))
+				count++;
 		}
 	}
 	return count;

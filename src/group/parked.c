@@ -8,6 +8,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -15,7 +16,6 @@
 #include "utils/timestamp.h"
 
 #include "base/catalog.h"
-#include "topic/position.h"
 
 #define PARKED_GROUP 1
 #define PARKED_TOPIC 2
@@ -142,23 +142,65 @@ parked_dead(const ConsumerGroup *group, Oid topic)
 	return list_parked(group, topic, true, -1);
 }
 
+/* All of that offset: more than one, where the topic was made again. */
+static SysScanDesc
+scan_offset(Relation table, const ConsumerGroup *group, Oid topic, bool dead, int64 offset,
+			ScanKey keys)
+{
+	ScanKeyInit(&keys[3], PARKED_OFFSET, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(offset));
+	return scan_parked(table, group, topic, dead, keys, 4);
+}
+
 Parked *
-parked_find(const ConsumerGroup *group, Oid topic, int64 offset, bool dead)
+parked_find(const ConsumerGroup *group, Oid topic, int64 offset, XLogRecPtr lsn)
 {
 	Relation	table = group_open(CATALOG_GROUP_EVENT, AccessShareLock);
 	ScanKeyData keys[4];
 	Parked	   *found = NULL;
-	SysScanDesc scan;
+	SysScanDesc scan = scan_offset(table, group, topic, false, offset, keys);
 	HeapTuple	tuple;
 
-	ScanKeyInit(&keys[3], PARKED_OFFSET, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(offset));
-	scan = scan_parked(table, group, topic, dead, keys, 4);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
+	while (found == NULL && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
 		found = read_parked(tuple, RelationGetDescr(table));
+		if (found->event.lsn != lsn)
+			found = NULL;
+	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 	return found;
+}
+
+bool
+parked_is_at(const LogEvent *event, const Position *position)
+{
+	return event->offset == position->offset && event->epoch == position->epoch &&
+		event->lsn == position->lsn && event->index == position->index;
+}
+
+static bool
+is_aside(const ConsumerGroup *group, Oid topic, const Position *position, bool dead)
+{
+	Relation	table = group_open(CATALOG_GROUP_EVENT, AccessShareLock);
+	ScanKeyData keys[4];
+	bool		found = false;
+	SysScanDesc scan = scan_offset(table, group, topic, dead, position->offset, keys);
+	HeapTuple	tuple;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		/* An earlier dead letter is of an earlier delivery: the group was sent back since. */
+		found = (!dead ||
+				 TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data))) &&
+			parked_is_at(&read_parked(tuple, RelationGetDescr(table))->event, position);
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return found;
+}
+
+bool
+parked_is_aside(const ConsumerGroup *group, Oid topic, const Position *position)
+{
+	return is_aside(group, topic, position, false) || is_aside(group, topic, position, true);
 }
 
 /* ---- writing ---- */

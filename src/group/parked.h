@@ -13,6 +13,7 @@
 
 #include "group/group.h"
 #include "log/log_batch.h"
+#include "topic/position.h"
 
 /* So many that wait in a partition keep it from taking new ones. */
 #define PARKED_LIMIT 1000
@@ -34,8 +35,14 @@ extern List *parked_list(const ConsumerGroup *group, Oid topic, int partition);
 /* All dead letters of it. */
 extern List *parked_dead(const ConsumerGroup *group, Oid topic);
 
-/* The one of that offset, dead or not; NULL: there is none. */
-extern Parked *parked_find(const ConsumerGroup *group, Oid topic, int64 offset, bool dead);
+/* One that waits; NULL: there is none. The LSN tells it from one of an earlier topic. */
+extern Parked *parked_find(const ConsumerGroup *group, Oid topic, int64 offset, XLogRecPtr lsn);
+
+/* Whether the event waits, or this transaction has made a dead letter of it. */
+extern bool parked_is_aside(const ConsumerGroup *group, Oid topic, const Position *position);
+
+/* Whether the event stands there. */
+extern bool parked_is_at(const LogEvent *event, const Position *position);
 
 extern void parked_insert(const ConsumerGroup *group, Oid topic, const Parked *parked);
 extern void parked_delete(const Parked *parked);

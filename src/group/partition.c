@@ -22,7 +22,8 @@
 #define LAYOUT_TOPIC 2
 #define LAYOUT_PARTITIONS 3
 #define LAYOUT_NEXT 4
-#define LAYOUT_NATTS 4
+#define LAYOUT_CREATED 5
+#define LAYOUT_NATTS 5
 
 /* Advisory locks of SQL have 1 or 2 in the fourth field. */
 #define CLAIM_SPACE 7
@@ -117,20 +118,27 @@ read_layout(HeapTuple tuple, TupleDesc desc)
 	/* A copy: the row goes with its page. */
 	array = DatumGetArrayTypePCopy(heap_getattr(tuple, LAYOUT_NEXT, desc, &isnull));
 	layout->next = (int64 *) ARR_DATA_PTR(array);
+	layout->created = DatumGetTimestampTz(heap_getattr(tuple, LAYOUT_CREATED, desc, &isnull));
 	return layout;
 }
 
 List *
-partition_layouts(const ConsumerGroup *group, Oid topic)
+partition_layouts(const ConsumerGroup *group, const GroupTopic *topic)
 {
 	Relation	table = group_open(CATALOG_GROUP_LAYOUT, AccessShareLock);
 	List	   *layouts = NIL;
 	ScanKeyData keys[2];
-	SysScanDesc scan = scan_layouts(table, group, topic, keys);
+	SysScanDesc scan = scan_layouts(table, group, topic->topic, keys);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		layouts = lappend(layouts, read_layout(tuple, RelationGetDescr(table)));
+	{
+		Layout	   *layout = read_layout(tuple, RelationGetDescr(table));
+
+		/* A topic that was made again counts from the start: none of its events is done. */
+		if (layout->created == topic->created)
+			layouts = lappend(layouts, layout);
+	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 	return layouts;
@@ -166,16 +174,17 @@ partition_write_layout(const ConsumerGroup *group, Oid topic, const Layout *layo
 	values[LAYOUT_PARTITIONS - 1] = Int32GetDatum(layout->partitions);
 	values[LAYOUT_NEXT - 1] = PointerGetDatum(construct_array(
 		next, layout->partitions, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[LAYOUT_CREATED - 1] = TimestampTzGetDatum(layout->created);
 	group_insert(table, values, nulls);
 	table_close(table, NoLock);
 }
 
 void
-partition_forget_layouts(const ConsumerGroup *group, Oid topic, int64 next)
+partition_forget_layouts(const ConsumerGroup *group, const GroupTopic *topic, int64 next)
 {
 	Relation	table = group_open(CATALOG_GROUP_LAYOUT, RowExclusiveLock);
 	ScanKeyData keys[2];
-	SysScanDesc scan = scan_layouts(table, group, topic, keys);
+	SysScanDesc scan = scan_layouts(table, group, topic->topic, keys);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -185,7 +194,7 @@ partition_forget_layouts(const ConsumerGroup *group, Oid topic, int64 next)
 
 		for (int i = 0; i < layout->partitions; i++)
 			last = Max(last, layout->next[i]);
-		if (last <= next)
+		if (last <= next || layout->created != topic->created)
 			group_delete(table, &tuple->t_self);
 	}
 	systable_endscan(scan);

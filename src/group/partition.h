@@ -15,6 +15,7 @@ typedef struct Layout
 {
 	int			partitions;
 	int64	   *next;			/* of each, the offset that it had not done */
+	TimestampTz created;		/* of the topic that the offsets are of */
 } Layout;
 
 /* Claim without waiting; false: somebody else has it, or waits for it. */
@@ -33,12 +34,16 @@ extern void partition_lock_creation(void);
 extern void partition_claim_all(const ConsumerGroup *group, const List *topics);
 
 /* The layouts of a topic that are still needed, and whether an event is done by one of them. */
-extern List *partition_layouts(const ConsumerGroup *group, Oid topic);
+extern List *partition_layouts(const ConsumerGroup *group, const GroupTopic *topic);
 extern bool partition_is_done(const List *layouts, int64 offset, uint32 key_hash);
 
 extern void partition_write_layout(const ConsumerGroup *group, Oid topic, const Layout *layout);
 
-/* Forget those that all partitions, of which the hindmost goes on with next, are past. */
-extern void partition_forget_layouts(const ConsumerGroup *group, Oid topic, int64 next);
+/*
+ * Forget those that all partitions, of which the hindmost goes on with next, are past, and those of
+ * an earlier topic.
+ */
+extern void partition_forget_layouts(const ConsumerGroup *group, const GroupTopic *topic,
+									 int64 next);
 
 #endif							/* GS_PARTITION_H */

@@ -120,6 +120,7 @@ give_parked(Poll *poll, Taken *taken)
 		ack_keep(poll->group->id, poll->topic->topic, parked);
 		taken->changed = taken->parked = true;
 		taken->first = parked->event.offset;
+		taken->lsn = parked->event.lsn;
 		taken->waiting = foreach_delete_current(taken->waiting, cell);
 	}
 }
@@ -186,7 +187,10 @@ meet_event(Poll *poll, const LogEvent *event)
 		return true;
 	}
 	if (taken->first == 0)
+	{
 		taken->first = event->offset;
+		taken->lsn = event->lsn;
+	}
 	give(poll, taken, event, 1);
 	return true;
 }
@@ -263,6 +267,7 @@ finish_partition(Poll *poll, Taken *taken, int64 reached)
 	{
 		cell->serial = taken->newest.serial;
 		cell->offset = taken->first;
+		cell->lsn = taken->lsn;
 		cell->upto = next;
 		cell->alone = poll->given == 1 && ack_events() == 0;
 		cell->parked = taken->parked;
@@ -316,7 +321,7 @@ poll_some(Poll *poll)
 	if (!poll_take(poll, want) || poll->count == 0)
 		return false;
 	MemSet(poll->elsewhere, 0, sizeof(int64) * poll->group->partitions);
-	poll->layouts = partition_layouts(poll->group, poll->topic->topic);
+	poll->layouts = partition_layouts(poll->group, poll->topic);
 	for (int i = 0; i < poll->count; i++)
 		give_parked(poll, &poll->taken[i]);
 	reached = scan_log(poll);
@@ -381,7 +386,8 @@ static void
 end_poll(const Poll *poll)
 {
 	ack_count(poll->given);
-	if (poll->given > 0)
+	/* Whatever is to be acked is claimed until the end. */
+	if (ack_has(poll->group->id))
 		limit_silence(poll->group);
 	if (poll->failed)
 		settle_start();

@@ -24,6 +24,7 @@ typedef struct Taken
 	int64		start;			/* the first offset that the transaction polls of it */
 	int64		from;			/* where this poll goes on */
 	int64		first;			/* of the events that are given; 0: none */
+	XLogRecPtr	lsn;			/* and where that was committed */
 	int			given;			/* events, parked ones too */
 	bool		changed;		/* events were parked, or taken from those that are */
 	int64		stopped;		/* it takes no event from this offset on; 0: it does */

@@ -9,6 +9,7 @@
 #include "group/poll.h"
 
 #include "access/xact.h"
+#include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/pquery.h"
@@ -115,6 +116,24 @@ running_command(Portal portal)
 	return linitial_node(PlannedStmt, portal->stmts)->utilityStmt;
 }
 
+/*
+ * Whether somebody has begun a transaction. Statements that came as one text are in a block, too,
+ * which ends with the last of them: that is over before the client has any row.
+ */
+static bool
+is_begun(void)
+{
+	bool		begun;
+
+	if (!IsTransactionBlock())
+		return false;
+	EndImplicitTransactionBlock();
+	begun = IsTransactionBlock();
+	if (!begun)
+		BeginImplicitTransactionBlock();
+	return begun;
+}
+
 /* A loop of a function over a query has a portal, too, which gets a name by itself and is seen. */
 static bool
 is_functions(Portal portal)
@@ -137,7 +156,12 @@ check_portal(const PlannedStmt *plan)
 		refuse_form("The commit would ack events that were not fetched from the cursor.",
 					"Run the query without a cursor, and pass the number of events as "
 					"max_events.");
-	if (IsTransactionBlock())
+	if (portal && list_length(portal->stmts) > 1 && list_member_ptr(portal->stmts, plan))
+		refuse_form("The table that is written has rules: each of the statements that they make "
+					"of this one would poll on its own.",
+					"Use a trigger in the place of the rule, or poll into a temporary table "
+					"first.");
+	if (is_begun())
 		return;
 	if ((ours && portal->strategy == PORTAL_ONE_SELECT && !is_functions(portal)) ||
 		(command && IsA(command, CopyStmt)))
@@ -145,6 +169,22 @@ check_portal(const PlannedStmt *plan)
 					"client has seen them.",
 					"Begin a transaction, poll, do the work, and commit. Or let the statement "
 					"do the work: INSERT ... SELECT ... FROM gymstream.poll_group(...).");
+}
+
+/*
+ * A row that the statement changes was changed by somebody else meanwhile, and its subqueries are
+ * computed once more: they would get other events, and those of the first time would be acked.
+ */
+static void
+check_repeated(const EState *estate)
+{
+	if (estate->es_epq_active != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errdetail("A row that was updated meanwhile asks for another poll_group in the "
+						   "same statement."),
+				 errhint("The transaction might succeed if retried.")));
 }
 
 void
@@ -161,6 +201,7 @@ poll_check_form(FunctionCallInfo fcinfo)
 	estate = result->econtext->ecxt_estate;
 	if (estate == NULL || estate->es_plannedstmt == NULL)
 		return;
+	check_repeated(estate);
 	check_limit(estate->es_plannedstmt, fcinfo->flinfo->fn_oid);
 	check_portal(estate->es_plannedstmt);
 }

@@ -20,7 +20,8 @@ static uint32 look_from = 0;
 CellKey
 poll_cell(const Poll *poll, int partition)
 {
-	CellKey		key = {MyDatabaseId, poll->group->id, poll->topic->topic, partition};
+	CellKey		key = {MyDatabaseId, poll->group->id, poll->topic->topic, partition,
+						   poll->topic->created};
 
 	return key;
 }

@@ -36,7 +36,7 @@
 static Parked *
 find_failed(const ConsumerGroup *group, const GroupTopic *topic, const Cell *cell, int64 from)
 {
-	List	   *layouts = partition_layouts(group, topic->topic);
+	List	   *layouts = partition_layouts(group, topic);
 	Parked	   *failed = NULL;
 	int64		first,
 				next;
@@ -74,7 +74,7 @@ static bool
 park_failed(const ConsumerGroup *group, const GroupTopic *topic, const Cell *cell, int64 from)
 {
 	Parked	   *failed = cell->parked ?
-		parked_find(group, topic->topic, cell->offset, false) :
+		parked_find(group, topic->topic, cell->offset, cell->lsn) :
 		find_failed(group, topic, cell, from);
 
 	if (failed == NULL)
@@ -111,34 +111,72 @@ settle_claimed(const ConsumerGroup *group, const GroupTopic *topic, Cell *cell)
 	cell_write(cell);
 }
 
-/* In a transaction of its own. */
+/* The group's topic that the cell is of; NULL: it was dropped, or made again. */
+static const GroupTopic *
+topic_of(const ConsumerGroup *group, const Cell *cell)
+{
+	ListCell   *lc;
+
+	foreach(lc, group_topics(group))
+	{
+		const GroupTopic *topic = lfirst(lc);
+
+		if (topic->topic == cell->key.topic && topic->created == cell->key.created)
+			return topic;
+	}
+	return NULL;
+}
+
 static void
 settle_cell(Cell *cell)
 {
 	ConsumerGroup group;
-	ListCell   *lc;
+	const GroupTopic *topic;
+
+	if (!OidIsValid(catalog_schema()) || !group_lookup_id(cell->key.group, &group) ||
+		group.generation != cell->generation)
+	{
+		cell_forget(cell->key.group);
+		return;
+	}
+	topic = topic_of(&group, cell);
+	if (topic == NULL)
+	{
+		cell->serial = -1;
+		cell_write(cell);
+		return;
+	}
+	if (!partition_claim(&group, topic, cell->key.partition))
+		return;
+	/* The snapshot comes after the claim, so that the log is at least as far. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	settle_claimed(&group, topic, cell);
+	PopActiveSnapshot();
+}
+
+/* In a transaction of its own: what goes wrong in one group is told, and holds up no other. */
+static void
+try_cell(Cell *cell)
+{
+	MemoryContext memory = CurrentMemoryContext;
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (!OidIsValid(catalog_schema()) || !group_lookup_id(cell->key.group, &group) ||
-		group.generation != cell->generation)
-		cell_forget(cell->key.group);
-	else
-		foreach(lc, group_topics(&group))
-		{
-			const GroupTopic *topic = lfirst(lc);
-
-			if (topic->topic != cell->key.topic || topic->created == 0 ||
-				!partition_claim(&group, topic, cell->key.partition))
-				continue;
-			/* The snapshot comes after the claim, so that the log is at least as far. */
-			PopActiveSnapshot();
-			PushActiveSnapshot(GetTransactionSnapshot());
-			settle_claimed(&group, topic, cell);
-		}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	PG_TRY();
+	{
+		settle_cell(cell);
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(memory);
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
 	waiter_wake(cell->key.group);
 }
 
@@ -153,7 +191,7 @@ settle_all(void)
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		settle_cell(&cells[i]);
+		try_cell(&cells[i]);
 	}
 }
 

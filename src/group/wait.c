@@ -40,7 +40,7 @@ static bool
 partition_has_news(const ConsumerGroup *group, const GroupTopic *topic, int partition,
 				   TimestampTz *due)
 {
-	CellKey		key = {MyDatabaseId, group->id, topic->topic, partition};
+	CellKey		key = {MyDatabaseId, group->id, topic->topic, partition, topic->created};
 	Cell		cell = cell_read(&key, group->generation);
 
 	int64		head = log_head_next(topic->topic);

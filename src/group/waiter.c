@@ -125,8 +125,8 @@ wake(Waiter *waiter)
 	SetLatch(waiter->latch);
 }
 
-void
-waiter_wake(int32 group)
+static void
+wake_some(int32 group, bool all)
 {
 	if (waiter_table == NULL || pg_atomic_read_u32(&waiter_table->count) == 0)
 		return;
@@ -139,10 +139,23 @@ waiter_wake(int32 group)
 			waiter->group == group)
 		{
 			wake(waiter);
-			break;
+			if (!all)
+				break;
 		}
 	}
 	LWLockRelease(waiter_table->lock);
+}
+
+void
+waiter_wake(int32 group)
+{
+	wake_some(group, false);
+}
+
+void
+waiter_wake_all(int32 group)
+{
+	wake_some(group, true);
 }
 
 /* ---- news ---- */

@@ -19,6 +19,9 @@ extern bool waiter_is_entered(void);
 /* Wake one who waits for the group, if there is one. Never fails. */
 extern void waiter_wake(int32 group);
 
+/* Wake all of them: the group has changed. */
+extern void waiter_wake_all(int32 group);
+
 extern void waiter_init(void);
 
 #endif							/* GS_WAITER_H */

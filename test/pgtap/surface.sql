@@ -79,8 +79,8 @@ SELECT columns_are('gymstream', 'rollups', ARRAY['rollup', 'source', 'owner', 'd
 SELECT columns_are('gymstream', 'topics', ARRAY['relation', 'channel', 'notify', 'created', 'retain', 'retain_bytes', 'key_columns', 'channel_columns',
 	'first_position', 'last_position', 'events', 'bytes']);
 SELECT columns_are('gymstream', 'groups', ARRAY['group_name', 'owner', 'topics', 'partitions', 'paused', 'max_attempts', 'retry_delay',
-	'takeover', 'reset', 'created', 'events', 'most_events', 'oldest', 'waiting', 'dead', 'problem']);
-SELECT columns_are('gymstream', 'group_lag', ARRAY['group_name', 'topic', 'partition', 'next_offset', 'events', 'bytes', 'exact', 'oldest',
+	'takeover', 'reset', 'created', 'events', 'most_events', 'oldest', 'waiting', 'dead', 'lost', 'problem']);
+SELECT columns_are('gymstream', 'group_lag', ARRAY['group_name', 'topic', 'partition', 'next_offset', 'events', 'bytes', 'exact', 'lost', 'oldest',
 	'seconds', 'owner', 'waiting', 'attempts', 'due', 'dead']);
 SELECT columns_are('gymstream', 'dead_letter', ARRAY['group_name', 'topic', 'position', 'key', 'event', 'commit_time', 'attempts', 'cause', 'since']);
 SELECT columns_are('gymstream', 'progress_create_rollup', ARRAY['pid', 'rollup', 'source', 'rows_read', 'rows_total']);

@@ -16,7 +16,7 @@ static const char groups_query[] =
 " g.events, g.most_events, l.bytes, l.exact,"
 " pg_catalog.floor(EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) "
 "g.oldest))::pg_catalog.int8 AS seconds,"
-" l.workers, g.waiting, l.attempts, g.dead, l.retain_seconds, g.problem"
+" l.workers, g.waiting, l.attempts, g.dead, l.retain_seconds, g.lost, g.problem"
 " FROM gymstream.groups g LEFT JOIN"
 " (SELECT p.group_name, pg_catalog.sum(p.bytes)::pg_catalog.int8 AS bytes,"
 "  pg_catalog.bool_and(p.exact) AS exact,"
@@ -34,7 +34,7 @@ static const char partitions_query[] =
 "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
 "   ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.oid OPERATOR(pg_catalog.=) p.topic),"
 " p.topic::pg_catalog.text) AS topic, p.partition, p.next_offset, p.events,"
-" p.bytes, p.exact, p.seconds, p.owner, p.waiting::pg_catalog.int8 AS waiting,"
+" p.bytes, p.exact, p.lost, p.seconds, p.owner, p.waiting::pg_catalog.int8 AS waiting,"
 " p.attempts::pg_catalog.int8 AS attempts, p.dead::pg_catalog.int8 AS dead"
 " FROM gymstream.group_lag p"
 " WHERE $1::pg_catalog.text IS NULL OR p.group_name OPERATOR(pg_catalog.=) $1 ORDER BY 1, 2, 3";
@@ -127,6 +127,22 @@ find_behind(const PGresult *groups, int row, int64 warn, Findings *findings)
 }
 
 static void
+find_lost(const PGresult *groups, int row, Findings *findings)
+{
+	const char *name = groups_text(groups, row, "group_name");
+	int64		lost = groups_number(groups, row, "lost");
+
+	if (lost > 0)
+		findings_add(findings, FINDING_ERROR, "group",
+					 psprintf("group \"%s\" has lost about %lld event%s: its topics have dropped "
+							  "what it had not polled", name, (long long) lost,
+							  lost == 1 ? "" : "s"),
+					 pg_strdup("make good what may be missing, start more workers, and have the "
+							   "events kept for longer with gymstream.alter_topic(topic, retain "
+							   "=> ...)"));
+}
+
+static void
 find_missing(const PGresult *groups, int row, Findings *findings)
 {
 	static const char no_topic[] = "no topic any more";
@@ -146,6 +162,7 @@ groups_find(const PGresult *groups, int64 warn, Findings *findings)
 	for (int i = 0; i < PQntuples(groups); i++)
 	{
 		find_missing(groups, i, findings);
+		find_lost(groups, i, findings);
 		find_letters(groups, i, findings);
 		find_behind(groups, i, warn, findings);
 	}

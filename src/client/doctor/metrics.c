@@ -88,6 +88,8 @@ static const Metric group_metrics[] = {
 	{"consumergroup_members", "workers", "gauge", "Workers that have partitions of the group now"},
 	{"consumergroup_waiting", "waiting", "gauge", "Events that wait for another attempt"},
 	{"consumergroup_dead_letters", "dead", "gauge", "Events that were given up"},
+	{"consumergroup_lost", "lost", "gauge",
+	"Events that retention has dropped before the group's next poll, about"},
 };
 
 static const Metric partition_metrics[] = {

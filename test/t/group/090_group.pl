@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/..";
 
+use GymstreamClient;
 use GymstreamTest;
 use POSIX qw(_exit);
 use Test::More;
@@ -42,6 +43,24 @@ sub start_wait { $_[0]->do("CALL gymstream.wait_group('g', '5 minutes')", { pg_a
 sub is_waiting { return sql("SELECT count(*) FROM pg_stat_activity WHERE query ~ 'wait_group' AND state = 'active' AND wait_event_type = 'Extension'") }
 sub number_ready { return scalar grep { $_->pg_ready } @_ }
 sub end_wait { my ($dbh) = @_; wait_until(sub { $dbh->pg_ready }) or return 0; $dbh->pg_result; return 1 }
+
+sub end_wait_for
+{
+	my ($group) = @_;
+	my $dbh = connect_node();
+	for my $try (1 .. 100)
+	{
+		$dbh->do("BEGIN; SELECT FROM gymstream.poll_group('$group'); COMMIT");
+		$dbh->do("CALL gymstream.wait_group('$group', '5 minutes')", { pg_async => PG_ASYNC });
+		wait_until(sub { $dbh->pg_ready || sql("SELECT count(*) FROM pg_stat_activity WHERE query ~ 'wait_group.*$group' AND pid <> pg_backend_pid() AND wait_event_type = 'Extension'") }) or return 0;
+		last if !$dbh->pg_ready;
+		$dbh->pg_result;
+	}
+	sql("SELECT gymstream.drop_group('$group')");
+	my $ended = end_wait($dbh);
+	$dbh->disconnect;
+	return $ended;
+}
 
 # each has looked at all partitions, so that nobody waits in vain
 poll($worker[0]);
@@ -111,6 +130,29 @@ ok(end_wait($worker[0]), 'who waits is woken');
 is(poll($worker[0]), '3:1', 'and has it');
 $worker[0]->do('COMMIT');
 
+# a group that is changed is another one: all who wait for it look at it again
+sub start_sleep
+{
+	my ($dbh) = @_;
+	return wait_until(sub { poll($dbh); $dbh->do('COMMIT'); start_wait($dbh); wait_until(sub { is_waiting() == 1 || $dbh->pg_ready }); return is_waiting() == 1 ? 1 : end_wait($dbh) * 0; });
+}
+ok(start_sleep($worker[0]), 'one sleeps');
+sql("SELECT FROM gymstream.seek_group('g', 'earliest', dry_run => true)");
+is(is_waiting(), 1, 'looking where it would be sent wakes nobody');
+sql("SELECT FROM gymstream.seek_group('g', 'earliest')");
+ok(end_wait($worker[0]), 'who waits is woken when the group is sent back');
+like(poll($worker[0]), qr/1:1/, 'and has what comes again');
+$worker[0]->do('ROLLBACK');
+sql("SELECT gymstream.pause_group('g')");
+start_wait($worker[0]);
+ok(wait_until(sub { is_waiting() == 1 }), 'one waits while the group is paused');
+sql("SELECT gymstream.resume_group('g')");
+ok(end_wait($worker[0]), 'and is woken when it is resumed');
+ok(wait_until(sub { poll($worker[0]); $worker[0]->do('COMMIT'); sql("SELECT events + waiting FROM gymstream.groups") eq '0' }), 'it does the rest');
+ok(start_sleep($worker[0]), 'one sleeps');
+sql("SELECT gymstream.create_group('short', '{account}')");
+ok(end_wait_for('short'), 'who waits for a group that is dropped is woken');
+
 # retention waits for nobody: who is behind is told, and who is not is not
 sql("SELECT gymstream.create_group('slow', '{account}', partitions => 1, start => 'earliest')");
 sql("SELECT gymstream.alter_topic('account', retain => '1 second')");
@@ -118,6 +160,10 @@ ok(wait_until(sub { sql('SELECT events = 0 FROM gymstream.topics') eq 't' }), 't
 sql("SELECT gymstream.alter_topic('account', retain => '1 hour')");
 sql('INSERT INTO account VALUES (4, 1)');
 sql("CALL gymstream.wait_topic('account')");
+is(sql("SELECT events, lost > 0, problem ~ 'dropped by retention' FROM gymstream.groups WHERE group_name = 'slow'"), '1|t|t', 'what is lost is told by the view');
+is(sql("SELECT count(*) FROM gymstream.group_lag WHERE group_name = 'g' AND lost > 0"), 0, 'of who has lost it');
+like((client('doctor', '-d', $node->connstr('postgres')))[1], qr/group "slow" has lost about \d+ event/, 'and by the doctor');
+like((client('metrics', '-d', $node->connstr('postgres')))[1], qr/consumergroup_lost\{consumergroup="slow"\} [1-9]/, 'and by metrics');
 my ($code, $rows, $told) = $node->psql('postgres', "BEGIN; SELECT key FROM gymstream.poll_group('slow'); COMMIT");
 like($told, qr/WARNING:\s+group "slow" may have lost events of topic "account".*retention/s, 'who is behind is told');
 is($rows, '{"k":4}', 'and goes on with what is kept');
