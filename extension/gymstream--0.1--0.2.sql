@@ -927,6 +927,8 @@ CREATE VIEW gymstream.groups AS
 		coalesce(l.events, 0) AS events, coalesce(l.most, 0) AS most_events, l.oldest,
 		coalesce(l.waiting, 0) AS waiting, coalesce(l.dead, 0) AS dead, coalesce(l.lost, 0) AS lost,
 		CASE WHEN t.missing IS NOT NULL THEN format('no topic any more: %s', t.missing)
+			WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = d.owner::oid)
+				THEN 'its owner is no role any more: only a superuser can use it or drop it'
 			WHEN l.lost > 0 THEN format('events dropped by retention before it had polled them: about %s', l.lost)
 			WHEN l.dead > 0 THEN format('dead letters: %s, shown by gymstream.dead_letter', l.dead) END AS problem
 	FROM gymstream_internal.group_definition d
