@@ -236,7 +236,8 @@ cell_may_settle(void)
 	{
 		Settler    *settler = &cell_table->settlers[i];
 
-		if (!OidIsValid(settler->database) ||
+		/* The clock may have been set back. */
+		if (!OidIsValid(settler->database) || settler->since > now ||
 			TimestampDifferenceExceeds(settler->since, now, SETTLER_MS))
 			free = settler;
 		else if (settler->database == MyDatabaseId)

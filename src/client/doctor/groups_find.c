@@ -81,6 +81,25 @@ groups_number(const PGresult *rows, int row, const char *name)
 
 /* ---- what is wrong ---- */
 
+/* Anybody may have named the group, and somebody else may run what is shown. */
+static char *
+literal(const char *name)
+{
+	char	   *quoted = pg_malloc(strlen(name) * 2 + 3);
+	char	   *end = quoted;
+
+	*end++ = '\'';
+	for (; *name; name++)
+	{
+		if (*name == '\'')
+			*end++ = '\'';
+		*end++ = *name;
+	}
+	*end++ = '\'';
+	*end = '\0';
+	return quoted;
+}
+
 static void
 find_letters(const PGresult *groups, int row, Findings *findings)
 {
@@ -92,7 +111,7 @@ find_letters(const PGresult *groups, int row, Findings *findings)
 					 psprintf("group \"%s\" has %lld dead letter%s", name, (long long) dead,
 							  dead == 1 ? "" : "s"),
 					 psprintf("see gymstream.dead_letter for the causes; then SELECT "
-							  "gymstream.replay_events('%s'), or discard_events", name));
+							  "gymstream.replay_events(%s), or discard_events", literal(name)));
 }
 
 /* Will it lose events, or does nobody work for it? */
@@ -118,12 +137,12 @@ find_behind(const PGresult *groups, int row, int64 warn, Findings *findings)
 	else if (paused && seconds >= 0)
 		findings_add(findings, FINDING_NOTE, "group",
 					 psprintf("group \"%s\" is paused, and %s events wait for it", name, events),
-					 psprintf("SELECT gymstream.resume_group('%s');", name));
+					 psprintf("SELECT gymstream.resume_group(%s);", literal(name)));
 	else if (seconds > warn && groups_number(groups, row, "workers") <= 0)
 		findings_add(findings, FINDING_WARNING, "group",
 					 psprintf("nobody works for group \"%s\": %s events wait, the first for %s",
 							  name, events, behind),
-					 psprintf("start a worker, such as gymstream consume %s --exec COMMAND", name));
+					 pg_strdup("start a worker, such as gymstream consume GROUP --exec COMMAND"));
 }
 
 static void
@@ -152,8 +171,8 @@ find_missing(const PGresult *groups, int row, Findings *findings)
 	if (problem && strncmp(problem, no_topic, sizeof(no_topic) - 1) == 0)
 		findings_add(findings, FINDING_WARNING, "group",
 					 psprintf("group \"%s\" has %s", name, problem),
-					 psprintf("create the topic again, or SELECT gymstream.drop_group('%s');",
-							  name));
+					 psprintf("create the topic again, or SELECT gymstream.drop_group(%s);",
+							  literal(name)));
 }
 
 void

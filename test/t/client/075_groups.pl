@@ -91,7 +91,7 @@ says('groups --partitions work', 0, qr/^work .* $pid$/m, 'which has a partition'
 $worker->ask('ROLLBACK;');
 
 # What is wrong.
-says('groups --warn 0 work', 1, qr/^WARNING: nobody works for group "work": 100 events wait, .*\n +-> start a worker, such as gymstream consume work/m, 'nobody works')
+says('groups --warn 0 work', 1, qr/^WARNING: nobody works for group "work": 100 events wait, .*\n +-> start a worker, such as gymstream consume GROUP/m, 'nobody works')
 	if wait_until(sub { sql(q{SELECT oldest < now() - interval '1 second' FROM gymstream.groups WHERE group_name = 'work'}) eq 't' });
 sql(q{SELECT gymstream.pause_group('work')});
 says('groups --warn 0', 0, qr/^NOTE: +group "work" is paused, and 100 events wait for it$/m, 'paused');
@@ -101,6 +101,11 @@ says('groups', 1, qr/^WARNING: group "work" has 100 dead letters\n +-> see gymst
 says('doctor', 1, qr/^WARNING: group "work" has 100 dead letters$/m, 'so says the doctor');
 is(figure('consumergroup_dead_letters{consumergroup="work"}'), 100, 'counted');
 sql(q{SELECT gymstream.discard_events('work')});
+# anybody may name a group, and whoever runs what is shown runs that and no more
+sql(q{SELECT gymstream.create_group('x''); DROP TABLE task; --', '{task}'); SELECT gymstream.pause_group('x''); DROP TABLE task; --');
+	INSERT INTO task VALUES (0); CALL gymstream.wait_topic('task')});
+says('groups', 0, qr/SELECT gymstream\.resume_group\('x''\); DROP TABLE task; --'\);$/m, 'a name that would be a statement');
+sql(q{SELECT gymstream.drop_group('x''); DROP TABLE task; --'); SELECT gymstream.seek_group('work', 'latest')});
 says('doctor', 0, qr/^Nothing is wrong/m, 'well again');
 sql(q{SELECT gymstream.alter_topic('task', retain => '8 seconds'); INSERT INTO task SELECT generate_series(101, 110)});
 ok(wait_until(sub { (client('doctor', '-d', $database))[1] =~ /^(WARNING:|ERROR: ) group "work" is \d+ s behind, and its topics keep events for 8 s$/m }), 'one that will lose events');
