@@ -48,8 +48,10 @@ read_bookmark(HeapTuple tuple, TupleDesc desc, Bookmark *bookmark)
 	bookmark->created = DatumGetTimestampTz(heap_getattr(tuple, BOOKMARK_CREATED, desc, &isnull));
 }
 
-Bookmark
-bookmark_newest(const ConsumerGroup *group, Oid topic, int partition, Snapshot snapshot, bool *seen)
+/* The newest one that a snapshot sees; seen: whether another one sees it, too. */
+static Bookmark
+newest_by(Snapshot by, const ConsumerGroup *group, Oid topic, int partition, Snapshot snapshot,
+		  bool *seen)
 {
 	Relation	table = group_open(CATALOG_GROUP_BOOKMARK, AccessShareLock);
 	Relation	index = index_open(group_index(table), AccessShareLock);
@@ -59,7 +61,7 @@ bookmark_newest(const ConsumerGroup *group, Oid topic, int partition, Snapshot s
 	HeapTuple	tuple;
 
 	partition_keys(keys, group->id, topic, partition);
-	scan = systable_beginscan_ordered(table, index, SnapshotSelf, lengthof(keys), keys);
+	scan = systable_beginscan_ordered(table, index, by, lengthof(keys), keys);
 	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
 	/* Where there is none, nobody has acked anything that a snapshot could fail to see. */
 	*seen = true;
@@ -72,6 +74,20 @@ bookmark_newest(const ConsumerGroup *group, Oid topic, int partition, Snapshot s
 	index_close(index, AccessShareLock);
 	table_close(table, AccessShareLock);
 	return bookmark;
+}
+
+Bookmark
+bookmark_newest(const ConsumerGroup *group, Oid topic, int partition, Snapshot snapshot, bool *seen)
+{
+	return newest_by(SnapshotSelf, group, topic, partition, snapshot, seen);
+}
+
+Bookmark
+bookmark_seen(const ConsumerGroup *group, Oid topic, int partition, Snapshot snapshot)
+{
+	bool		seen;
+
+	return newest_by(snapshot, group, topic, partition, snapshot, &seen);
 }
 
 /*

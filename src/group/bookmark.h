@@ -26,6 +26,10 @@ extern Bookmark bookmark_newest(const ConsumerGroup *group, Oid topic, int parti
 								Snapshot snapshot,
 								bool *seen);
 
+/* The newest one that the snapshot sees, for who only looks, beside what else it sees. */
+extern Bookmark bookmark_seen(const ConsumerGroup *group, Oid topic, int partition,
+							  Snapshot snapshot);
+
 /*
  * Write the next one of a partition that is claimed, and delete those that are old. The serial is
  * that of the newest one plus 1.

@@ -164,11 +164,11 @@ show_group(ReturnSetInfo *result, const ConsumerGroup *group)
 	{
 		const GroupTopic *topic = lfirst(cell);
 		Lag		   *lags = palloc0(sizeof(Lag) * group->partitions);
-		bool		seen;
 
+		/* As the view sees what is set aside: otherwise an event could be in neither. */
 		for (int i = 0; i < group->partitions; i++)
 			lags[i].bookmark =
-				bookmark_newest(group, topic->topic, i, GetActiveSnapshot(), &seen);
+				bookmark_seen(group, topic->topic, i, GetActiveSnapshot());
 		count_topic(group, topic, GetActiveSnapshot(), lags);
 		show_topic(result, group, topic, lags);
 		pfree(lags);

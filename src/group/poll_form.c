@@ -176,8 +176,18 @@ check_portal(const PlannedStmt *plan)
  * computed once more: they would get other events, and those of the first time would be acked.
  */
 static void
-check_repeated(const EState *estate)
+check_repeated(FmgrInfo *call, const EState *estate)
 {
+	static bool called;
+
+	/* MERGE does that in the same plan, where it looks like another row's turn. */
+	if (estate->es_plannedstmt->commandType == CMD_MERGE)
+	{
+		if (call->fn_extra != NULL)
+			refuse_form("MERGE may compute the subqueries of an action more than once for a row.",
+						"Poll in what stands after USING.");
+		call->fn_extra = &called;
+	}
 	if (estate->es_epq_active != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -201,7 +211,7 @@ poll_check_form(FunctionCallInfo fcinfo)
 	estate = result->econtext->ecxt_estate;
 	if (estate == NULL || estate->es_plannedstmt == NULL)
 		return;
-	check_repeated(estate);
+	check_repeated(fcinfo->flinfo, estate);
 	check_limit(estate->es_plannedstmt, fcinfo->flinfo->fn_oid);
 	check_portal(estate->es_plannedstmt);
 }
