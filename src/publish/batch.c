@@ -20,7 +20,8 @@
 #include "worker/mark.h"
 
 #define BATCH_EVENTS 1000
-#define BATCH_BYTES (64 * 1024)
+#define BATCH_BYTES (256 * 1024)
+#define BATCH_KEPT_BYTES (2 * BATCH_BYTES)	/* of memory, from one batch to the next */
 
 static SharedDatabase *batch_place;
 static MemoryContext batch_context;
@@ -39,8 +40,8 @@ batch_init(SharedDatabase *place)
 	 * Both live as long as the process. What entries of the array point to is in batch_context,
 	 * which batch_forget resets.
 	 */
-	batch_context =
-		AllocSetContextCreate(TopMemoryContext, "gymstream batch", ALLOCSET_DEFAULT_SIZES);
+	batch_context = AllocSetContextCreate(TopMemoryContext, "gymstream batch", BATCH_KEPT_BYTES,
+										  ALLOCSET_DEFAULT_INITSIZE, ALLOCSET_DEFAULT_MAXSIZE);
 	batch_events = MemoryContextAlloc(TopMemoryContext, sizeof(BatchEvent) * BATCH_EVENTS);
 }
 

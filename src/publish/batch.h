@@ -92,10 +92,10 @@ extern void batch_merge_rollups(SharedDatabase *place, BatchEvent *events, int n
 /* Find the key and the channel of a rollup's event, which is not to be merged any more. */
 extern void batch_key(BatchEvent *event, BatchTopic *topic);
 
-/* The text of a notification of an event. */
+/* The text of a notification of an event; good until the next text is asked for. */
 extern char *batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic);
 
-/* The same of one that has no more than an action. */
+/* The same of one that has no more than an action; as good. */
 extern char *batch_mark(const char *name, const Position *position, const char *action);
 
 /* Notifications of this topic were skipped. */

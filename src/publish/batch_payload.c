@@ -114,27 +114,42 @@ note_unrendered(SharedDatabase *place, const BatchEvent *event, const Position *
 	pg_atomic_fetch_add_u64(&place->incomplete, 1);
 }
 
-/* {"topic":"...","position":"..." */
-static void
-append_start(StringInfo payload, const char *name, const Position *position)
+/*
+ * {"topic":"...","position":"..."
+ *
+ * In one buffer for all: NOTIFY copies a payload at once, and a buffer for each event of a batch
+ * would cost more than to fill it.
+ */
+static StringInfo
+append_start(const char *name, const Position *position)
 {
+	static StringInfoData buffer;
 	char		text[POSITION_TEXT_SIZE];
 
+	if (buffer.data == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+		initStringInfo(&buffer);
+		MemoryContextSwitchTo(old);
+	}
+	resetStringInfo(&buffer);
 	position_print(position, text);
-	initStringInfo(payload);
-	appendStringInfoString(payload, "{\"topic\":");
-	json_append_string(payload, name, strlen(name));
-	appendStringInfo(payload, ",\"position\":\"%s\"", text);
+	appendStringInfoString(&buffer, "{\"topic\":");
+	json_append_string(&buffer, name, strlen(name));
+	appendStringInfoString(&buffer, ",\"position\":\"");
+	appendStringInfoString(&buffer, text);
+	appendStringInfoChar(&buffer, '"');
+	return &buffer;
 }
 
 char *
 batch_mark(const char *name, const Position *position, const char *action)
 {
-	StringInfoData payload;
+	StringInfo	payload = append_start(name, position);
 
-	append_start(&payload, name, position);
-	appendStringInfo(&payload, ",\"action\":\"%s\"}", action);
-	return payload.data;
+	appendStringInfo(payload, ",\"action\":\"%s\"}", action);
+	return payload->data;
 }
 
 /* ,"key":... and ,"old_key":... where it has changed; null where it is not known */
@@ -176,7 +191,7 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 	Position	position = batch_position(event);
 	char	   *json = NULL;
 	int			head;
-	StringInfoData payload;
+	StringInfo	payload;
 
 	/*
 	 * The decoder has rendered a table's event. A rollup's event is rendered here, as its delta may
@@ -186,23 +201,23 @@ batch_payload(SharedDatabase *place, BatchEvent *event, const BatchTopic *topic)
 		json = event->frame.kind == FRAME_ROLLUP ? batch_rollup_json(event) : event->body;
 	if (event->frame.unrendered)
 		note_unrendered(place, event, &position);
-	append_start(&payload, topic->name, &position);
+	payload = append_start(topic->name, &position);
 	if (event->stands_for > 1)
-		appendStringInfo(&payload, ",\"merged\":%d", event->stands_for);
-	head = payload.len;
+		appendStringInfo(payload, ",\"merged\":%d", event->stands_for);
+	head = payload->len;
 	/* The JSON begins with a brace, in whose place a comma joins it to the start. */
 	if (json != NULL)
-		appendStringInfo(&payload, ",%s", json + 1);
+		appendStringInfo(payload, ",%s", json + 1);
 	else if (keys)
 	{
-		appendStringInfo(&payload, ",\"action\":\"%s\"", event->frame.action);
-		append_keys(&payload, event);
-		appendStringInfoChar(&payload, '}');
+		appendStringInfo(payload, ",\"action\":\"%s\"", event->frame.action);
+		append_keys(payload, event);
+		appendStringInfoChar(payload, '}');
 	}
 	else
-		appendStringInfoChar(&payload, '}');
+		appendStringInfoChar(payload, '}');
 	/* A topic that shows positions lacks nothing. */
-	if (payload.len >= GS_NOTIFY_LIMIT || (json == NULL && rows) || (keys && event->frame.skipped))
-		cut_back(&payload, head, event);
-	return payload.data;
+	if (payload->len >= GS_NOTIFY_LIMIT || (json == NULL && rows) || (keys && event->frame.skipped))
+		cut_back(payload, head, event);
+	return payload->data;
 }

@@ -37,15 +37,35 @@ PG_FUNCTION_INFO_V1(gs_position_hash_extended);
 
 /* ---- text ---- */
 
+/* Eight digits. Every event's position is printed, so this is done without snprintf. */
+static char *
+put_hex(char *to, uint32 value)
+{
+	for (int shift = 28; shift >= 0; shift -= 4)
+		*to++ = "0123456789ABCDEF"[(value >> shift) & 15];
+	return to;
+}
+
+static char *
+put_hex64(char *to, uint64 value)
+{
+	return put_hex(put_hex(to, value >> 32), (uint32) value);
+}
+
 void
 position_print(const Position *position, char *text)
 {
-	int			length = snprintf(text, POSITION_TEXT_SIZE, "%08X/%08X%08X/%08X", position->epoch,
-								  LSN_FORMAT_ARGS(position->lsn), position->index);
-
+	text = put_hex(text, position->epoch);
+	*text++ = '/';
+	text = put_hex64(text, position->lsn);
+	*text++ = '/';
+	text = put_hex(text, position->index);
 	if (position->offset != POSITION_NO_OFFSET)
-		snprintf(text + length, POSITION_TEXT_SIZE - length, "/%08X%08X",
-				 (uint32) (position->offset >> 32), (uint32) position->offset);
+	{
+		*text++ = '/';
+		text = put_hex64(text, position->offset);
+	}
+	*text = '\0';
 }
 
 static int
