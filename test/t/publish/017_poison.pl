@@ -45,8 +45,13 @@ sql(q{SET ROLE owner;
 my $larges = listen_to('larges');
 my $publisher = publisher();
 sql(q{BEGIN; INSERT INTO large VALUES (1, 9e131071), (2, 3); INSERT INTO large VALUES (1, 9e131071), (2, 4); COMMIT});
-my @events = grep { exists $_->{delta} } $larges->take(2);
-is_deeply([ map { [ $_->{key}{k}, $_->{delta}{'count(*)'}, $_->{row}{s} ] } @events ], [ [ 2, 2, 9 ] ], 'those of other groups are added up');
+my ($added, $shown, @events) = (0);
+# Usually the publisher has the whole transaction at once. Where it gets the parts one by one, it tells them so.
+while ($added < 2 && (@events = $larges->take(1)))
+{
+	($added, $shown) = ($added + $_->{delta}{'count(*)'}, $_->{row}{s}) for grep { $_->{key}{k} == 2 && exists $_->{delta} } @events;
+}
+is("$added $shown", '2 9', 'those of other groups are added up');
 others_are_told('an overflow');
 $larges->wait_for(0);
 
