@@ -10,6 +10,8 @@
 #include "access/toast_compression.h"
 #include "access/toast_internals.h"
 
+#include "utils/memutils.h"
+
 #include "log/log_error.h"
 
 typedef struct PackHead
@@ -172,7 +174,8 @@ uncompress(int64 first, const char *stored, Size size, Size *length)
 		*length = size;
 		return memcpy(palloc(size), stored, size);
 	}
-	if (method != PACK_LZ4 || size < VARHDRSZ_COMPRESSED || VARSIZE(stored) != size)
+	if (method != PACK_LZ4 || size < VARHDRSZ_COMPRESSED || VARSIZE(stored) != size ||
+		!AllocSizeIsValid(VARDATA_COMPRESSED_GET_EXTSIZE(stored) + VARHDRSZ))
 		log_refuse_damage(first);
 	plain = lz4_decompress_datum((const struct varlena *) stored);
 	*length = VARSIZE(plain) - VARHDRSZ;

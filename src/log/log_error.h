@@ -15,4 +15,10 @@
 /* What is stored from this offset on does not fit together. */
 GS_NORETURN extern void log_refuse_damage(int64 first);
 
+/*
+ * Do the work in a subtransaction. True where it has met damage, of which a warning has told then.
+ * Other errors go on.
+ */
+extern bool log_meets_damage(Oid topic, void (*work)(void *), void *argument);
+
 #endif							/* GS_LOG_ERROR_H */

@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "log/log_error.h"
 #include "log/log_scan.h"
 #include "log/log_segment.h"
 #include "log/log_table.h"
@@ -273,7 +274,35 @@ stored_bytes(const Topic *topic)
 	return bytes;
 }
 
-/* topic_log(topic regclass, OUT first_position, OUT last_position, OUT events, OUT bytes) */
+/* What is shown of a topic's log. */
+typedef struct LogShown
+{
+	Topic		topic;
+	bool		any;			/* there is a first one */
+	Position	first;
+	Position	last;
+	int64		begin,
+				next;			/* offsets */
+	int64		bytes;
+} LogShown;
+
+static void
+read_shown(void *argument)
+{
+	LogShown   *shown = argument;
+	Oid			relation = shown->topic.relation;
+
+	shown->any = first_position(relation, &shown->first);
+	shown->last = log_last(relation, GetActiveSnapshot());
+	log_range(relation, GetActiveSnapshot(), &shown->begin, &shown->next);
+	shown->bytes = stored_bytes(&shown->topic);
+}
+
+/*
+ * Of a log that is damaged, nothing: other topics are shown all the same.
+ *
+ * topic_log(topic regclass, OUT first_position, OUT last_position, OUT events, OUT bytes)
+ */
 Datum
 gs_topic_log(PG_FUNCTION_ARGS)
 {
@@ -281,27 +310,19 @@ gs_topic_log(PG_FUNCTION_ARGS)
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, true, true};
 	TupleDesc	desc;
-	Topic		topic;
-	Position	first;
-	int64		begin,
-				next;
+	LogShown	shown;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (topic_lookup(relation, &topic) && log_segments(&topic) != NIL)
+	if (topic_lookup(relation, &shown.topic) && log_segments(&shown.topic) != NIL &&
+		!log_meets_damage(relation, read_shown, &shown))
 	{
-		nulls[0] = !first_position(relation, &first);
-		values[0] = PointerGetDatum(&first);
-		log_range(relation, GetActiveSnapshot(), &begin, &next);
-		values[2] = Int64GetDatum(next - begin);
-		values[3] = Int64GetDatum(stored_bytes(&topic));
+		nulls[0] = !shown.any;
+		values[0] = PointerGetDatum(&shown.first);
+		values[1] = PointerGetDatum(&shown.last);
+		values[2] = Int64GetDatum(shown.next - shown.begin);
+		values[3] = Int64GetDatum(shown.bytes);
 		nulls[1] = nulls[2] = nulls[3] = false;
-	}
-	if (!nulls[1])
-	{
-		Position	last = log_last(relation, GetActiveSnapshot());
-
-		values[1] = copy_position(&last);
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "log/log_error.h"
@@ -35,6 +36,10 @@ read_row(HeapTuple tuple, TupleDesc desc, LogRow *row)
 	body = (struct varlena *) DatumGetPointer(values[LOG_BODY - 1]);
 	row->body = VARDATA_ANY(body);
 	row->length = VARSIZE_ANY_EXHDR(body);
+	/* The publisher goes on from here, and readers take memory by it. */
+	if (row->first < 1 || row->count < 1 || row->first > PG_INT64_MAX - row->count ||
+		row->part < 0 || row->size < row->length || !AllocSizeIsValid(row->size))
+		log_refuse_damage(row->first);
 }
 
 static SysScanDesc

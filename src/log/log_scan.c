@@ -124,7 +124,7 @@ read_batch(LogScan *scan, const LogRow *row)
 
 	MemoryContextReset(scan->batch_context);
 	old = MemoryContextSwitchTo(scan->batch_context);
-	if (row->part != 0 || row->size < row->length)
+	if (row->part != 0)
 		log_refuse_damage(row->first);
 	stored = palloc(row->size);
 	memcpy(stored, row->body, row->length);

@@ -63,6 +63,8 @@ create_index(Oid table, const char *name)
 	Relation	relation = table_open(table, ShareLock);
 	IndexInfo  *info = makeNode(IndexInfo);
 	Oid			collations[] = {InvalidOid, InvalidOid};
+	ObjectAddress part,
+				whole;
 	Oid			classes[] = {INT8_BTREE_OPS_OID, INT4_BTREE_OPS_OID};
 	int16		options[] = {0, 0};
 
@@ -75,8 +77,12 @@ create_index(Oid table, const char *name)
 	info->ii_ReadyForInserts = true;
 	info->ii_Am = BTREE_AM_OID;
 	info->ii_Context = CurrentMemoryContext;
-	gs_index_create(relation, name, info, list_make2("first_offset", "part"), collations, classes,
-					options);
+	ObjectAddressSet(part, RelationRelationId,
+					 gs_index_create(relation, name, info, list_make2("first_offset", "part"),
+									 collations, classes, options));
+	/* It cannot be dropped alone. */
+	ObjectAddressSet(whole, RelationRelationId, table);
+	recordDependencyOn(&part, &whole, DEPENDENCY_INTERNAL);
 	table_close(relation, NoLock);
 }
 
@@ -123,12 +129,40 @@ is_ours(Relation relation, const LogSegment *segment)
 		strcmp(RelationGetRelationName(relation), name) == 0;
 }
 
+/*
+ * REINDEX ... CONCURRENTLY has two indexes for a while. Rows go into both, or they would be lost as
+ * soon as the new one takes the place of the other.
+ */
+static void
+open_indexes(LogTable *table, LOCKMODE lock)
+{
+	List	   *all = RelationGetIndexList(table->relation);
+	ListCell   *cell;
+
+	table->index = NULL;
+	table->indexes = NIL;
+	foreach(cell, all)
+	{
+		Relation	index = index_open(lfirst_oid(cell), lock);
+
+		table->indexes = lappend(table->indexes, index);
+		if (table->index == NULL && index->rd_index->indisvalid)
+			table->index = index;
+	}
+	list_free(all);
+	if (table->index == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("\"%s\" has no valid index", RelationGetRelationName(table->relation)),
+				 errhint("Run REINDEX TABLE " GS_INTERNAL ".%s.",
+						 RelationGetRelationName(table->relation))));
+}
+
 bool
 log_table_open(LogTable *table, const LogSegment *segment, LOCKMODE lock)
 {
 	Relation relation =
 		OidIsValid(segment->table) ? try_relation_open(segment->table, lock) : NULL;
-	List	   *indexes;
 
 	if (relation == NULL)
 		return false;
@@ -137,19 +171,19 @@ log_table_open(LogTable *table, const LogSegment *segment, LOCKMODE lock)
 		relation_close(relation, lock);
 		return false;
 	}
-	indexes = RelationGetIndexList(relation);
-	if (indexes == NIL)
-		elog(ERROR, "segment \"%s\" has no index", RelationGetRelationName(relation));
 	table->relation = relation;
-	table->index = index_open(linitial_oid(indexes), lock);
-	list_free(indexes);
+	open_indexes(table, lock);
 	return true;
 }
 
 void
 log_table_close(LogTable *table, LOCKMODE lock)
 {
-	index_close(table->index, lock);
+	ListCell   *cell;
+
+	foreach(cell, table->indexes)
+		index_close(lfirst(cell), lock);
+	list_free(table->indexes);
 	table_close(table->relation, lock);
 }
 

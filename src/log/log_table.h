@@ -26,13 +26,14 @@
 typedef struct LogTable
 {
 	Relation	relation;
-	Relation	index;			/* on first offset and part */
+	Relation	index;			/* on first offset and part, to read through */
+	List	   *indexes;		/* all that a row is to be in: two while one is built anew */
 } LogTable;
 
 /* Make a table for a topic's segment of that number. */
 extern Oid	log_table_create(Oid topic, int number);
 
-/* False where it is gone. */
+/* False where it is gone. An error where no index of it can be read. */
 extern bool log_table_open(LogTable *table, const LogSegment *segment, LOCKMODE lock);
 extern void log_table_close(LogTable *table, LOCKMODE lock);
 

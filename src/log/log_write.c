@@ -18,6 +18,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "log/log_error.h"
 #include "log/log_head.h"
 #include "log/log_row.h"
 #include "log/log_table.h"
@@ -123,24 +124,32 @@ log_forget_tails(void)
 	log_tails = NULL;
 }
 
-/*
- * Where an open segment ends. One whose table is not there has come from another server by itself:
- * what follows gets offsets that none of its events can have had.
- */
+/* last is the position of its last event: what the pack has comes after it. */
 static void
-find_end(LogTail *tail)
+close_segment(LogTail *tail, const Position *last, bool ended)
 {
+	LogSegment *segment = &tail->segment;
+
+	segment->closed = GetCurrentTimestamp();
+	segment->last = *last;
+	segment->newest = tail->newest;
+	segment->bytes = log_table_size(segment);
+	segment->ended = ended;
+	log_segment_update(segment);
+	tail->bytes = 0;
+	written = true;
+}
+
+/* In the open segment's rows. A segment whose table is not there loses it. */
+static void
+read_end(void *argument)
+{
+	LogTail    *tail = argument;
 	LogTable	table;
 	LogRow		row;
 
-	tail->last = tail->segment.last;
-	tail->newest = tail->segment.newest;
-	if (tail->segment.closed != 0)
-		return;
 	if (!log_table_open(&table, &tail->segment, AccessShareLock))
 	{
-		tail->last.offset += LOST_OFFSETS;
-		tail->segment.ended = true;
 		tail->segment.table = InvalidOid;
 		return;
 	}
@@ -151,6 +160,29 @@ find_end(LogTail *tail)
 	}
 	tail->bytes = (int64) RelationGetNumberOfBlocks(table.relation) * BLCKSZ;
 	log_table_close(&table, AccessShareLock);
+}
+
+/*
+ * Where an open segment ends. One whose table is not there has come from another server by itself;
+ * one that is damaged must not keep other topics from being published. What follows gets offsets
+ * that none of its events can have had.
+ */
+static void
+find_end(LogTail *tail)
+{
+	bool		damaged;
+
+	tail->last = tail->segment.last;
+	tail->newest = tail->segment.newest;
+	if (tail->segment.closed != 0)
+		return;
+	damaged = log_meets_damage(tail->topic, read_end, tail);
+	if (!damaged && OidIsValid(tail->segment.table))
+		return;
+	tail->last.offset += LOST_OFFSETS;
+	tail->segment.ended = true;
+	if (damaged)
+		close_segment(tail, &tail->last, true);
 }
 
 /* The end of the topic's log, read once a process. */
@@ -188,22 +220,6 @@ find_tail(const Topic *topic)
 }
 
 /* ---- segments ---- */
-
-/* last is the position of its last event: what the pack has comes after it. */
-static void
-close_segment(LogTail *tail, const Position *last, bool ended)
-{
-	LogSegment *segment = &tail->segment;
-
-	segment->closed = GetCurrentTimestamp();
-	segment->last = *last;
-	segment->newest = tail->newest;
-	segment->bytes = log_table_size(segment);
-	segment->ended = ended;
-	log_segment_update(segment);
-	tail->bytes = 0;
-	written = true;
-}
 
 static void
 open_segment(LogTail *tail, const Position *before)
@@ -261,12 +277,14 @@ log_close_tail(const Topic *topic, bool ended)
 /* ---- rows ---- */
 
 static void
-insert_row(LogTable *table, IndexInfo *info, const LogRow *row)
+insert_row(LogTable *table, List *infos, const LogRow *row)
 {
 	Datum		values[LOG_NATTS];
 	bool		nulls[LOG_NATTS] = {false};
 	struct varlena *body = palloc(VARHDRSZ + row->length);
 	HeapTuple	tuple;
+	ListCell   *index,
+			   *info;
 
 	SET_VARSIZE(body, VARHDRSZ + row->length);
 	memcpy(VARDATA(body), row->body, row->length);
@@ -281,8 +299,10 @@ insert_row(LogTable *table, IndexInfo *info, const LogRow *row)
 	values[LOG_BODY - 1] = PointerGetDatum(body);
 	tuple = heap_form_tuple(RelationGetDescr(table->relation), values, nulls);
 	heap_insert(table->relation, tuple, GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL, NULL);
-	index_insert(table->index, values, nulls, &tuple->t_self, table->relation, UNIQUE_CHECK_YES,
-				 false, info);
+	forboth(index, table->indexes, info, infos)
+		if (((IndexInfo *) lfirst(info))->ii_ReadyForInserts)
+			index_insert(lfirst(index), values, nulls, &tuple->t_self, table->relation,
+						 UNIQUE_CHECK_YES, false, lfirst(info));
 	heap_freetuple(tuple);
 	pfree(body);
 }
@@ -297,7 +317,8 @@ write_pack(LogTail *tail, const Topic *topic, const Position *before)
 					   .newest = tail->newest};
 	StringInfoData stored;
 	LogTable	table;
-	IndexInfo  *info;
+	List	   *infos = NIL;
+	ListCell   *cell;
 
 	if (tail->pack.count == 0)
 		return;
@@ -305,16 +326,18 @@ write_pack(LogTail *tail, const Topic *topic, const Position *before)
 	log_pack_end(&tail->pack, &stored);
 	if (!log_table_open(&table, &tail->segment, RowExclusiveLock))
 		elog(ERROR, "segment %d of topic %u is gone", tail->segment.number, tail->topic);
-	info = BuildIndexInfo(table.index);
+	foreach(cell, table.indexes)
+		infos = lappend(infos, BuildIndexInfo(lfirst(cell)));
 	row.size = stored.len;
 	for (int at = 0; at < stored.len; at += LOG_PART_BYTES)
 	{
 		row.part = at / LOG_PART_BYTES;
 		row.body = stored.data + at;
 		row.length = Min(stored.len - at, LOG_PART_BYTES);
-		insert_row(&table, info, &row);
+		insert_row(&table, infos, &row);
 	}
 	log_table_close(&table, NoLock);
+	list_free_deep(infos);
 	tail->bytes += stored.len;
 	pfree(stored.data);
 }
