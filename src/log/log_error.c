@@ -1,5 +1,5 @@
 /*
- * log_error.c: takes where a log cannot be read, and raises the error. Takes work that may meet such
+ * log_error.c: takes where a log cannot be read, and raises the error. Takes work that may meet
  * damage, and lets its caller go on.
  */
 #include "log/log_error.h"
