@@ -40,7 +40,6 @@ read_segment(HeapTuple tuple, TupleDesc desc)
 	segment->bytes = DatumGetInt64(values[SEGMENT_BYTES - 1]);
 	segment->ended = DatumGetBool(values[SEGMENT_ENDED - 1]);
 	segment->dropping = DatumGetBool(values[SEGMENT_DROPPING - 1]);
-	segment->tid = tuple->t_self;
 	return segment;
 }
 
@@ -164,39 +163,67 @@ form_segment(Relation catalog, const LogSegment *segment)
 	return heap_form_tuple(RelationGetDescr(catalog), values, nulls);
 }
 
-/* The place of a new version of the row is left in the segment. */
+/*
+ * Where the segment's row is. It is looked up each time: VACUUM FULL moves rows, and there may be
+ * the row of another segment where this one was.
+ */
+static bool
+find_row(Relation catalog, const LogSegment *segment, ItemPointer tid)
+{
+	Oid			index = catalog_index(catalog, SEGMENT_TOPIC);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, SEGMENT_TOPIC, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(segment->topic));
+	scan = systable_beginscan(catalog, index, OidIsValid(index), snapshot, 1, &key);
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		LogSegment *row = read_segment(tuple, RelationGetDescr(catalog));
+
+		found = row->number == segment->number && row->created == segment->created;
+		*tid = tuple->t_self;
+		pfree(row);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
 static void
-write_segment(LogSegment *segment, bool insert, bool delete)
+write_segment(const LogSegment *segment, bool insert, bool delete)
 {
 	Relation	catalog = catalog_open(CATALOG_SEGMENT, RowExclusiveLock);
-	HeapTuple	tuple;
+	ItemPointerData tid;
 
 	if (catalog == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"%s\" is not installed", GS_SCHEMA)));
-	tuple = delete ? NULL : form_segment(catalog, segment);
-	write_quietly(catalog, insert ? NULL : &segment->tid, tuple);
-	if (tuple != NULL)
-		segment->tid = tuple->t_self;
+	if (!insert && !find_row(catalog, segment, &tid))
+		elog(ERROR, "segment %d of topic %u has no row", segment->number, segment->topic);
+	write_quietly(catalog, insert ? NULL : &tid, delete ? NULL : form_segment(catalog, segment));
 	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }
 
 void
-log_segment_insert(LogSegment *segment)
+log_segment_insert(const LogSegment *segment)
 {
 	write_segment(segment, true, false);
 }
 
 void
-log_segment_update(LogSegment *segment)
+log_segment_update(const LogSegment *segment)
 {
 	write_segment(segment, false, false);
 }
 
 void
-log_segment_delete(LogSegment *segment)
+log_segment_delete(const LogSegment *segment)
 {
 	write_segment(segment, false, true);
 }

@@ -8,7 +8,6 @@
 
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
-#include "storage/itemptr.h"
 
 #include "topic/position.h"
 #include "topic/topic.h"
@@ -27,7 +26,6 @@ typedef struct LogSegment
 	int64		bytes;
 	bool		ended;			/* events after it were not stored */
 	bool		dropping;
-	ItemPointerData tid;
 } LogSegment;
 
 /*
@@ -37,9 +35,9 @@ typedef struct LogSegment
 extern List *log_segments(const Topic *topic);
 
 /* Each waits for nobody. No logical decoding sees them. */
-extern void log_segment_insert(LogSegment *segment);
-extern void log_segment_update(LogSegment *segment);
-extern void log_segment_delete(LogSegment *segment);
+extern void log_segment_insert(const LogSegment *segment);
+extern void log_segment_update(const LogSegment *segment);
+extern void log_segment_delete(const LogSegment *segment);
 
 /* The largest epoch that was ever in use; 0: none. */
 extern uint32 log_last_epoch(void);

@@ -46,6 +46,22 @@ sql(q{INSERT INTO booking VALUES (10)});
 ok(stored('booking', 10), 'events are stored as before');
 is(sql($count), 't', 'and read');
 
+# The table of segments written anew: its rows are elsewhere then, and another topic's may be where one was. That the segment is
+# closed by the same publisher is what the old place would be used for.
+sql(q{CREATE TABLE moved (id int PRIMARY KEY); SELECT gymstream.create_topic('moved'); INSERT INTO moved VALUES (1)});
+ok(stored('moved', 1), 'a third topic has a log');
+my $publisher = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'gymstream publisher' AND datname = 'postgres'};
+my $pid = sql($publisher);
+sql(q{UPDATE gymstream_internal.segment SET bytes = bytes WHERE topic = 'moved'::regclass; VACUUM FULL gymstream_internal.segment;
+	UPDATE gymstream_internal.segment SET bytes = bytes WHERE topic = 'visit'::regclass; VACUUM FULL gymstream_internal.segment});
+my $others = q{SELECT md5(string_agg(s::text, ' ' ORDER BY s::text)) FROM gymstream_internal.segment s WHERE topic <> 'moved'::regclass};
+my $before = sql($others);
+sql(q{SELECT gymstream.alter_topic('moved', retain => '0'); INSERT INTO moved VALUES (2)});
+ok($node->poll_query_until('postgres', q{SELECT closed IS NOT NULL FROM gymstream_internal.segment WHERE topic = 'moved'::regclass}), 'its segment is closed');
+is(sql($others), $before, 'and no other one');
+is(sql($publisher), $pid, 'by the publisher that was there before');
+sql('DROP TABLE moved');
+
 # A damaged batch. Batches that are alike begin with how they are packed, behind the last column that is a number.
 sub damage
 {
