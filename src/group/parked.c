@@ -125,7 +125,8 @@ list_parked(const ConsumerGroup *group, Oid topic, bool dead, int partition)
 			list = lappend(list, read_parked(tuple, RelationGetDescr(table)));
 	}
 	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	/* Kept until the end: VACUUM FULL must not move rows that are yet to be deleted. */
+	table_close(table, NoLock);
 	list_sort(list, compare_offsets);
 	return list;
 }
@@ -167,7 +168,8 @@ parked_find(const ConsumerGroup *group, Oid topic, int64 offset, XLogRecPtr lsn)
 			found = NULL;
 	}
 	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	/* kept, as above */
+	table_close(table, NoLock);
 	return found;
 }
 
