@@ -58,7 +58,7 @@ log_retain_time(const Topic *topic)
 	double		days = (double) retain->month * DAYS_PER_MONTH + retain->day;
 	double		time = days * USECS_PER_DAY + retain->time;
 
-	return time > PG_INT64_MAX / 4 ? PG_INT64_MAX / 4 : (int64) time;
+	return time > (double) (PG_INT64_MAX / 4) ? PG_INT64_MAX / 4 : (int64) time;
 }
 
 /* An eighth of what is kept may be more than is wanted, since whole segments go. */
