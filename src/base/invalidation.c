@@ -27,3 +27,23 @@ invalidation_watch(RelcacheCallbackFunction callback)
 		CacheRegisterRelcacheCallback(pass_on, (Datum) 0);
 	all_watchers[nwatchers++] = callback;
 }
+
+void
+invalidation_forget(HTAB *cache, Oid relation, void (*forget) (void *entry))
+{
+	HASH_SEQ_STATUS all;
+	void	   *entry;
+
+	if (cache == NULL)
+		return;
+	if (OidIsValid(relation))
+	{
+		entry = hash_search(cache, &relation, HASH_FIND, NULL);
+		if (entry != NULL)
+			forget(entry);
+		return;
+	}
+	hash_seq_init(&all, cache);
+	while ((entry = hash_seq_search(&all)) != NULL)
+		forget(entry);
+}

@@ -106,3 +106,27 @@ quiet_end(const Quiet *quiet)
 	if (quiet->begun)
 		RESUME_INTERRUPTS();
 }
+
+void
+quiet_change(Relation table, ItemPointer tid, HeapTuple tuple)
+{
+	Quiet		quiet;
+
+	quiet_begin(&quiet, table);
+	PG_TRY();
+	{
+		if (tuple == NULL)
+			CatalogTupleDelete(table, tid);
+		else if (tid == NULL)
+			CatalogTupleInsert(table, tuple);
+		else
+			CatalogTupleUpdate(table, tid, tuple);
+	}
+	PG_CATCH();
+	{
+		quiet_end_after_error(&quiet);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	quiet_end(&quiet);
+}

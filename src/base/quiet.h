@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 
+#include "access/htup.h"
 #include "utils/relcache.h"
 
 /*
@@ -32,5 +33,11 @@ typedef struct Quiet
 extern void quiet_begin(Quiet *quiet, Relation relation);
 extern void quiet_end(const Quiet *quiet);
 extern void quiet_end_after_error(const Quiet *quiet);
+
+/*
+ * Insert the tuple into a table with indexes, put it in the place of the row at tid, or delete this
+ * row where there is no tuple: between the two.
+ */
+extern void quiet_change(Relation table, ItemPointer tid, HeapTuple tuple);
 
 #endif							/* GS_QUIET_H */

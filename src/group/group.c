@@ -45,37 +45,6 @@ group_index(Relation table)
 	return index;
 }
 
-typedef enum Change
-{
-	CHANGE_INSERT,
-	CHANGE_UPDATE,
-	CHANGE_DELETE
-} Change;
-
-static void
-change(Relation table, Change what, ItemPointer row, HeapTuple tuple)
-{
-	Quiet		quiet;
-
-	quiet_begin(&quiet, table);
-	PG_TRY();
-	{
-		if (what == CHANGE_INSERT)
-			CatalogTupleInsert(table, tuple);
-		else if (what == CHANGE_UPDATE)
-			CatalogTupleUpdate(table, row, tuple);
-		else
-			CatalogTupleDelete(table, row);
-	}
-	PG_CATCH();
-	{
-		quiet_end_after_error(&quiet);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	quiet_end(&quiet);
-}
-
 void
 group_insert(Relation table, const Datum *values, const bool *nulls)
 {
@@ -83,20 +52,20 @@ group_insert(Relation table, const Datum *values, const bool *nulls)
 		heap_form_tuple(RelationGetDescr(table), unconstify(Datum *, values),
 						unconstify(bool *, nulls));
 
-	change(table, CHANGE_INSERT, NULL, tuple);
+	quiet_change(table, NULL, tuple);
 	heap_freetuple(tuple);
 }
 
 void
 group_update(Relation table, HeapTuple old, HeapTuple new)
 {
-	change(table, CHANGE_UPDATE, &old->t_self, new);
+	quiet_change(table, &old->t_self, new);
 }
 
 void
 group_delete(Relation table, ItemPointer row)
 {
-	change(table, CHANGE_DELETE, row, NULL);
+	quiet_change(table, row, NULL);
 }
 
 /* ---- definitions ---- */

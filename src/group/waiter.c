@@ -175,7 +175,6 @@ waits_for(const Waiter *waiter, Oid topic)
 static bool
 group_is_awake(const Waiter *mine)
 {
-
 	for (int i = 0; i < WAITERS; i++)
 	{
 		const Waiter *waiter = &waiter_table->waiters[i];

@@ -114,32 +114,7 @@ log_last_epoch(void)
 	return last;
 }
 
-/* ---- writing ---- */
-
-/* Of two transactions only the publisher's writes here, so there is nobody to wait for. */
-static void
-write_quietly(Relation catalog, ItemPointer tid, HeapTuple tuple)
-{
-	Quiet		quiet;
-
-	quiet_begin(&quiet, catalog);
-	PG_TRY();
-	{
-		if (tuple == NULL)
-			CatalogTupleDelete(catalog, tid);
-		else if (tid == NULL)
-			CatalogTupleInsert(catalog, tuple);
-		else
-			CatalogTupleUpdate(catalog, tid, tuple);
-	}
-	PG_CATCH();
-	{
-		quiet_end_after_error(&quiet);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	quiet_end(&quiet);
-}
+/* ---- writing: only the publisher does, so there is nobody to wait for ---- */
 
 static HeapTuple
 form_segment(Relation catalog, const LogSegment *segment)
@@ -205,7 +180,7 @@ write_segment(const LogSegment *segment, bool insert, bool delete)
 				 errmsg("extension \"%s\" is not installed", GS_SCHEMA)));
 	if (!insert && !find_row(catalog, segment, &tid))
 		elog(ERROR, "segment %d of topic %u has no row", segment->number, segment->topic);
-	write_quietly(catalog, insert ? NULL : &tid, delete ? NULL : form_segment(catalog, segment));
+	quiet_change(catalog, insert ? NULL : &tid, delete ? NULL : form_segment(catalog, segment));
 	table_close(catalog, NoLock);
 	CommandCounterIncrement();
 }

@@ -68,22 +68,16 @@ static HTAB *published_relations = NULL;
 static uint64 invalidation_count = 0;
 
 static void
+mark_unknown(void *entry)
+{
+	((Published *) entry)->known = false;
+}
+
+static void
 published_invalidated(Datum arg, Oid relation)
 {
-	HASH_SEQ_STATUS all;
-	Published  *entry;
-
 	invalidation_count++;
-	if (OidIsValid(relation))
-	{
-		entry = hash_search(published_relations, &relation, HASH_FIND, NULL);
-		if (entry != NULL)
-			entry->known = false;
-		return;
-	}
-	hash_seq_init(&all, published_relations);
-	while ((entry = hash_seq_search(&all)) != NULL)
-		entry->known = false;
+	invalidation_forget(published_relations, relation, mark_unknown);
 }
 
 static bool

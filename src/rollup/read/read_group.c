@@ -28,26 +28,18 @@ static const char *const function_names[GROUP_FUNCTIONS] = {"readable", "key_has
 static Oid	functions[GROUP_FUNCTIONS];
 static bool function_is_known[GROUP_FUNCTIONS];
 
+/* A callback comes at any moment, so that it marks entries and frees none. */
+static void
+mark_table(void *entry)
+{
+	((GroupTable *) entry)->valid = false;
+}
+
 static void
 invalidate_table(Datum arg, Oid table)
 {
-	HASH_SEQ_STATUS status;
-	GroupTable *entry;
-
 	invalidation_count++;
-	if (group_tables == NULL)
-		return;
-	/* A callback comes at any moment, so that it marks entries and frees none. */
-	if (OidIsValid(table))
-	{
-		entry = hash_search(group_tables, &table, HASH_FIND, NULL);
-		if (entry)
-			entry->valid = false;
-		return;
-	}
-	hash_seq_init(&status, group_tables);
-	while ((entry = hash_seq_search(&status)) != NULL)
-		entry->valid = false;
+	invalidation_forget(group_tables, table, mark_table);
 }
 
 static void

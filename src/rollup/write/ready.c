@@ -175,8 +175,10 @@ find_triggers(Relation relation, const TriggerDesc *description, ReadyTrigger **
 }
 
 static void
-forget_table(ReadyTable *table)
+forget_table(void *entry)
 {
+	ReadyTable *table = entry;
+
 	pfree(table->triggers);
 	(void) hash_search(ready_tables, &table->table, HASH_REMOVE, NULL);
 }
@@ -184,23 +186,9 @@ forget_table(ReadyTable *table)
 static void
 invalidate_table(Datum arg, Oid relid)
 {
-	ReadyTable *table;
-	HASH_SEQ_STATUS status;
-
 	/* This may be called in the middle of find_triggers. The count tells it. */
 	invalidation_count++;
-	if (ready_tables == NULL)
-		return;
-	if (OidIsValid(relid))
-	{
-		table = hash_search(ready_tables, &relid, HASH_FIND, NULL);
-		if (table)
-			forget_table(table);
-		return;
-	}
-	hash_seq_init(&status, ready_tables);
-	while ((table = hash_seq_search(&status)) != NULL)
-		forget_table(table);
+	invalidation_forget(ready_tables, relid, forget_table);
 }
 
 /*
