@@ -198,6 +198,9 @@ extern EventRelation *event_relation(Relation rel);
  */
 extern EventRelation *event_relation_by_oid(Oid relid);
 
+/* A hash of the names and types of the columns that there are, combined with the one given. */
+extern uint32 event_hash_columns(uint32 hash, TupleDesc desc);
+
 /*
  * True when this table or rollup (its view) has a topic. Cached, and never waits for a lock on it.
  */

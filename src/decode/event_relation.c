@@ -9,6 +9,7 @@
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "utils/hsearch.h"
+#include "common/hashfn.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -303,4 +304,20 @@ bool
 event_is_stored(Oid relid)
 {
 	return relation_topic(relid)->stored;
+}
+
+uint32
+event_hash_columns(uint32 hash, TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped)
+			continue;
+		hash = hash_combine(hash, string_hash(NameStr(column->attname), NAMEDATALEN));
+		hash = hash_combine(hash, murmurhash32(column->atttypid));
+		hash = hash_combine(hash, murmurhash32((uint32) column->atttypmod));
+	}
+	return hash;
 }

@@ -14,7 +14,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/sinval.h"
 #include "utils/hsearch.h"
@@ -45,24 +44,6 @@ typedef struct SchemaLook
 	bool		rebuilt;		/* likewise: a rollup */
 	SchemaState before;
 } SchemaLook;
-
-static uint32
-hash_columns(TupleDesc desc)
-{
-	uint32		hash = 0;
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped)
-			continue;
-		hash = hash_combine(hash, string_hash(NameStr(column->attname), NAMEDATALEN));
-		hash = hash_combine(hash, murmurhash32(column->atttypid));
-		hash = hash_combine(hash, murmurhash32((uint32) column->atttypmod));
-	}
-	return hash;
-}
 
 /* A rollup's view, by which its deltas are shown, or a relation that has events of its own. */
 static Oid
@@ -106,7 +87,7 @@ look_at(PluginState *state, Oid relid, bool *there)
 	{
 		now.table = get_rel_name(now.subject);
 		now.schema = get_namespace_name(get_rel_namespace(now.subject));
-		now.columns = hash_columns(RelationGetDescr(rel));
+		now.columns = event_hash_columns(0, RelationGetDescr(rel));
 		now.file = rel->rd_rel->relfilenode;
 	}
 	MemoryContextSwitchTo(old);

@@ -81,21 +81,11 @@ note_invalidated(Datum arg, Oid relation)
 		invalidated_relations[ninvalidated++] = relation;
 }
 
+/* Also where a column was added and dropped again. */
 static uint32
 hash_columns(uint32 hash, TupleDesc desc)
 {
-	hash = hash_combine(hash, desc->natts);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped)
-			continue;
-		hash = hash_combine(hash, string_hash(NameStr(column->attname), NAMEDATALEN));
-		hash = hash_combine(hash, murmurhash32(column->atttypid));
-		hash = hash_combine(hash, murmurhash32((uint32) column->atttypmod));
-	}
-	return hash;
+	return event_hash_columns(hash_combine(hash, desc->natts), desc);
 }
 
 /* No lock is taken: the historic snapshot keeps them as they were. */
