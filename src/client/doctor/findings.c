@@ -94,3 +94,19 @@ findings_query(Connection *c, const char *sql)
 	PQclear(result);
 	return NULL;
 }
+
+const char *
+findings_text(const PGresult *rows, int row, const char *name)
+{
+	int			column = PQfnumber(rows, name);
+
+	return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
+}
+
+int64
+findings_number(const PGresult *rows, int row, const char *name)
+{
+	const char *text = findings_text(rows, row, name);
+
+	return text ? atoll(text) : -1;
+}

@@ -56,4 +56,10 @@ extern void findings_clear(Findings *findings);
  */
 extern PGresult *findings_query(Connection *c, const char *sql);
 
+/* A value of such a row, by the name of its column; NULL: it is null. */
+extern const char *findings_text(const PGresult *rows, int row, const char *name);
+
+/* The same as a number; -1: it is null. */
+extern int64 findings_number(const PGresult *rows, int row, const char *name);
+
 #endif

@@ -44,7 +44,7 @@ show_json(const PGresult *groups, const PGresult *partitions, const Findings *fi
 static char *
 cell_text(const PGresult *rows, int row, const char *name)
 {
-	const char *text = groups_text(rows, row, name);
+	const char *text = findings_text(rows, row, name);
 
 	return pg_strdup(text ? text : "");
 }
@@ -53,8 +53,8 @@ cell_text(const PGresult *rows, int row, const char *name)
 static char *
 cell_count(const PGresult *rows, int row, const char *name)
 {
-	const char *exact = groups_text(rows, row, "exact");
-	const char *text = groups_text(rows, row, name);
+	const char *exact = findings_text(rows, row, "exact");
+	const char *text = findings_text(rows, row, name);
 
 	text = text ? text : "0";
 	return psprintf("%s%s", exact && *exact == 'f' && strcmp(text, "0") != 0 ? "~" : "", text);
@@ -65,8 +65,8 @@ cell_seconds(const PGresult *rows, int row)
 {
 	char		text[64] = "";
 
-	if (groups_text(rows, row, "seconds"))
-		report_seconds(text, sizeof(text), groups_number(rows, row, "seconds"));
+	if (findings_text(rows, row, "seconds"))
+		report_seconds(text, sizeof(text), findings_number(rows, row, "seconds"));
 	return pg_strdup(text);
 }
 
@@ -75,7 +75,7 @@ cell_bytes(const PGresult *rows, int row)
 {
 	char		text[32];
 
-	report_bytes(text, sizeof(text), Max(groups_number(rows, row, "bytes"), 0));
+	report_bytes(text, sizeof(text), Max(findings_number(rows, row, "bytes"), 0));
 	return pg_strdup(text);
 }
 
@@ -89,7 +89,7 @@ show_groups(const PGresult *groups)
 	report_table_begin(&table, titles, lengthof(titles));
 	for (int i = 0; i < PQntuples(groups); i++)
 	{
-		bool		paused = *groups_text(groups, i, "paused") == 't';
+		bool		paused = *findings_text(groups, i, "paused") == 't';
 
 		report_table_add(&table, cell_text(groups, i, "group_name"));
 		report_table_add(&table, cell_count(groups, i, "events"));

@@ -35,10 +35,4 @@ extern PGresult *groups_partitions(Connection *c, const char *name);
  */
 extern void groups_find(const PGresult *groups, int64 warn, Findings *findings);
 
-/* A value of a row, which lives as long as the rows. NULL: it is null. */
-extern const char *groups_text(const PGresult *rows, int row, const char *name);
-
-/* The same as a number; -1: it is null. */
-extern int64 groups_number(const PGresult *rows, int row, const char *name);
-
 #endif

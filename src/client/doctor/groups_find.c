@@ -63,22 +63,6 @@ groups_partitions(Connection *c, const char *name)
 	return ask_rows(c, partitions_query, name);
 }
 
-const char *
-groups_text(const PGresult *rows, int row, const char *name)
-{
-	int			column = PQfnumber(rows, name);
-
-	return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
-}
-
-int64
-groups_number(const PGresult *rows, int row, const char *name)
-{
-	const char *text = groups_text(rows, row, name);
-
-	return text ? atoll(text) : -1;
-}
-
 /* ---- what is wrong ---- */
 
 /* Anybody may have named the group, and somebody else may run what is shown. */
@@ -103,8 +87,8 @@ literal(const char *name)
 static void
 find_letters(const PGresult *groups, int row, Findings *findings)
 {
-	const char *name = groups_text(groups, row, "group_name");
-	int64		dead = groups_number(groups, row, "dead");
+	const char *name = findings_text(groups, row, "group_name");
+	int64		dead = findings_number(groups, row, "dead");
 
 	if (dead > 0)
 		findings_add(findings, FINDING_WARNING, "group",
@@ -118,11 +102,11 @@ find_letters(const PGresult *groups, int row, Findings *findings)
 static void
 find_behind(const PGresult *groups, int row, int64 warn, Findings *findings)
 {
-	const char *name = groups_text(groups, row, "group_name");
-	const char *events = groups_text(groups, row, "events");
-	int64		seconds = groups_number(groups, row, "seconds");
-	int64		retain = groups_number(groups, row, "retain_seconds");
-	bool		paused = *groups_text(groups, row, "paused") == 't';
+	const char *name = findings_text(groups, row, "group_name");
+	const char *events = findings_text(groups, row, "events");
+	int64		seconds = findings_number(groups, row, "seconds");
+	int64		retain = findings_number(groups, row, "retain_seconds");
+	bool		paused = *findings_text(groups, row, "paused") == 't';
 	char		behind[64];
 	char		kept[64];
 
@@ -138,7 +122,7 @@ find_behind(const PGresult *groups, int row, int64 warn, Findings *findings)
 		findings_add(findings, FINDING_NOTE, "group",
 					 psprintf("group \"%s\" is paused, and %s events wait for it", name, events),
 					 psprintf("SELECT gymstream.resume_group(%s);", literal(name)));
-	else if (seconds > warn && groups_number(groups, row, "workers") <= 0)
+	else if (seconds > warn && findings_number(groups, row, "workers") <= 0)
 		findings_add(findings, FINDING_WARNING, "group",
 					 psprintf("nobody works for group \"%s\": %s events wait, the first for %s",
 							  name, events, behind),
@@ -148,8 +132,8 @@ find_behind(const PGresult *groups, int row, int64 warn, Findings *findings)
 static void
 find_lost(const PGresult *groups, int row, Findings *findings)
 {
-	const char *name = groups_text(groups, row, "group_name");
-	int64		lost = groups_number(groups, row, "lost");
+	const char *name = findings_text(groups, row, "group_name");
+	int64		lost = findings_number(groups, row, "lost");
 
 	if (lost > 0)
 		findings_add(findings, FINDING_ERROR, "group",
@@ -165,8 +149,8 @@ static void
 find_missing(const PGresult *groups, int row, Findings *findings)
 {
 	static const char no_topic[] = "no topic any more";
-	const char *problem = groups_text(groups, row, "problem");
-	const char *name = groups_text(groups, row, "group_name");
+	const char *problem = findings_text(groups, row, "problem");
+	const char *name = findings_text(groups, row, "group_name");
 
 	if (problem && strncmp(problem, no_topic, sizeof(no_topic) - 1) == 0)
 		findings_add(findings, FINDING_WARNING, "group",

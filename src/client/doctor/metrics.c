@@ -129,13 +129,13 @@ add_metric(PQExpBuffer out, const MetricSet *set, const Metric *metric, const PG
 					  metric->help, metric->name, metric->type);
 	for (int i = 0; i < PQntuples(rows); i++)
 	{
-		const char *value = groups_text(rows, i, metric->column);
+		const char *value = findings_text(rows, i, metric->column);
 
 		if (value == NULL)
 			continue;
 		appendPQExpBuffer(out, PREFIX "%s", metric->name);
 		for (int j = 0; set->labels[j]; j += 2)
-			add_label(out, j == 0, set->labels[j], groups_text(rows, i, set->labels[j + 1]));
+			add_label(out, j == 0, set->labels[j], findings_text(rows, i, set->labels[j + 1]));
 		appendPQExpBuffer(out, "%s %s\n", set->labels[0] ? "}" : "", value);
 	}
 }

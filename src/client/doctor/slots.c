@@ -33,19 +33,20 @@ slots_json(const PGresult *slots, const Findings *findings)
 static char *
 slots_reader(const PGresult *slots, int row)
 {
-	const char *application = slots_text(slots, row, "application_name");
-	const char *address = slots_text(slots, row, "client_address");
+	const char *application = findings_text(slots, row, "application_name");
+	const char *address = findings_text(slots, row, "client_address");
 	char		since[64];
 
 	if (slots_is(slots, row, "synced", "t"))
 		return pg_strdup("copied from the primary");
 	if (slots_is(slots, row, "active", "t"))
-		return psprintf("%s %s%s%s", slots_text(slots, row, "pid"), application ? application : "",
+		return psprintf("%s %s%s%s", findings_text(slots, row, "pid"),
+						application ? application : "",
 						address ? " from " : "",
 						address ? address : "");
-	if (slots_text(slots, row, "inactive_seconds") == NULL)
+	if (findings_text(slots, row, "inactive_seconds") == NULL)
 		return pg_strdup("nobody");
-	report_seconds(since, sizeof(since), slots_number(slots, row, "inactive_seconds"));
+	report_seconds(since, sizeof(since), findings_number(slots, row, "inactive_seconds"));
 	return psprintf("nobody for %s", since);
 }
 
@@ -54,8 +55,8 @@ slots_bytes(const PGresult *slots, int row, const char *name)
 {
 	char		text[32] = "";
 
-	if (slots_text(slots, row, name))
-		report_bytes(text, sizeof(text), slots_number(slots, row, name));
+	if (findings_text(slots, row, name))
+		report_bytes(text, sizeof(text), findings_number(slots, row, name));
 	return pg_strdup(text);
 }
 
@@ -63,7 +64,7 @@ slots_bytes(const PGresult *slots, int row, const char *name)
 static char *
 slots_lag(const PGresult *slots, int row)
 {
-	const char *lag = slots_text(slots, row, "lag_seconds");
+	const char *lag = findings_text(slots, row, "lag_seconds");
 	char		text[64];
 
 	if (lag == NULL || atof(lag) < 60)
@@ -82,11 +83,11 @@ slots_table(const PGresult *slots)
 	report_table_begin(&table, titles, lengthof(titles));
 	for (int i = 0; i < PQntuples(slots); i++)
 	{
-		const char *plugin = slots_text(slots, i, "plugin");
-		const char *database = slots_text(slots, i, "database");
-		const char *status = slots_text(slots, i, "wal_status");
+		const char *plugin = findings_text(slots, i, "plugin");
+		const char *database = findings_text(slots, i, "database");
+		const char *status = findings_text(slots, i, "wal_status");
 
-		report_table_add(&table, pg_strdup(slots_text(slots, i, "slot_name")));
+		report_table_add(&table, pg_strdup(findings_text(slots, i, "slot_name")));
 		report_table_add(&table, pg_strdup(plugin ? plugin : "(physical)"));
 		report_table_add(&table, pg_strdup(database ? database : ""));
 		report_table_add(&table, pg_strdup(status ? status : ""));

@@ -26,12 +26,6 @@ extern PGresult *slots_read(Connection *c, Findings *findings);
  */
 extern void slots_find(Connection *c, const PGresult *slots, int64 most, Findings *findings);
 
-/* A value of a row, which lives as long as the rows. NULL: it is null. */
-extern const char *slots_text(const PGresult *slots, int row, const char *name);
-
-/* The same as a number; -1: it is null. */
-extern int64 slots_number(const PGresult *slots, int row, const char *name);
-
 /* Whether a value is there and equal to that text. */
 extern bool slots_is(const PGresult *slots, int row, const char *name, const char *value);
 

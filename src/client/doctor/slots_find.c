@@ -104,26 +104,10 @@ slots_read(Connection *c, Findings *findings)
 	return slots;
 }
 
-const char *
-slots_text(const PGresult *slots, int row, const char *name)
-{
-	int			column = PQfnumber(slots, name);
-
-	return PQgetisnull(slots, row, column) ? NULL : PQgetvalue(slots, row, column);
-}
-
-int64
-slots_number(const PGresult *slots, int row, const char *name)
-{
-	const char *text = slots_text(slots, row, name);
-
-	return text ? atoll(text) : -1;
-}
-
 bool
 slots_is(const PGresult *slots, int row, const char *name, const char *value)
 {
-	const char *text = slots_text(slots, row, name);
+	const char *text = findings_text(slots, row, name);
 
 	return text && strcmp(text, value) == 0;
 }
@@ -141,14 +125,14 @@ slots_remedy(const PGresult *slots, int row, const char *otherwise)
 	if (slots_is(slots, row, "active", "t"))
 		return psprintf("let its reader catch up%s", otherwise);
 	return psprintf("read it, or SELECT pg_drop_replication_slot('%s')%s",
-					slots_text(slots, row, "slot_name"), otherwise);
+					findings_text(slots, row, "slot_name"), otherwise);
 }
 
 static void
 slots_find_lost(const PGresult *slots, int row, Findings *findings)
 {
-	const char *name = slots_text(slots, row, "slot_name");
-	const char *reason = slots_text(slots, row, "invalidation_reason");
+	const char *name = findings_text(slots, row, "slot_name");
+	const char *reason = findings_text(slots, row, "invalidation_reason");
 
 	findings_add(findings, FINDING_ERROR, "slot",
 				 psprintf("replication slot \"%s\" is lost%s%s%s: what its reader had not read "
@@ -168,10 +152,10 @@ static void
 slots_find_kept(const PGresult *slots, int row, const SlotsDisk *disk, int64 most,
 				Findings *findings)
 {
-	const char *name = slots_text(slots, row, "slot_name");
-	int64		retained = slots_number(slots, row, "retained_bytes");
-	int64		limit = slots_number(slots, row, "limit_bytes");
-	int64		safe = slots_number(slots, row, "safe_bytes");
+	const char *name = findings_text(slots, row, "slot_name");
+	int64		retained = findings_number(slots, row, "retained_bytes");
+	int64		limit = findings_number(slots, row, "limit_bytes");
+	int64		safe = findings_number(slots, row, "safe_bytes");
 	bool		active = slots_is(slots, row, "active", "t");
 	char		keeps[32];
 	char		rest[32];
@@ -191,7 +175,7 @@ slots_find_kept(const PGresult *slots, int row, const SlotsDisk *disk, int64 mos
 					 slots_remedy(slots, row, ", or raise max_slot_wal_keep_size"));
 	}
 	else if (most ? retained > most :
-			 limit < 0 && retained > slots_number(slots, row, "usual_bytes"))
+			 limit < 0 && retained > findings_number(slots, row, "usual_bytes"))
 	{
 		report_bytes(rest, sizeof(rest), disk->free);
 		findings_add(findings, FINDING_WARNING, "slot",
@@ -209,13 +193,13 @@ slots_find_kept(const PGresult *slots, int row, const SlotsDisk *disk, int64 mos
 static void
 slots_find_old(const PGresult *slots, int row, Findings *findings)
 {
-	const char *name = slots_text(slots, row, "slot_name");
-	int64		age = slots_number(slots, row, "xmin_age");
-	int64		unread = Max(slots_number(slots, row, "inactive_seconds"),
-							 slots_number(slots, row, "lag_seconds"));
+	const char *name = findings_text(slots, row, "slot_name");
+	int64		age = findings_number(slots, row, "xmin_age");
+	int64		unread = Max(findings_number(slots, row, "inactive_seconds"),
+							 findings_number(slots, row, "lag_seconds"));
 	char		since[64];
 
-	if (age > slots_number(slots, row, "xmin_age_limit"))
+	if (age > findings_number(slots, row, "xmin_age_limit"))
 		findings_add(findings, FINDING_WARNING, "vacuum",
 					 psprintf("replication slot \"%s\" has held vacuum back for %lld "
 							  "transactions: tables grow, and transaction ids run out",
@@ -281,15 +265,15 @@ slots_find_disk(const PGresult *slots, const SlotsDisk *disk, Findings *findings
 
 	for (int i = 0; i < PQntuples(slots); i++)
 	{
-		if (slots_number(slots, i, "retained_bytes") > retained)
+		if (findings_number(slots, i, "retained_bytes") > retained)
 		{
 			most = i;
-			retained = slots_number(slots, i, "retained_bytes");
+			retained = findings_number(slots, i, "retained_bytes");
 		}
 	}
 	if (most < 0 || disk->name == NULL)
 		return;
-	safe = slots_number(slots, most, "safe_bytes");
+	safe = findings_number(slots, most, "safe_bytes");
 	report_bytes(rest, sizeof(rest), disk->free);
 	report_bytes(keeps, sizeof(keeps), retained);
 	report_bytes(more, sizeof(more), safe);
@@ -297,13 +281,13 @@ slots_find_disk(const PGresult *slots, const SlotsDisk *disk, Findings *findings
 		findings_add(findings, FINDING_ERROR, "disk",
 					 psprintf("the disk of the %s has %s left, and replication slot \"%s\" keeps "
 							  "%s", disk->name,
-							  rest, slots_text(slots, most, "slot_name"), keeps),
+							  rest, findings_text(slots, most, "slot_name"), keeps),
 					 slots_remedy(slots, most, ": a server whose log has no room stops"));
 	else if (safe > disk->free)
 		findings_add(findings, FINDING_WARNING, "disk",
 					 psprintf("the disk of the %s has %s left, and replication slot \"%s\" may "
 							  "keep %s more", disk->name, rest,
-							  slots_text(slots, most, "slot_name"), more),
+							  findings_text(slots, most, "slot_name"), more),
 					 pg_strdup("lower max_slot_wal_keep_size to what there is room for: a server "
 							   "whose log has no room stops"));
 }
@@ -315,7 +299,8 @@ slots_find(Connection *c, const PGresult *slots, int64 most, Findings *findings)
 
 	for (int i = 0; i < PQntuples(slots); i++)
 	{
-		if (slots_is(slots, i, "wal_status", "lost") || slots_text(slots, i, "invalidation_reason"))
+		if (slots_is(slots, i, "wal_status", "lost") ||
+			findings_text(slots, i, "invalidation_reason"))
 			slots_find_lost(slots, i, findings);
 		else
 		{

@@ -17,6 +17,8 @@
 
 #define SINK_WRITE	(64 * 1024)	/* a file is written when so much has come together */
 #define SINK_MOST	(1024 * 1024)	/* no more is taken while the reader does not read */
+#define DRAIN_MOST	INT64CONST(10000000)	/* microseconds */
+#define DRAIN_PAUSE	INT64CONST(10000)
 
 void
 sink_break(Sink *sink, const char *what, const char *name)
@@ -168,6 +170,24 @@ sink_poll(const Sink *sink)
 {
 	return (struct pollfd) {.fd = sink->regular ? -1 : sink->fd,.events = sink->end > sink->start ?
 							POLLOUT : 0};
+}
+
+void
+sink_drain(Sink *sink, void (*between) (void *context), void *context)
+{
+	int64		deadline = loop_now() + DRAIN_MOST;
+
+	while (sink->state == SINK_FINE && sink->done < sink->taken && loop_now() < deadline &&
+		   !loop_stopping())
+	{
+		struct pollfd fd = sink_poll(sink);
+
+		loop_wait(&fd, 1, loop_now() + DRAIN_PAUSE);
+		sink_write(sink);
+		sink_settle(sink);
+		if (between)
+			between(context);
+	}
 }
 
 int64

@@ -71,6 +71,12 @@ extern void sink_settle(Sink *sink);
 extern struct pollfd sink_poll(const Sink *sink);
 
 /*
+ * Write and settle until everything taken is done; for ten seconds at most, and not after a signal.
+ * between, unless it is NULL, is called now and then meanwhile.
+ */
+extern void sink_drain(Sink *sink, void (*between) (void *context), void *context);
+
+/*
  * When sink_write wants to be called even if nothing happens. The sink need not be open, but
  * its options must be set.
  */

@@ -13,8 +13,6 @@
 #include "client/feed/reader.h"
 #include "client/tail/tail.h"
 
-#define DRAIN_MOST		INT64CONST(10000000) /* microseconds */
-#define DRAIN_PAUSE		INT64CONST(10000)
 #define RESTART_FIRST	INT64CONST(100000)
 #define RESTART_MOST	INT64CONST(5000000)
 #define MARKS_MOST		10000
@@ -230,18 +228,8 @@ step(TailLog *t)
 static void
 finish(TailLog *t)
 {
-	int64		deadline = loop_now() + DRAIN_MOST;
-
 	loop_go_on();				/* a second signal ends the waiting */
-	while (t->sink.state == SINK_FINE && t->sink.done < t->sink.taken && loop_now() < deadline &&
-		   !loop_stopping())
-	{
-		struct pollfd fd = sink_poll(&t->sink);
-
-		loop_wait(&fd, 1, loop_now() + DRAIN_PAUSE);
-		sink_write(&t->sink);
-		sink_settle(&t->sink);
-	}
+	sink_drain(&t->sink, NULL, NULL);
 	confirm(t);
 	loop_go_on();
 	sink_close(&t->sink);

@@ -15,8 +15,6 @@
 #include "client/tail/tail.h"
 
 #define ENDING_MOST		INT64CONST(1000000) /* microseconds */
-#define DRAIN_MOST		INT64CONST(10000000)
-#define DRAIN_PAUSE		INT64CONST(10000)
 #define RESTART_FIRST	INT64CONST(100000)
 #define RESTART_MOST	INT64CONST(5000000)
 
@@ -314,6 +312,16 @@ tail_step(TailSlot *t)
 	t->stop = t->stop || (t->ending_at != 0 && loop_now() >= t->ending_at);
 }
 
+/* The server must hear of us while a slow reader is waited for. */
+static void
+confirm_in_time(void *context)
+{
+	TailSlot   *t = context;
+
+	if (loop_now() >= t->stream.replied_at + t->stream.reply_most)
+		tail_confirm(t);
+}
+
 /*
  * Let the reader have what is written, confirm it, and end the stream. Waits for a slow reader
  * only so long.
@@ -321,20 +329,8 @@ tail_step(TailSlot *t)
 static void
 tail_finish(TailSlot *t)
 {
-	int64		deadline = loop_now() + DRAIN_MOST;
-
 	loop_go_on();				/* a second signal ends the waiting */
-	while (t->sink.state == SINK_FINE && t->sink.done < t->sink.taken && loop_now() < deadline &&
-		   !loop_stopping())
-	{
-		struct pollfd fd = sink_poll(&t->sink);
-
-		loop_wait(&fd, 1, loop_now() + DRAIN_PAUSE);
-		sink_write(&t->sink);
-		sink_settle(&t->sink);
-		if (loop_now() >= t->stream.replied_at + t->stream.reply_most)
-			tail_confirm(t);
-	}
+	sink_drain(&t->sink, confirm_in_time, t);
 
 	/* The command is waited for last: it may take long, and the server need not wait with us. */
 	tail_confirm(t);
